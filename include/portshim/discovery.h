@@ -1,0 +1,27 @@
+/*
+ * discovery.h - the discovery file: what is really assigned, as JSON, replaced atomically, mode 0600.
+ *
+ * Rendered from the host table into a small buffer that is flushed with write(2): no allocation, so that the shim can
+ * write it before listen() returns. `.portshim/ports.json` has every recorded assignment of an environment; a
+ * service's own file has exactly port, host, url, timestamp and process_id. Schema: manifest/ports.schema.json.
+ */
+#ifndef PORTSHIM_DISCOVERY_H
+#define PORTSHIM_DISCOVERY_H
+
+#include <portshim/registry.h>
+
+/* Writes the environment's file, and with `port` not 0 also the own file of the service that listens there.
+ * Takes the environment's lock. Returns 0 or a negative errno. Async-signal-safe. */
+int discovery_write(struct ps_space *space, uint16_t port);
+
+/* Removes a service's own file if it still names this owner. */
+void discovery_remove_service(struct ps_space *space, uint16_t service_index);
+
+/* "http://localhost:3000" for a scheme ("" or NULL: by protocol; "-" for none); `text` holds 128 bytes. */
+void discovery_url(char *text, const char *scheme, unsigned protocols, const uint8_t address[16], uint8_t at, uint16_t port);
+
+/* The names used in JSON and on the terminal. */
+const char *discovery_reason(enum ps_reason reason);
+const char *discovery_state(enum ps_state state);
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * host.h - the host table: one record for each port that portshim holds for anybody, shared by all environments of a user.
+ *
+ * The file `host` in the runtime directory, mapped by every process under portshim. It is keyed by *actual* port, so an
+ * actual port belongs to one environment at most, by construction. Every fact about an assignment stands here and only
+ * here; the forward tables of the scopes (scope.h) are hints that are believed only when the record confirms them.
+ *
+ * The head word of a port is the only thing that readers trust. It changes by compare-and-swap:
+ *
+ *	0 -> CLAIMED      a bind is about to be tried by the process that claimed it
+ *	CLAIMED -> HELD   the kernel's bind succeeded (and stays so when the socket is closed: sticky within its run)
+ *	CLAIMED -> 0      the bind failed
+ *	HELD -> LISTENING it listens (UDP: at once): from here on it is recorded and other environments are refused
+ *	LISTENING -> HELD its listener is gone, its run is not
+ *	HELD -> 0, LISTENING -> 0   its run is over, or another run took a port over that nothing holds any more
+ *
+ * Record fields are written by the process that moved the head to CLAIMED, before the head says HELD or LISTENING.
+ * A process that is killed between two stores leaves a head that registry_sweep() recognises.
+ */
+#ifndef PORTSHIM_HOST_H
+#define PORTSHIM_HOST_H
+
+#include <portshim/scope.h>
+
+enum ps_state { PS_FREE, PS_CLAIMED, PS_HELD, PS_LISTENING };
+
+/* Why an assignment got its port: the steps of the order of candidates. */
+enum ps_reason {
+	PS_REASON_REQUESTED, /* the port that was asked for */
+	PS_REASON_PREFERRED, /* another of the service's own ports */
+	PS_REASON_STICKY,    /* the one it had last time */
+	PS_REASON_RANGE,     /* the next free one of the service's range */
+	PS_REASON_DEFAULT,   /* the default range */
+	PS_REASON_OS,        /* chosen by the kernel, because the rules allow it */
+	PS_REASON_EPHEMERAL, /* port 0 was requested, and the kernel chose */
+};
+
+/* Addresses that an assignment was bound to; the others are kept as one example in ps_record.address. */
+#define PS_AT_ANY4 1u
+#define PS_AT_ANY6 2u
+#define PS_AT_LO4 4u
+#define PS_AT_LO6 8u
+#define PS_AT_OTHER 16u
+
+#define PS_SERVICE_MAX 64
+
+struct ps_record {
+	_Atomic uint64_t owner; /* identity of the process that bound or listened last (process.h) */
+	uint64_t since;         /* Unix seconds */
+	uint32_t run;           /* scope id of the run that it belongs to */
+	uint32_t inode;         /* the last listening socket, as sock_diag knows it */
+	uint16_t listeners;     /* how many different sockets have listened */
+	uint8_t reason;         /* enum ps_reason */
+	uint8_t cause;          /* errno that made it move (EADDRINUSE, EACCES), 0 if it did not move */
+	uint8_t protocols;      /* PS_TCP | PS_UDP: recorded, that is listening (UDP: bound) */
+	uint8_t report;         /* enum ps_report: what getsockname tells */
+	uint8_t at;             /* PS_AT_* */
+	uint8_t pad;
+	uint8_t address[16];    /* PS_AT_OTHER: as address_bytes gives it */
+	char scheme[16];        /* of URLs; "" means: by protocol */
+	char service[PS_SERVICE_MAX]; /* the manifest's name, or "" */
+};
+
+struct ps_host {
+	uint32_t magic;
+	uint32_t abi;
+	uint64_t netns; /* inode of the network namespace that the ports are those of */
+	uint8_t pad[4096 - 16];
+	_Atomic uint64_t moved[PS_BITMAP_WORDS]; /* bit set: an actual port that differs from its requested port */
+	_Atomic uint64_t head[PS_PORTS];
+	struct ps_record record[PS_PORTS];
+};
+
+#define PS_HOST_MAGIC 0x70736873u /* "pshs" */
+
+static inline uint64_t head_make(uint32_t env, uint16_t requested, enum ps_state state)
+{
+	return (uint64_t)env << 32 | (uint64_t)state << 16 | requested;
+}
+
+static inline uint32_t head_env(uint64_t head)
+{
+	return (uint32_t)(head >> 32);
+}
+
+static inline uint16_t head_requested(uint64_t head)
+{
+	return (uint16_t)head;
+}
+
+static inline enum ps_state head_state(uint64_t head)
+{
+	return (enum ps_state)(head >> 16 & 3);
+}
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * lock.h - a lock in shared memory that dies with its holder.
+ *
+ * The word holds the owner's thread id (0: free), in the form of a priority-inheritance futex: the kernel hands the lock on
+ * when an owner with waiters dies, and reports ESRCH for a dead owner without waiters (futex(2), FUTEX_LOCK_PI).
+ * Not recursive: a second lock by the owner fails. Callers block signals around it, see lock_enter().
+ */
+#ifndef PORTSHIM_LOCK_H
+#define PORTSHIM_LOCK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ps_lock {
+	_Atomic uint32_t word;
+	uint32_t pad;
+	_Atomic uint64_t owner; /* process identity of the owner: tells a reused thread id */
+};
+
+/* What lock_enter saves and lock_leave restores: the caller's signal mask. */
+struct ps_lock_guard {
+	uint64_t mask;
+};
+
+/* Takes the lock with all signals blocked. False, with nothing taken, if the caller owns it already or if its owner
+ * stays stopped for longer than PS_LOCK_PATIENCE_MS: the caller then does without. */
+#define PS_LOCK_PATIENCE_MS 2000
+bool lock_enter(struct ps_lock *lock, struct ps_lock_guard *guard);
+void lock_leave(struct ps_lock *lock, const struct ps_lock_guard *guard);
+
+#endif

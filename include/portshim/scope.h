@@ -1,0 +1,75 @@
+/*
+ * scope.h - a scope is a name space of ports: an environment, or one run inside it. Each is one shared file.
+ *
+ * Files in the runtime directory (space.h), owned by the user, mode 0600:
+ *	env-XXXXXXXX   an environment; its id is a hash of its key, so that every process finds it without a directory
+ *	run-XXXXXXXX   a run; its id is random. The compiled manifest (plan.h) follows the struct in the same file
+ *
+ * forward[] is a hint: forward[requested] = actual. It counts only while the host table's record of that actual port
+ * says that it is held for this environment and this requested port, so a stale entry is harmless and none needs erasing.
+ */
+#ifndef PORTSHIM_SCOPE_H
+#define PORTSHIM_SCOPE_H
+
+#include <portshim/lock.h>
+
+#define PS_ABI 1u
+#define PS_PORTS 65536u
+#define PS_BITMAP_WORDS (PS_PORTS / 64)
+
+#define PS_SCOPE_MAGIC 0x70737363u /* "pssc" */
+#define PS_ENV_BIT 0x80000000u     /* set in the ids of environments, clear in those of runs */
+#define PS_CHAIN_MAX 8
+#define PS_NAME_MAX 64
+#define PS_PATH_MAX 1024
+#define PS_CLUSTER_MAX 16
+#define PS_EVENTS 16
+
+#define PS_SCOPE_PRIVATE 1u /* --isolate: always moved, gone at the end */
+#define PS_SCOPE_STRICT 2u  /* --strict: fail closed */
+#define PS_SCOPE_RETIRED 4u /* the run is over: its remaining processes record nothing more */
+#define PS_SCOPE_KEPT 8u    /* a keeper looks after the run: it prints the notices and cleans up */
+
+enum ps_event_kind {
+	PS_EVENT_NONE,
+	PS_EVENT_EXHAUSTED,  /* every candidate was taken: the program got the original errno */
+	PS_EVENT_REFUSED,    /* a connect was refused: the port is held by another environment */
+	PS_EVENT_UNRECORDED, /* the discovery file could not be written: `error` says why */
+	PS_EVENT_LOCKED,     /* the registry's lock did not come free: the call went on without portshim */
+};
+
+/* What a run's keeper has to tell the user. A ring: `sequence` counts from 1 and is stored last. */
+struct ps_event {
+	_Atomic uint32_t sequence;
+	uint16_t kind;
+	uint16_t port;
+	int32_t error;
+	int32_t pid;
+};
+
+struct ps_scope {
+	uint32_t magic;
+	uint32_t abi;
+	uint32_t id;
+	uint32_t env;                /* id of the environment that this scope belongs to (its own, for an environment) */
+	_Atomic uint32_t flags;      /* PS_SCOPE_* */
+	_Atomic uint32_t events;     /* number of events written so far */
+	uint32_t chain[PS_CHAIN_MAX]; /* run: the scopes that clients look in after it, nearest first: its environment, then
+	                                 the runs and environments that it was started in; 0 ends it */
+	struct ps_lock lock;         /* run: first binds; environment: the discovery file */
+	uint64_t root;               /* run: identity of the keeper, else of the program started */
+	uint64_t created;            /* Unix seconds */
+	uint32_t plan_size;          /* bytes of plan behind the struct, 0 for none */
+	_Atomic uint32_t cluster[PS_CLUSTER_MAX]; /* pids that are told requested ports always: node's cluster compares */
+	char name[PS_NAME_MAX];      /* environment's name as shown */
+	char project[PS_NAME_MAX];
+	char profile[PS_NAME_MAX];
+	char directory[PS_PATH_MAX]; /* of the project */
+	char discovery[PS_PATH_MAX]; /* discovery file, absolute */
+	struct ps_event event[PS_EVENTS];
+	uint8_t pad[4096 - 40 - 16 - 24 - 4 - 64 - 8 - 3 * PS_NAME_MAX - 2 * PS_PATH_MAX - 16 * PS_EVENTS];
+	_Atomic uint64_t actual[PS_BITMAP_WORDS]; /* environment: actual ports that may be recorded in it */
+	_Atomic uint16_t forward[PS_PORTS];
+};
+
+#endif

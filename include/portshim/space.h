@@ -1,0 +1,80 @@
+/*
+ * space.h - a port space as one process sees it: the host table, its own run, and the scopes around it, all mapped.
+ *
+ * The runtime directory is the first usable of $PORTSHIM_RUNTIME_DIR, /dev/shm/portshim-UID, $XDG_RUNTIME_DIR/portshim and
+ * /tmp/portshim-UID: /dev/shm comes before XDG_RUNTIME_DIR, because all of a user's logins must agree on one. It is
+ * the user's own, mode 0700. Nothing is opened through a symlink, and no file of another owner or version is believed.
+ */
+#ifndef PORTSHIM_SPACE_H
+#define PORTSHIM_SPACE_H
+
+#include <portshim/host.h>
+#include <portshim/plan.h>
+
+#define PS_RUNTIME_MAX 256
+#define PS_DISCOVERY_NAME "ports.json"
+
+struct ps_space {
+	struct ps_host *host;
+	struct ps_scope *run;
+	struct ps_scope *scope[PS_CHAIN_MAX + 1]; /* the run, then its chain; `depth` of them */
+	uint32_t depth;
+	uint32_t envs[PS_CHAIN_MAX + 1];          /* the different environments among them, own first; `env_count` of them */
+	uint32_t env_count;
+	struct ps_scope *env;                     /* the run's own environment */
+	const struct ps_plan *plan;               /* NULL for none */
+	char runtime[PS_RUNTIME_MAX];
+};
+
+/* What the creator of an environment or run says about it. Strings too long for their field fail with ENAMETOOLONG. */
+struct ps_scope_spec {
+	const char *key;       /* environment only: "dir:/home/u/shop", "name:test"; what makes it this one */
+	const char *name;      /* shown */
+	const char *project;
+	const char *profile;
+	const char *directory;
+	const char *discovery; /* absolute path of the discovery file */
+	uint32_t flags;
+	uint32_t chain[PS_CHAIN_MAX]; /* run only */
+	uint64_t root;         /* run only */
+	const void *plan;      /* run only; copied */
+	uint32_t plan_size;
+};
+
+/* All of these return 0 or a negative errno, and leave the outputs untouched on failure. No function sets errno. */
+
+/* Finds or makes the runtime directory. `directory` holds PS_RUNTIME_MAX bytes. The environment is passed in because a
+ * constructor cannot rely on environ. */
+int space_runtime(char *directory, char *const *environment);
+
+/* Opens or makes the host table. -EPROTO: made by another version; -EPERM: not the user's own; -EINVAL: not a table. */
+int space_open_host(const char *runtime, struct ps_host **host);
+
+/* The id of the environment with this key. Pure. */
+uint32_t space_env_id(const char *key);
+
+/* Opens the environment, making it if it is not there. */
+int space_open_env(const char *runtime, const struct ps_scope_spec *spec, struct ps_scope **scope);
+
+/* Makes a run; its file's path (for PORTSHIM_RUN) goes to `path`, which holds PS_RUNTIME_MAX + 16 bytes. */
+int space_create_run(const char *runtime, const struct ps_scope_spec *spec, char *path, struct ps_scope **scope);
+
+/* Maps an existing scope by id, read-write. The whole file is mapped: sizeof(struct ps_scope) + plan_size. */
+int space_open_scope(const char *runtime, uint32_t id, struct ps_scope **scope);
+void space_close_scope(struct ps_scope *scope);
+int space_unlink_scope(const char *runtime, uint32_t id);
+
+/* The path of a scope's file; `path` holds PS_RUNTIME_MAX + 16 bytes. */
+void space_scope_path(const char *runtime, uint32_t id, char *path);
+
+/* Opens everything that a process of a run needs, from the path of its run file. */
+int space_open(struct ps_space *space, const char *run_path);
+void space_close(struct ps_space *space);
+
+/* Tells those who watch a scope's file (inotify, IN_ATTRIB) that something changed. Best effort. */
+void space_poke(const char *runtime, uint32_t id);
+
+/* Adds an event for the run's keeper and pokes it. */
+void space_event(struct ps_space *space, enum ps_event_kind kind, uint16_t port, int error);
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * manifest.h - ports.manifest.json: reading it, judging it, and compiling it into the plan (portshim/plan.h).
+ */
+#ifndef PORTSHIM_CLI_MANIFEST_H
+#define PORTSHIM_CLI_MANIFEST_H
+
+#include <stddef.h>
+
+#include <portshim/plan.h>
+
+#include "error.h"
+
+/* One environment variable of a service: a template with {port}, {host}, {url}, {NAME.port}, {NAME.url}. */
+struct ps_manifest_env {
+	char *name;
+	char *template;
+	bool own; /* from the array form: means the service's own process only */
+};
+
+struct ps_manifest_service {
+	char *name;
+	uint16_t *ports; /* as the profile has it; a service that inherits has none of its own */
+	size_t port_count;
+	uint16_t range_first, range_last; /* 0, 0: none */
+	char *inherit;   /* or NULL */
+	int inherits;    /* index of that service, or -1 */
+	char *scheme;    /* or NULL */
+	char *match_command, *match_args, *match_directory; /* or NULL; the directory is absolute */
+	char *discovery; /* absolute path, or NULL */
+	struct ps_manifest_env *env;
+	size_t env_count;
+	char **conflicts;
+	size_t conflict_count;
+	uint8_t protocols; /* 0 when the manifest says nothing */
+	bool external;
+	uint8_t report, strategy; /* with the defaults applied */
+	bool os;
+};
+
+struct ps_manifest {
+	char *path;
+	char *project; /* or NULL */
+	struct ps_manifest_service *services;
+	size_t service_count;
+	uint8_t report, strategy;
+	bool os;
+	uint16_t default_first, default_last;
+};
+
+/* One thing that is wrong with a manifest. */
+struct ps_diagnostic {
+	int line, column;  /* from 1; columns count bytes */
+	const char *code;  /* short and stable, like "unknown-key", "bad-port", "syntax" */
+	char *path;        /* the key, like "services.web.port" */
+	char *text;        /* what is wrong and what was expected */
+	char *hint;        /* what to do ("did you mean ..."), or NULL */
+};
+
+struct ps_diagnostics {
+	struct ps_diagnostic *list;
+	size_t count;
+};
+
+/* Reads and checks a manifest with a profile applied (NULL: none). On failure returns the error's code, with all findings
+ * (at most 100) in `diagnostics` if that is not NULL, and the first ones told in `error`. */
+int manifest_load(struct ps_manifest **manifest, const char *path, const char *profile, struct ps_diagnostics *diagnostics,
+		  struct ps_error *error);
+void manifest_free(struct ps_manifest *manifest);
+void diagnostics_free(struct ps_diagnostics *diagnostics);
+
+/* The service with this name, or NULL. The service itself for one that inherits; see manifest_root. */
+const struct ps_manifest_service *manifest_service(const struct ps_manifest *manifest, const char *name);
+/* The service whose port this one has: itself, or the end of its chain of "inherit". */
+const struct ps_manifest_service *manifest_root(const struct ps_manifest *manifest, const struct ps_manifest_service *service);
+
+/* Compiles the plan. `foreign`: bitmap of ports that other projects declare, or NULL. The result is malloc'ed; the caller frees. */
+struct ps_plan *manifest_compile(const struct ps_manifest *manifest, const uint64_t *foreign);
+
+/* Expands an environment template with the requested ports. malloc'ed, or NULL with the error set. */
+char *manifest_expand(const struct ps_manifest *manifest, const struct ps_manifest_service *service, const char *template,
+		      struct ps_error *error);
+
+#endif
