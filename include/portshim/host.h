@@ -20,6 +20,8 @@
 #ifndef PORTSHIM_HOST_H
 #define PORTSHIM_HOST_H
 
+#include <stddef.h>
+
 #include <portshim/scope.h>
 
 enum ps_state { PS_FREE, PS_CLAIMED, PS_HELD, PS_LISTENING };
@@ -67,11 +69,37 @@ struct ps_host {
 	uint64_t netns; /* inode of the network namespace that the ports are those of */
 	uint8_t pad[4096 - 16];
 	_Atomic uint64_t moved[PS_BITMAP_WORDS]; /* bit set: an actual port that differs from its requested port */
+	_Atomic uint64_t owned[PS_BITMAP_WORDS]; /* bit set: head[] is or was in use; else it may not be looked at (scope.h) */
 	_Atomic uint64_t head[PS_PORTS];
 	struct ps_record record[PS_PORTS];
 };
 
 #define PS_HOST_MAGIC 0x70736873u /* "pshs" */
+
+/* The bitmaps and the header are allocated when the file is made; the rest is reserved as it is needed. */
+#define PS_HOST_ALLOCATED offsetof(struct ps_host, head)
+#define PS_SCOPE_ALLOCATED offsetof(struct ps_scope, actual)
+
+static inline bool shared_bit(const _Atomic uint64_t *map, uint16_t bit)
+{
+	return atomic_load_explicit(&map[bit / 64], memory_order_relaxed) >> (bit % 64) & 1;
+}
+
+static inline void shared_set(_Atomic uint64_t *map, uint16_t bit)
+{
+	atomic_fetch_or(&map[bit / 64], UINT64_C(1) << (bit % 64));
+}
+
+static inline void shared_clear(_Atomic uint64_t *map, uint16_t bit)
+{
+	atomic_fetch_and(&map[bit / 64], ~(UINT64_C(1) << (bit % 64)));
+}
+
+/* The head of a port; 0 where nobody ever had it. */
+static inline uint64_t host_head(const struct ps_host *host, uint16_t port)
+{
+	return shared_bit(host->owned, port) ? atomic_load_explicit(&host->head[port], memory_order_acquire) : 0;
+}
 
 static inline uint64_t head_make(uint32_t env, uint16_t requested, enum ps_state state)
 {

@@ -28,7 +28,8 @@ int kernel_listeners(uint16_t port, unsigned protocols, bool (*each)(const struc
 /* True if the address belongs to this machine, so that a packet to it never leaves it. No packet is sent. */
 bool kernel_is_local(const struct ps_address *a);
 
-/* True if memory can be read, so that the hooks can look at a pointer where the kernel would answer EFAULT. */
+/* True if memory can be read, so that the hooks can look at a pointer where the kernel would answer EFAULT. `size` is
+ * at least 8 and at most a page: the first and the last bytes are tried. */
 bool kernel_readable(const void *p, unsigned long size);
 
 /* The inode number of a socket as sock_diag reports it, or 0. */

@@ -7,6 +7,10 @@
  *
  * forward[] is a hint: forward[requested] = actual. It counts only while the host table's record of that actual port
  * says that it is held for this environment and this requested port, so a stale entry is harmless and none needs erasing.
+ *
+ * The files are sparse, and a load from a hole may raise SIGBUS when the file system is full. So the first page and the
+ * bitmap requested[] are allocated when the file is made, forward[] is read only where the bitmap has a bit, and
+ * space_reserve() comes before every first store into another page.
  */
 #ifndef PORTSHIM_SCOPE_H
 #define PORTSHIM_SCOPE_H
@@ -68,6 +72,7 @@ struct ps_scope {
 	char discovery[PS_PATH_MAX]; /* discovery file, absolute */
 	struct ps_event event[PS_EVENTS];
 	uint8_t pad[4096 - 40 - 16 - 24 - 4 - 64 - 8 - 3 * PS_NAME_MAX - 2 * PS_PATH_MAX - 16 * PS_EVENTS];
+	_Atomic uint64_t requested[PS_BITMAP_WORDS]; /* bit set: forward[] has or had an entry */
 	_Atomic uint64_t actual[PS_BITMAP_WORDS]; /* environment: actual ports that may be recorded in it */
 	_Atomic uint16_t forward[PS_PORTS];
 };

@@ -71,6 +71,10 @@ void space_scope_path(const char *runtime, uint32_t id, char *path);
 int space_open(struct ps_space *space, const char *run_path);
 void space_close(struct ps_space *space);
 
+/* Makes sure that the page at this address of a mapping can be stored to, so that a full file system is an error and not
+ * a SIGBUS: madvise(2), MADV_POPULATE_WRITE, Linux 5.14; older kernels are trusted. 0 or a negative errno. */
+int space_reserve(const void *address);
+
 /* Tells those who watch a scope's file (inotify, IN_ATTRIB) that something changed. Best effort. */
 void space_poke(const char *runtime, uint32_t id);
 

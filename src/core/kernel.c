@@ -1,0 +1,192 @@
+#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <fcntl.h>
+
+#include <portshim/kernel.h>
+
+#include "sys.h"
+
+#define STATE_ESTABLISHED 1 /* include/net/tcp_states.h; an unconnected UDP socket is in TCP_CLOSE */
+#define STATE_CLOSE 7
+#define STATE_LISTEN 10
+
+/* `port` <= source port <= `port`, in the kernel's filter language (linux/inet_diag.h): a comparison is followed by a
+ * second operation that carries the port in `no`; a jump to beyond the end refuses the socket. */
+struct request {
+	struct nlmsghdr header;
+	struct inet_diag_req_v2 body;
+	struct nlattr filter_header;
+	struct inet_diag_bc_op filter[4];
+};
+
+struct listing {
+	uint16_t port;
+	uint8_t protocol;
+	bool (*each)(const struct ps_listener *, void *);
+	void *context;
+	int count;
+	bool stopped;
+};
+
+static void report(struct listing *l, const struct inet_diag_msg *m)
+{
+	struct ps_listener found = {
+		.inode = m->idiag_inode,
+		.uid = m->idiag_uid,
+		.protocol = l->protocol,
+		.family = m->idiag_family,
+		.port = ntohs(m->id.idiag_sport),
+	};
+
+	if (found.port == 0 || (l->port && found.port != l->port))
+		return;
+	if (m->idiag_family == AF_INET6) {
+		memcpy(found.address, m->id.idiag_src, 16);
+	} else {
+		found.address[10] = found.address[11] = 0xff;
+		memcpy(found.address + 12, m->id.idiag_src, 4);
+	}
+	l->count++;
+	if (!l->stopped)
+		l->stopped = !l->each(&found, l->context);
+}
+
+/* One datagram of a dump. False when the dump is over. *error: what the kernel reported, negative. */
+static bool datagram(struct listing *l, const char *data, long size, int *error)
+{
+	const struct nlmsghdr *h = (const struct nlmsghdr *)data;
+
+	for (; NLMSG_OK(h, (unsigned long)size); h = NLMSG_NEXT(h, size)) {
+		if (h->nlmsg_type == NLMSG_DONE)
+			return false;
+		if (h->nlmsg_type == NLMSG_ERROR) {
+			*error = ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+			return false;
+		}
+		if (h->nlmsg_len >= NLMSG_LENGTH(sizeof(struct inet_diag_msg)))
+			report(l, NLMSG_DATA(h));
+	}
+	return true;
+}
+
+static int dump(int fd, struct listing *l, uint8_t family)
+{
+	uint32_t length = l->port ? sizeof(struct request) : offsetof(struct request, filter_header);
+	struct request request = {
+		.header = {.nlmsg_len = length, .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+		.body = {.sdiag_family = family,
+			 .sdiag_protocol = l->protocol == PS_TCP ? IPPROTO_TCP : IPPROTO_UDP,
+			 .idiag_states = l->protocol == PS_TCP ? 1u << STATE_LISTEN
+							       : 1u << STATE_CLOSE | 1u << STATE_ESTABLISHED,
+			},
+		.filter_header = {.nla_len = sizeof(request.filter_header) + sizeof(request.filter),
+				  .nla_type = INET_DIAG_REQ_BYTECODE},
+		.filter = {{INET_DIAG_BC_S_GE, 8, 20}, {0, 0, l->port}, {INET_DIAG_BC_S_LE, 8, 12}, {0, 0, l->port}},
+	};
+	char data[4096] __attribute__((aligned(8)));
+	long size = sys6(SYS_sendto, fd, &request, length, 0, 0, 0);
+	int error = 0;
+
+	while (size >= 0) {
+		size = sys6(SYS_recvfrom, fd, data, sizeof(data), 0, 0, 0);
+		if (size == -EINTR) {
+			size = 0;
+			continue;
+		}
+		if (size <= 0 || !datagram(l, data, size, &error))
+			break;
+	}
+	return size < 0 ? (int)size : error;
+}
+
+int kernel_listeners(uint16_t port, unsigned protocols, bool (*each)(const struct ps_listener *, void *), void *context)
+{
+	static const uint8_t families[] = {AF_INET, AF_INET6};
+	long fd = sys3(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	struct listing l = {.port = port, .each = each, .context = context};
+	int error = 0;
+
+	if (fd < 0)
+		return (int)fd;
+	for (l.protocol = PS_TCP; l.protocol <= PS_UDP && !error; l.protocol++)
+		for (unsigned f = 0; f < 2 && !error && (protocols & l.protocol) && !l.stopped; f++)
+			error = dump((int)fd, &l, families[f]);
+	sys1(SYS_close, fd);
+	return error < 0 ? error : l.count;
+}
+
+bool kernel_is_local(const struct ps_address *a)
+{
+	struct ps_address to = *a, from;
+	socklen_t length = sizeof(from.u);
+	uint8_t want[16], got[16];
+	bool local = false;
+	long fd = sys3(SYS_socket, a->u.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return false;
+	/* A route to one's own address leaves from that very address. Connecting a datagram socket sends nothing. */
+	address_set_port(&to, 9);
+	memset(&from, 0, sizeof(from));
+	if (sys3(SYS_connect, fd, &to.u, to.length) == 0 && sys3(SYS_getsockname, fd, &from.u, &length) == 0) {
+		from.length = length;
+		address_bytes(&to, want);
+		address_bytes(&from, got);
+		local = memcmp(want, got, sizeof(want)) == 0;
+	}
+	sys1(SYS_close, fd);
+	return local;
+}
+
+/* rt_sigprocmask(2) copies the new mask in before it looks at `how`: EFAULT for memory that cannot be read, EINVAL for
+ * all other, and nothing is changed. It reads 8 bytes. */
+static bool word_readable(const void *p)
+{
+	return sys4(SYS_rt_sigprocmask, -1, p, 0, 8) != -EFAULT;
+}
+
+#define STACK_WINDOW 65536
+
+bool kernel_readable(const void *p, unsigned long size)
+{
+	uintptr_t first = (uintptr_t)p;
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+	/* Nearly all addresses lie in the caller's frames, which are above ours and mapped. */
+	if (first >= here && first - here < STACK_WINDOW)
+		return true;
+	if (first + size < first)
+		return false;
+	return word_readable(p) && word_readable((const void *)(first + size - 8));
+}
+
+uint32_t kernel_socket_inode(int fd)
+{
+	struct stat st;
+
+#ifdef SYS_fstat
+	if (sys2(SYS_fstat, fd, &st) != 0 || !S_ISSOCK(st.st_mode))
+		return 0;
+#else
+	if (sys4(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH) != 0 || !S_ISSOCK(st.st_mode))
+		return 0;
+#endif
+	return (uint32_t)st.st_ino;
+}
+
+uint64_t kernel_netns(void)
+{
+	struct stat st;
+
+	if (sys4(SYS_newfstatat, AT_FDCWD, "/proc/self/ns/net", &st, 0) != 0)
+		return 0;
+	return st.st_ino;
+}

@@ -1,0 +1,105 @@
+/*
+ * Theory of operation
+ *
+ * Free -> owned is one compare-and-swap of the caller's thread id into the word; owned -> free is one back. Only when
+ * these fail is the kernel asked, with the PI futex operations, because those alone know what a thread id means:
+ *
+ *   - the owner died while others waited: the kernel gives the lock to a waiter, with FUTEX_OWNER_DIED in the word;
+ *   - the owner died before anybody waited: FUTEX_LOCK_PI finds no such thread and says ESRCH; the next comer swaps the
+ *     dead id for its own;
+ *   - the dead owner's id belongs to a new thread by now: the kernel would wait for that one. The wait is therefore cut
+ *     into slices, and after each the owner's identity (pid and start time) is compared with what it left in `owner`.
+ *
+ * The critical sections change records in an order that is good at every instruction (host.h), so a lock taken over from
+ * a dead owner needs no repair. Signals are blocked inside: a handler that calls bind() must not find its own thread's lock.
+ */
+#include <errno.h>
+#include <linux/futex.h>
+#include <time.h>
+
+#include <portshim/process.h>
+#include <portshim/lock.h>
+
+#include "sys.h"
+
+#define SLICE_MS 100
+
+static long futex(struct ps_lock *lock, int operation, const struct timespec *until)
+{
+	return sys6(SYS_futex, &lock->word, operation, 0, until, 0, 0);
+}
+
+static void signals_block(struct ps_lock_guard *guard)
+{
+	uint64_t all = ~UINT64_C(0);
+
+	sys4(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, &all, &guard->mask, sizeof(all));
+}
+
+static void signals_restore(const struct ps_lock_guard *guard)
+{
+	sys4(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &guard->mask, 0, sizeof(guard->mask));
+}
+
+/* Takes the word from an owner that is gone. */
+static bool take_over(struct ps_lock *lock, uint32_t tid)
+{
+	uint32_t word = atomic_load(&lock->word);
+
+	return (word & FUTEX_TID_MASK) != tid &&
+	       atomic_compare_exchange_strong(&lock->word, &word, tid | (word & FUTEX_WAITERS));
+}
+
+/* Waits at most a slice. True when the lock is the caller's. */
+static bool wait_slice(struct ps_lock *lock, uint32_t tid)
+{
+	struct timespec until;
+	uint64_t owner = atomic_load(&lock->owner);
+	long result;
+
+	sys2(SYS_clock_gettime, CLOCK_REALTIME, &until);
+	until.tv_nsec += SLICE_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	result = futex(lock, FUTEX_LOCK_PI, &until);
+	if (result == 0)
+		return true;
+	if (result == -ESRCH)
+		return take_over(lock, tid);
+	if (result == -ETIMEDOUT && owner && owner == atomic_load(&lock->owner) && !process_alive(owner))
+		return take_over(lock, tid);
+	return false;
+}
+
+bool lock_enter(struct ps_lock *lock, struct ps_lock_guard *guard)
+{
+	uint32_t tid = (uint32_t)sys0(SYS_gettid);
+	uint32_t word = 0;
+	bool taken;
+	int slice;
+
+	signals_block(guard);
+	taken = atomic_compare_exchange_strong(&lock->word, &word, tid);
+	for (slice = 0; !taken && slice < PS_LOCK_PATIENCE_MS / SLICE_MS && (word & FUTEX_TID_MASK) != tid; slice++) {
+		taken = wait_slice(lock, tid);
+		if (!taken) {
+			word = 0;
+			taken = atomic_compare_exchange_strong(&lock->word, &word, tid);
+		}
+	}
+	if (taken)
+		atomic_store(&lock->owner, process_self());
+	else
+		signals_restore(guard);
+	return taken;
+}
+
+void lock_leave(struct ps_lock *lock, const struct ps_lock_guard *guard)
+{
+	uint32_t tid = (uint32_t)sys0(SYS_gettid);
+
+	atomic_store(&lock->owner, 0);
+	if (!atomic_compare_exchange_strong(&lock->word, &tid, 0))
+		futex(lock, FUTEX_UNLOCK_PI, 0);
+	signals_restore(guard);
+}

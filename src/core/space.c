@@ -1,0 +1,530 @@
+/*
+ * Theory of operation
+ *
+ * Everything that is shared lies in one directory of the user's, as files that are mapped whole and shared: the host
+ * table, one file for an environment, one for a run. Files are made complete under a temporary name and then linked to
+ * their real one, so that nobody ever sees half of one; who comes second finds EEXIST and uses the first's.
+ *
+ * A mapping outlives chroot, setuid, close-all-descriptors and the removal of the file, so no descriptor is kept.
+ * Files are sparse: an environment with a few ports costs a few pages of memory.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <portshim/kernel.h>
+#include <portshim/process.h>
+#include <portshim/space.h>
+
+#include "sys.h"
+#include "text.h"
+
+#define NAME_ROOM 32 /* for "/env-XXXXXXXX" and the temporary names */
+
+_Static_assert(offsetof(struct ps_scope, requested) == 4096, "the tables start on a page of their own");
+_Static_assert(sizeof(struct ps_record) == 128, "records do not straddle pages");
+
+static long open_at(const char *path, int flags, unsigned mode)
+{
+	return sys4(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC | O_NOFOLLOW, mode);
+}
+
+static void join(char *path, unsigned long size, const char *directory, const char *name)
+{
+	struct ps_text t = text_start(path, size);
+
+	text_add(&t, directory);
+	text_char(&t, '/');
+	text_add(&t, name);
+	text_end(&t);
+}
+
+static uint64_t now(void)
+{
+	struct timespec ts = {0};
+
+	sys2(SYS_clock_gettime, CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec;
+}
+
+/* ---- the runtime directory ---- */
+
+static const char *variable(char *const *environment, const char *name)
+{
+	unsigned long n = text_length(name);
+
+	for (; environment && *environment; environment++)
+		if (strncmp(*environment, name, n) == 0 && (*environment)[n] == '=')
+			return *environment + n + 1;
+	return NULL;
+}
+
+/* Makes the directory if it is missing, and accepts it only as the caller's own and closed to others. */
+static int usable(const char *path)
+{
+	struct stat st;
+	long result = sys3(SYS_mkdirat, AT_FDCWD, path, 0700);
+
+	if (result < 0 && result != -EEXIST)
+		return (int)result;
+	result = sys4(SYS_newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW);
+	if (result < 0)
+		return (int)result;
+	if (!S_ISDIR(st.st_mode))
+		return -ENOTDIR;
+	if (st.st_uid != (uid_t)sys0(SYS_geteuid))
+		return -EPERM;
+	if (st.st_mode & 077)
+		return -EACCES;
+	return 0;
+}
+
+static void user_directory(char *path, const char *prefix)
+{
+	struct ps_text t = text_start(path, PS_RUNTIME_MAX);
+
+	text_add(&t, prefix);
+	text_add(&t, "/portshim-");
+	text_number(&t, (uint64_t)sys0(SYS_geteuid));
+	text_end(&t);
+}
+
+int space_runtime(char *directory, char *const *environment)
+{
+	const char *chosen = variable(environment, "PORTSHIM_RUNTIME_DIR");
+	const char *xdg = variable(environment, "XDG_RUNTIME_DIR");
+	char path[PS_RUNTIME_MAX];
+	int error, first;
+
+	if (chosen && *chosen) {
+		if (!text_copy(path, sizeof(path), chosen))
+			return -ENAMETOOLONG;
+		error = usable(path);
+		goto out;
+	}
+	user_directory(path, "/dev/shm");
+	first = error = usable(path);
+	if (error && xdg && *xdg == '/' && text_length(xdg) < PS_RUNTIME_MAX - NAME_ROOM) {
+		join(path, sizeof(path), xdg, "portshim");
+		error = usable(path);
+	}
+	if (error) {
+		user_directory(path, "/tmp");
+		error = usable(path);
+	}
+	if (error)
+		error = first;
+out:
+	if (!error)
+		text_copy(directory, PS_RUNTIME_MAX, path);
+	return error;
+}
+
+void space_scope_path(const char *runtime, uint32_t id, char *path)
+{
+	struct ps_text t = text_start(path, PS_RUNTIME_MAX + 16);
+
+	text_add(&t, runtime);
+	text_add(&t, id & PS_ENV_BIT ? "/env-" : "/run-");
+	text_hex(&t, id, 8);
+	text_end(&t);
+}
+
+/* ---- mapping and making files ---- */
+
+/* Maps a file of at least `minimum` bytes. *size: how many it has. */
+static int map_file(const char *path, uint64_t minimum, void **memory, uint64_t *size)
+{
+	struct stat st;
+	long fd = open_at(path, O_RDWR, 0);
+	long result;
+
+	if (fd < 0)
+		return (int)fd;
+	result = sys4(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH);
+	if (result == 0 && (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < minimum))
+		result = -EINVAL;
+	if (result == 0 && (st.st_uid != (uid_t)sys0(SYS_geteuid) || st.st_mode & 077))
+		result = -EPERM;
+	if (result == 0) {
+		result = sys6(SYS_mmap, 0, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (result > 0 || result < -4095) {
+			*memory = (void *)result;
+			*size = (uint64_t)st.st_size;
+			result = 0;
+		}
+	}
+	sys1(SYS_close, fd);
+	return (int)result;
+}
+
+static void unmap(void *memory, uint64_t size)
+{
+	sys2(SYS_munmap, memory, size);
+}
+
+static uint32_t random_id(void)
+{
+	uint32_t id = 0;
+
+	if (sys3(SYS_getrandom, &id, sizeof(id), GRND_NONBLOCK) != sizeof(id))
+		id = (uint32_t)process_self() * 2654435761u ^ (uint32_t)(uintptr_t)&id ^ (uint32_t)now();
+	return id;
+}
+
+/* A file of `size` bytes under a temporary name, mapped; its first `allocated` bytes and its last `tail` are allocated. */
+static int make_temporary(const char *runtime, char *name, uint64_t size, uint64_t allocated, uint64_t tail, void **memory)
+{
+	struct ps_text t = text_start(name, PS_RUNTIME_MAX + NAME_ROOM);
+	long fd, result;
+
+	text_add(&t, runtime);
+	text_add(&t, "/tmp-");
+	text_hex(&t, random_id(), 8);
+	text_hex(&t, (uint32_t)sys0(SYS_gettid), 8);
+	text_end(&t);
+	fd = open_at(name, O_RDWR | O_CREAT | O_EXCL, 0600);
+	if (fd < 0)
+		return (int)fd;
+	result = sys2(SYS_ftruncate, fd, size);
+	if (result == 0)
+		result = sys4(SYS_fallocate, fd, 0, 0, allocated);
+	if (result == 0 && tail)
+		result = sys4(SYS_fallocate, fd, 0, size - tail, tail);
+	if (result == 0) {
+		result = sys6(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (result > 0 || result < -4095) {
+			*memory = (void *)result;
+			result = 0;
+		}
+	}
+	sys1(SYS_close, fd);
+	if (result)
+		sys3(SYS_unlinkat, AT_FDCWD, name, 0);
+	return (int)result;
+}
+
+/* Gives a finished file its name. -EEXIST: another process was first; the memory is unmapped then. */
+static int give_name(const char *temporary, const char *path, void *memory, uint64_t size)
+{
+	long result = sys5(SYS_linkat, AT_FDCWD, temporary, AT_FDCWD, path, 0);
+
+	sys3(SYS_unlinkat, AT_FDCWD, temporary, 0);
+	if (result)
+		unmap(memory, size);
+	return (int)result;
+}
+
+/* ---- the host table ---- */
+
+static int make_host(const char *runtime, const char *path, struct ps_host **host)
+{
+	char temporary[PS_RUNTIME_MAX + NAME_ROOM];
+	struct ps_host *h;
+	void *memory;
+	int error = make_temporary(runtime, temporary, sizeof(*h), PS_HOST_ALLOCATED, 0, &memory);
+
+	if (error)
+		return error;
+	h = memory;
+	h->magic = PS_HOST_MAGIC;
+	h->abi = PS_ABI;
+	h->netns = kernel_netns();
+	error = give_name(temporary, path, h, sizeof(*h));
+	if (!error)
+		*host = h;
+	return error;
+}
+
+int space_open_host(const char *runtime, struct ps_host **host)
+{
+	char path[PS_RUNTIME_MAX + NAME_ROOM];
+	struct ps_host *h;
+	uint64_t size;
+	void *memory;
+	int error;
+
+	join(path, sizeof(path), runtime, "host");
+	error = map_file(path, sizeof(struct ps_host), &memory, &size);
+	if (error == -ENOENT) {
+		error = make_host(runtime, path, host);
+		if (error != -EEXIST)
+			return error;
+		error = map_file(path, sizeof(struct ps_host), &memory, &size);
+	}
+	if (error)
+		return error;
+	h = memory;
+	if (h->magic != PS_HOST_MAGIC || h->abi != PS_ABI) {
+		error = h->magic == PS_HOST_MAGIC ? -EPROTO : -EINVAL;
+		unmap(memory, size);
+		return error;
+	}
+	*host = h;
+	return 0;
+}
+
+/* ---- scopes ---- */
+
+uint32_t space_env_id(const char *key)
+{
+	uint32_t hash = 2166136261u; /* FNV-1a, then mixed so that similar names differ in all bits */
+
+	for (; *key; key++)
+		hash = (hash ^ (unsigned char)*key) * 16777619u;
+	hash ^= hash >> 16;
+	hash *= 0x7feb352du;
+	hash ^= hash >> 15;
+	return hash | PS_ENV_BIT;
+}
+
+int space_open_scope(const char *runtime, uint32_t id, struct ps_scope **scope)
+{
+	char path[PS_RUNTIME_MAX + 16];
+	struct ps_scope *s;
+	uint64_t size;
+	void *memory;
+	int error;
+
+	space_scope_path(runtime, id, path);
+	error = map_file(path, sizeof(struct ps_scope), &memory, &size);
+	if (error)
+		return error;
+	s = memory;
+	if (s->magic != PS_SCOPE_MAGIC)
+		error = -EINVAL;
+	else if (s->abi != PS_ABI)
+		error = -EPROTO;
+	else if (s->id != id || size - sizeof(*s) < s->plan_size)
+		error = -EINVAL;
+	if (error) {
+		unmap(memory, size);
+		return error;
+	}
+	*scope = s;
+	return 0;
+}
+
+void space_close_scope(struct ps_scope *scope)
+{
+	if (scope)
+		unmap(scope, sizeof(*scope) + scope->plan_size);
+}
+
+int space_unlink_scope(const char *runtime, uint32_t id)
+{
+	char path[PS_RUNTIME_MAX + 16];
+
+	space_scope_path(runtime, id, path);
+	return (int)sys3(SYS_unlinkat, AT_FDCWD, path, 0);
+}
+
+static int describe(struct ps_scope *s, const struct ps_scope_spec *spec, uint32_t id, uint32_t env)
+{
+	bool fits;
+
+	s->magic = PS_SCOPE_MAGIC;
+	s->abi = PS_ABI;
+	s->id = id;
+	s->env = env;
+	s->flags = spec->flags;
+	s->root = spec->root;
+	s->created = now();
+	s->plan_size = spec->plan_size;
+	memcpy(s->chain, spec->chain, sizeof(s->chain));
+	if (spec->plan_size)
+		memcpy(s + 1, spec->plan, spec->plan_size);
+	fits = text_copy(s->name, sizeof(s->name), spec->name ? spec->name : "") &&
+	       text_copy(s->project, sizeof(s->project), spec->project ? spec->project : "") &&
+	       text_copy(s->profile, sizeof(s->profile), spec->profile ? spec->profile : "") &&
+	       text_copy(s->directory, sizeof(s->directory), spec->directory ? spec->directory : "") &&
+	       text_copy(s->discovery, sizeof(s->discovery), spec->discovery ? spec->discovery : "");
+	return fits ? 0 : -ENAMETOOLONG;
+}
+
+static int make_scope(const char *runtime, const struct ps_scope_spec *spec, uint32_t id, uint32_t env,
+		      struct ps_scope **scope)
+{
+	uint64_t size = sizeof(struct ps_scope) + spec->plan_size;
+	char temporary[PS_RUNTIME_MAX + NAME_ROOM];
+	char path[PS_RUNTIME_MAX + 16];
+	void *memory;
+	int error = make_temporary(runtime, temporary, size, PS_SCOPE_ALLOCATED, spec->plan_size, &memory);
+
+	if (error)
+		return error;
+	error = describe(memory, spec, id, env);
+	if (error) {
+		unmap(memory, size);
+		sys3(SYS_unlinkat, AT_FDCWD, temporary, 0);
+		return error;
+	}
+	space_scope_path(runtime, id, path);
+	error = give_name(temporary, path, memory, size);
+	if (!error)
+		*scope = memory;
+	return error;
+}
+
+int space_open_env(const char *runtime, const struct ps_scope_spec *spec, struct ps_scope **scope)
+{
+	uint32_t id = space_env_id(spec->key);
+	int error = space_open_scope(runtime, id, scope);
+
+	if (error != -ENOENT)
+		return error;
+	error = make_scope(runtime, spec, id, id, scope);
+	return error == -EEXIST ? space_open_scope(runtime, id, scope) : error;
+}
+
+int space_create_run(const char *runtime, const struct ps_scope_spec *spec, char *path, struct ps_scope **scope)
+{
+	int error = -EEXIST;
+
+	for (int tries = 0; error == -EEXIST && tries < 100; tries++) {
+		uint32_t id = random_id() & ~PS_ENV_BIT;
+
+		if (id == 0)
+			continue;
+		error = make_scope(runtime, spec, id, spec->chain[0], scope);
+		if (!error)
+			space_scope_path(runtime, id, path);
+	}
+	return error;
+}
+
+/* ---- the space of a process ---- */
+
+static bool hex_id(const char *text, uint32_t *id)
+{
+	*id = 0;
+	for (int i = 0; i < 8; i++) {
+		unsigned digit;
+
+		if (text[i] >= '0' && text[i] <= '9')
+			digit = (unsigned)(text[i] - '0');
+		else if (text[i] >= 'a' && text[i] <= 'f')
+			digit = (unsigned)(text[i] - 'a' + 10);
+		else
+			return false;
+		*id = *id << 4 | digit;
+	}
+	return text[8] == '\0';
+}
+
+/* Splits ".../run-XXXXXXXX". */
+static int split_run_path(const char *path, char *runtime, uint32_t *id)
+{
+	unsigned long length = text_length(path);
+	const unsigned long tail = sizeof("/run-12345678") - 1;
+
+	if (length < tail + 1 || length - tail >= PS_RUNTIME_MAX || path[0] != '/')
+		return -EINVAL;
+	if (strncmp(path + length - tail, "/run-", 5) != 0 || !hex_id(path + length - 8, id))
+		return -EINVAL;
+	memcpy(runtime, path, length - tail);
+	runtime[length - tail] = '\0';
+	return 0;
+}
+
+static void add_scope(struct ps_space *space, struct ps_scope *scope)
+{
+	uint32_t i;
+
+	space->scope[space->depth++] = scope;
+	for (i = 0; i < space->env_count && space->envs[i] != scope->env; i++)
+		;
+	if (i == space->env_count)
+		space->envs[space->env_count++] = scope->env;
+	if (scope->id == space->run->env)
+		space->env = scope;
+}
+
+int space_open(struct ps_space *space, const char *run_path)
+{
+	struct ps_space s = {0};
+	const struct ps_plan *plan;
+	uint32_t id;
+	int error = split_run_path(run_path, s.runtime, &id);
+
+	if (!error)
+		error = space_open_scope(s.runtime, id, &s.run);
+	if (!error)
+		error = space_open_host(s.runtime, &s.host);
+	if (error)
+		goto out;
+	add_scope(&s, s.run);
+	for (int i = 0; i < PS_CHAIN_MAX && s.run->chain[i]; i++) {
+		struct ps_scope *scope;
+
+		/* An outer run may be over by now: then it has nothing that a client could reach. */
+		error = space_open_scope(s.runtime, s.run->chain[i], &scope);
+		if (error == 0)
+			add_scope(&s, scope);
+		else if (error != -ENOENT)
+			goto out;
+	}
+	error = s.env ? 0 : -ENOENT;
+	if (s.run->plan_size) {
+		plan = (const struct ps_plan *)(s.run + 1);
+		if (plan_check(plan, s.run->plan_size))
+			s.plan = plan;
+		else
+			error = -EINVAL;
+	}
+out:
+	if (error)
+		space_close(&s);
+	else
+		*space = s;
+	return error;
+}
+
+void space_close(struct ps_space *space)
+{
+	if (!space->depth)
+		space_close_scope(space->run);
+	while (space->depth)
+		space_close_scope(space->scope[--space->depth]);
+	if (space->host)
+		unmap(space->host, sizeof(*space->host));
+	memset(space, 0, sizeof(*space));
+}
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+int space_reserve(const void *address)
+{
+	long result = sys3(SYS_madvise, (uintptr_t)address & ~UINT64_C(4095), 4096, MADV_POPULATE_WRITE);
+
+	return result == -EINVAL ? 0 : (int)result;
+}
+
+void space_poke(const char *runtime, uint32_t id)
+{
+	char path[PS_RUNTIME_MAX + 16];
+
+	space_scope_path(runtime, id, path);
+	sys4(SYS_utimensat, AT_FDCWD, path, 0, 0);
+}
+
+void space_event(struct ps_space *space, enum ps_event_kind kind, uint16_t port, int error)
+{
+	uint32_t sequence = atomic_fetch_add(&space->run->events, 1) + 1;
+	struct ps_event *event = &space->run->event[sequence % PS_EVENTS];
+
+	atomic_store(&event->sequence, 0);
+	event->kind = (uint16_t)kind;
+	event->port = port;
+	event->error = error;
+	event->pid = (int32_t)sys0(SYS_getpid);
+	atomic_store(&event->sequence, sequence);
+	space_poke(space->runtime, space->run->id);
+}
