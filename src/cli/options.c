@@ -140,6 +140,7 @@ bool options_parse(const struct ps_command *command, const struct ps_option *opt
 	}
 	while (p.at < p.argc)
 		p.argv[operands++] = p.argv[p.at++];
+	p.argv[operands] = NULL;
 	*argv = p.argv + 1;
 	*argc = operands - 1;
 	return true;

@@ -39,8 +39,8 @@ struct ps_option {
 
 #define PS_OPTIONS_STOP 1u /* the first word that is no option ends the options: the rest is somebody else's command line */
 
-/* Takes the options out of the command line: afterwards *argv and *argc are the operands alone (`--` ends the options and is
- * dropped). False if the command is to end here with *code: --help and -h were printed, or something was wrong and has been
+/* Takes the options out of the command line: afterwards *argv and *argc are the operands alone, ended by NULL (`--`
+ * ends the options and is dropped). False if the command is to end here with *code: --help and -h were printed, or something was wrong and has been
  * said. The strings stay those of argv. */
 bool options_parse(const struct ps_command *command, const struct ps_option *options, unsigned mode, int *argc,
 		   char ***argv, int *code);
