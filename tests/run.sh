@@ -1,0 +1,130 @@
+#!/bin/sh
+# Runs suites of tests and adds up their results: tests/run.sh BUILD SUITE...
+#
+# A suite is a program (or several) that ends with a line "N passed, N failed, N skipped"; cmocka's output is counted.
+# Lines "skip: NAME: WHY" say what was skipped. The last line of all is the total, alone on its line. Exit status 1 if
+# anything failed. VERBOSE=1 shows everything that the suites print.
+set -u
+build=$1
+shift
+case $build in /*) ;; *) build=$PWD/$build ;; esac
+export PORTSHIM_TEST_BUILD="$build"
+# Nothing of the caller's may reach the tests: they make their own environments.
+unset PORTSHIM PORTSHIM_RUN PORTSHIM_ENV PORTSHIM_PROFILE PORTSHIM_MANIFEST PORTSHIM_RUNTIME_DIR LD_PRELOAD
+here=$(mktemp -d "${TMPDIR:-/tmp}/portshim-check.XXXXXX") || exit 3
+trap 'rm -rf "$here"' EXIT
+trap 'exit 130' INT TERM
+# Every program gets its own runtime directory unless it makes one itself; all are inside this one.
+if [ -w /dev/shm ]; then
+	runtime=$(mktemp -d /dev/shm/portshim-check.XXXXXX) || exit 3
+	trap 'rm -rf "$here" "$runtime"' EXIT
+else
+	runtime=$here/runtime
+	mkdir -m 700 "$runtime"
+fi
+total_passed=0 total_failed=0 total_skipped=0
+: >"$here/skipped"
+
+# one NAME COMMAND...: runs one program of a suite within a time limit and adds its counts to the totals.
+one()
+{
+	name=$1
+	shift
+	mkdir -p -m 700 "$runtime/$$"
+	PORTSHIM_RUNTIME_DIR=$runtime/$$ timeout -k 10 "${TEST_TIMEOUT:-600}" "$@" >"$here/out" 2>&1 </dev/null
+	status=$?
+	rm -rf "${runtime:?}/$$"
+	counts=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$here/out" | tail -n 1 | tr -dc '0-9 ')
+	if [ -z "$counts" ]; then
+		passed=$(grep -c '^\[       OK \] ' "$here/out")
+		# cmocka names the failed and the skipped ones twice: when they happen, and at the end.
+		failed=$(grep '^\[  FAILED  \] ' "$here/out" | grep -vc 'test(s)')
+		skipped=$(grep '^\[  SKIPPED \] ' "$here/out" | grep -vc 'test(s)')
+		failed=$(((failed + 1) / 2)) skipped=$(((skipped + 1) / 2))
+	else
+		# shellcheck disable=SC2086 # three numbers
+		set -- $counts
+		passed=$1 failed=$2 skipped=$3
+	fi
+	if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then
+		failed=1
+		echo "run.sh: exit status $status" >>"$here/out"
+	elif [ $((passed + failed + skipped)) -eq 0 ]; then
+		failed=1
+		echo "run.sh: no test ran" >>"$here/out"
+	fi
+	if [ "$failed" -ne 0 ]; then
+		sed 's/^/	/' "$here/out"
+	elif [ "${VERBOSE:-0}" != 0 ]; then
+		cat "$here/out"
+	fi
+	sed -n "s|^skip: |$name: |p" "$here/out" >>"$here/skipped"
+	printf '%-40s %4d passed %3d failed %3d skipped\n' "$name" "$passed" "$failed" "$skipped"
+	total_passed=$((total_passed + passed))
+	total_failed=$((total_failed + failed))
+	total_skipped=$((total_skipped + skipped))
+}
+
+# each DIRECTORY PATTERN: the programs that were built from the sources that match.
+each()
+{
+	for source in tests/$1/$2; do
+		[ -e "$source" ] || continue
+		program=${source#tests/}
+		one "${program%.c}" "$build/tests/${program%.c}"
+	done
+}
+
+# scripts PATTERN: shell and python tests.
+scripts()
+{
+	for script in $1; do
+		[ -f "$script" ] || continue
+		case $script in
+		*/lib.sh | */common.sh) continue ;;
+		*.py) one "${script#tests/}" "${PYTHON:-/usr/bin/python3}" "$script" ;;
+		*) one "${script#tests/}" "$(sed -n '1s/^#! *[^ ]*\(env \|\/\)//p' "$script")" "$script" ;;
+		esac
+	done
+}
+
+suite()
+{
+	case $1 in
+	unit)
+		each core 'test_*.c'
+		each cli 'test_*.c'
+		each keeper 'test_*.c'
+		;;
+	contract) one shim/run_contract.sh sh tests/shim/run_contract.sh ;;
+	active) scripts 'tests/shim/test_active_*.sh' ;;
+	abi) scripts 'tests/abi/*.sh' ;;
+	platform) each platform '*.c' ;;
+	cli)
+		scripts 'tests/cli/*.sh'
+		scripts 'tests/cli/*.py'
+		;;
+	keeper)
+		scripts 'tests/keeper/*.sh'
+		scripts 'tests/keeper/*.py'
+		;;
+	real)
+		scripts 'tests/real/*.sh'
+		scripts 'tests/real/*.py'
+		;;
+	*)
+		echo "tests/run.sh: no suite '$1'" >&2
+		exit 2
+		;;
+	esac
+}
+
+for s; do
+	suite "$s"
+done
+if [ -s "$here/skipped" ]; then
+	echo "skipped:"
+	sed 's/^/  /' "$here/skipped"
+fi
+echo "$total_passed passed, $total_failed failed, $total_skipped skipped"
+[ "$total_failed" -eq 0 ]
