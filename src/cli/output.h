@@ -18,7 +18,7 @@ bool output_colour(FILE *stream);
 /* The escape sequence for a colour, or "" where `on` is false; PS_PLAIN ends the others. */
 const char *output_escape(bool on, enum ps_colour colour);
 
-/* "12s", "3m", "2h", "5d"; `text` holds 16 bytes. Returns text. */
+/* "12s", "3m", "2h", "5d"; `text` holds 24 bytes. Returns text. */
 char *output_age(char *text, uint64_t seconds);
 
 /* The path with the home directory as `~`; control characters become `?`. Cut at `size`. Returns text. */
