@@ -78,7 +78,6 @@ struct ps_host {
 
 /* The bitmaps and the header are allocated when the file is made; the rest is reserved as it is needed. */
 #define PS_HOST_ALLOCATED offsetof(struct ps_host, head)
-#define PS_SCOPE_ALLOCATED offsetof(struct ps_scope, actual)
 
 static inline bool shared_bit(const _Atomic uint64_t *map, uint16_t bit)
 {

@@ -1,48 +1,62 @@
 /*
  * registry.h - assignments: looking them up, making them, ending them. The laws of the port space in terms of host.h.
  *
- * Look-ups take no lock, make no system call and are async-signal-safe. What changes an assignment says what it needs.
+ * Look-ups take no lock, make no system call (but for those that say so) and are async-signal-safe. What changes an
+ * assignment is called with the run's lock held. No function sets errno.
  */
 #ifndef PORTSHIM_REGISTRY_H
 #define PORTSHIM_REGISTRY_H
 
+#include <portshim/kernel.h>
 #include <portshim/space.h>
 
 /* Law 8: the actual port that a client of this space reaches when it asks for `requested`, or 0 if no scope has it. */
 uint16_t registry_forward(const struct ps_space *space, uint16_t requested);
 
-/* The port to show for an actual port, as the requested port if it belongs to one of the space's environments; else `actual`. */
+/* The requested port behind an actual port that belongs to one of the space's environments; else the port itself. */
 uint16_t registry_reverse(const struct ps_space *space, uint16_t actual);
 
 /* The actual port of this very run for `requested`, or 0. */
 uint16_t registry_own(const struct ps_space *space, uint16_t requested);
 
-/* True if an environment is one of those that the space's clients see. */
+/* True if the environment is one of those that the space's clients see. */
 bool registry_sees(const struct ps_space *space, uint32_t env);
 
-/* Law 9: true if the port is held by a living listener of an environment that the space does not see. May make system
- * calls, but only when such a record exists. */
+/* Law 5: true if the port is an actual port of an environment that the space sees. */
+bool registry_is_actual(const struct ps_space *space, uint16_t port);
+
+/* Law 9: true if the port is held by a living listener of an environment that the space does not see. Asks the kernel,
+ * but only when such a record exists. */
 bool registry_foreign(const struct ps_space *space, uint16_t port);
 
-/* Claims a port for a bind that is about to be tried. False: another run has it. Caller holds the run's lock. */
-bool registry_claim(struct ps_space *space, uint16_t port, uint16_t requested);
+/* True if the kernel still has the record's listener (any of the user's, where several share the port). Asks the kernel;
+ * true if it cannot be asked. */
+bool registry_listening(const struct ps_host *host, uint16_t port);
+
+/* Claims a port for a bind that is about to be tried, with `requested` as its name. 1: claimed; 0: another run has it;
+ * negative errno: the registry cannot be written. A port of another run is taken over only as the requested port itself,
+ * and only when the kernel says that nothing holds it. */
+int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested);
 
 /* The claim's bind failed. */
 void registry_release(struct ps_space *space, uint16_t port);
 
-/* The claim's bind succeeded: details are set in the record by the caller before. Sets the forward hints (the first of
- * several assignments of one requested port keeps them). */
+/* The claim's bind succeeded, and the record is filled in: HELD. Sets the forward hints of the run, of the runs around
+ * it and of its environment, where no living assignment of the same requested port has them. */
 void registry_hold(struct ps_space *space, uint16_t port);
 
-/* The socket listens (UDP: is bound). True if the record changed, so that the discovery file must be written. */
+/* Gives up an assignment of this run: its port turned out to be somebody else's. */
+void registry_forget(struct ps_space *space, uint16_t port);
+
+/* The socket listens (UDP: is bound). A port that no bind of ours claimed (port 0) is recorded under its own number.
+ * True if the record changed, so that the discovery file must be written. */
 bool registry_listen(struct ps_space *space, uint16_t port, uint32_t inode, unsigned protocol);
 
-/* True if the kernel still has the record's listener (any listener of a group that shares the port). Asks the kernel;
- * true if it cannot be asked. */
-bool registry_listening(const struct ps_host *host, uint16_t port);
+/* Notes the addresses that an assignment is bound to. */
+void registry_note_address(struct ps_record *record, const struct ps_address *address);
 
-/* Looks at every assignment of a run and demotes (run goes on) or frees (run is over) those whose listener is gone.
- * Takes the run's lock. Returns the number that changed. */
+/* Looks at every assignment of a run. Where the listener is gone it is demoted to HELD (the run goes on) or freed (the run
+ * is over). Takes the run's lock. Returns the number of assignments that changed. */
 unsigned registry_sweep(struct ps_host *host, struct ps_scope *run, struct ps_scope *env, bool over);
 
 #endif

@@ -9,11 +9,13 @@
  * says that it is held for this environment and this requested port, so a stale entry is harmless and none needs erasing.
  *
  * The files are sparse, and a load from a hole may raise SIGBUS when the file system is full. So the first page and the
- * bitmap requested[] are allocated when the file is made, forward[] is read only where the bitmap has a bit, and
+ * bitmaps are allocated when the file is made, forward[] is read only where requested[] has a bit, and
  * space_reserve() comes before every first store into another page.
  */
 #ifndef PORTSHIM_SCOPE_H
 #define PORTSHIM_SCOPE_H
+
+#include <stddef.h>
 
 #include <portshim/lock.h>
 
@@ -76,5 +78,9 @@ struct ps_scope {
 	_Atomic uint64_t actual[PS_BITMAP_WORDS]; /* environment: actual ports that may be recorded in it */
 	_Atomic uint16_t forward[PS_PORTS];
 };
+
+/* What is allocated of the file when it is made; a run has no use for the bitmap `actual`. */
+#define PS_ENV_ALLOCATED offsetof(struct ps_scope, forward)
+#define PS_RUN_ALLOCATED offsetof(struct ps_scope, actual)
 
 #endif

@@ -354,7 +354,8 @@ static int make_scope(const char *runtime, const struct ps_scope_spec *spec, uin
 	char temporary[PS_RUNTIME_MAX + NAME_ROOM];
 	char path[PS_RUNTIME_MAX + 16];
 	void *memory;
-	int error = make_temporary(runtime, temporary, size, PS_SCOPE_ALLOCATED, spec->plan_size, &memory);
+	uint64_t allocated = id & PS_ENV_BIT ? PS_ENV_ALLOCATED : PS_RUN_ALLOCATED;
+	int error = make_temporary(runtime, temporary, size, allocated, spec->plan_size, &memory);
 
 	if (error)
 		return error;

@@ -1,0 +1,468 @@
+/*
+ * Theory of operation
+ *
+ * The file is a picture of the host table, drawn anew each time something changes and put in place by rename(2), so that a
+ * reader sees one whole picture or another. Two writers would race to the rename with pictures of different age, so the
+ * environment's lock is held from the first look at the table to the rename. A writer that does not get the lock (its
+ * owner is stopped) draws all the same: a record too early is better than none.
+ *
+ * Nothing is allocated: the text goes through a buffer on the stack that is small enough for any thread's.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <portshim/discovery.h>
+#include <portshim/process.h>
+
+#include "sys.h"
+#include "text.h"
+
+#define BUFFER 4096
+#define PATH_ROOM (PS_PATH_MAX + 32)
+
+struct output {
+	long fd;
+	int error;
+	unsigned used;
+	char buffer[BUFFER];
+};
+
+/* ---- output ---- */
+
+static void flush(struct output *o)
+{
+	unsigned done = 0;
+
+	while (done < o->used && !o->error) {
+		long n = sys3(SYS_write, o->fd, o->buffer + done, o->used - done);
+
+		if (n > 0)
+			done += (unsigned)n;
+		else if (n != -EINTR)
+			o->error = n ? (int)n : -EIO;
+	}
+	o->used = 0;
+}
+
+static void put(struct output *o, const char *s)
+{
+	for (; *s; s++) {
+		if (o->used == BUFFER)
+			flush(o);
+		o->buffer[o->used++] = *s;
+	}
+}
+
+static void put_number(struct output *o, uint64_t n)
+{
+	char digits[24];
+	struct ps_text t = text_start(digits, sizeof(digits));
+
+	text_number(&t, n);
+	text_end(&t);
+	put(o, digits);
+}
+
+/* A JSON string (RFC 8259, section 7). Bytes above 127 are passed on: names come from a manifest that was checked to be
+ * UTF-8, or from directories, whose bytes are the user's own. */
+static void put_string(struct output *o, const char *s)
+{
+	put(o, "\"");
+	for (; *s; s++) {
+		char escape[8] = {*s};
+
+		if (*s == '"' || *s == '\\') {
+			escape[0] = '\\';
+			escape[1] = *s;
+		} else if ((unsigned char)*s < 0x20) {
+			struct ps_text t = text_start(escape, sizeof(escape));
+
+			text_add(&t, "\\u");
+			text_hex(&t, (unsigned char)*s, 4);
+			text_end(&t);
+		}
+		put(o, escape);
+	}
+	put(o, "\"");
+}
+
+static void put_key(struct output *o, const char *key)
+{
+	put_string(o, key);
+	put(o, ":");
+}
+
+/* ---- names ---- */
+
+const char *discovery_reason(enum ps_reason reason)
+{
+	static const char names[][16] = {"requested", "preferred", "sticky", "range", "default-range", "os", "ephemeral"};
+
+	return (unsigned)reason < sizeof(names) / sizeof(names[0]) ? names[reason] : "unknown";
+}
+
+const char *discovery_state(enum ps_state state)
+{
+	static const char names[][16] = {"free", "claimed", "held", "listening"};
+
+	return names[state & 3];
+}
+
+static const char *protocol_name(unsigned protocols)
+{
+	return protocols == PS_UDP ? "udp" : protocols == (PS_TCP | PS_UDP) ? "tcp+udp" : "tcp";
+}
+
+/* The host that a client on this machine would use: a name for what localhost reaches, else the address itself. */
+static void host_text(struct ps_text *t, const uint8_t address[16], uint8_t at, bool in_url)
+{
+	char text[48];
+
+	if (at != PS_AT_OTHER) {
+		text_add(t, "localhost");
+		return;
+	}
+	address_text(address, text);
+	if (in_url && strchr(text, ':')) {
+		text_char(t, '[');
+		text_add(t, text);
+		text_char(t, ']');
+	} else {
+		text_add(t, text);
+	}
+}
+
+void discovery_url(char *text, const char *scheme, unsigned protocols, const uint8_t address[16], uint8_t at, uint16_t port)
+{
+	struct ps_text t = text_start(text, 128);
+
+	if (!scheme || !*scheme)
+		scheme = protocols == PS_UDP ? "udp" : "http";
+	text_add(&t, scheme);
+	text_add(&t, "://");
+	host_text(&t, address, at, true);
+	text_char(&t, ':');
+	text_number(&t, port);
+	text_end(&t);
+}
+
+/* ---- entries ---- */
+
+static uint64_t unix_time(void)
+{
+	struct timespec ts = {0};
+
+	sys2(SYS_clock_gettime, CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec;
+}
+
+static void put_address(struct output *o, bool *first, const char *text)
+{
+	if (!*first)
+		put(o, ",");
+	*first = false;
+	put_string(o, text);
+}
+
+static void put_addresses(struct output *o, const struct ps_record *r)
+{
+	bool first = true;
+	char text[48];
+
+	put_key(o, "addresses");
+	put(o, "[");
+	if (r->at & PS_AT_ANY4)
+		put_address(o, &first, "0.0.0.0");
+	if (r->at & PS_AT_ANY6)
+		put_address(o, &first, "::");
+	if (r->at & PS_AT_LO4)
+		put_address(o, &first, "127.0.0.1");
+	if (r->at & PS_AT_LO6)
+		put_address(o, &first, "::1");
+	if (r->at & PS_AT_OTHER) {
+		address_text(r->address, text);
+		put_address(o, &first, text);
+	}
+	put(o, "]");
+}
+
+/* The five keys that both kinds of file have, in this order. */
+static void put_location(struct output *o, const struct ps_record *r, uint16_t port, const char *scheme, uint64_t time)
+{
+	char text[128];
+	struct ps_text t = text_start(text, sizeof(text));
+
+	put_key(o, "port");
+	put_number(o, port);
+	host_text(&t, r->address, r->at, false);
+	text_end(&t);
+	put(o, ",");
+	put_key(o, "host");
+	put_string(o, text);
+	discovery_url(text, scheme, r->protocols, r->address, r->at, port);
+	put(o, ",");
+	put_key(o, "url");
+	put_string(o, text);
+	put(o, ",");
+	put_key(o, "timestamp");
+	put_number(o, time);
+	put(o, ",");
+	put_key(o, "process_id");
+	put_number(o, (uint64_t)process_pid(r->owner));
+}
+
+struct drawing {
+	struct output out;
+	const struct ps_host *host;
+	const struct ps_scope *env;
+	const struct ps_plan *plan;
+	uint64_t time;
+	bool first;
+};
+
+static void put_entry(struct drawing *d, const char *key, const char *scheme, uint16_t port, uint64_t head, bool inherited)
+{
+	const struct ps_record *r = &d->host->record[port];
+	struct output *o = &d->out;
+
+	put(o, d->first ? "\n    " : ",\n    ");
+	d->first = false;
+	put_key(o, key);
+	put(o, "{");
+	put_location(o, r, port, scheme, d->time);
+	put(o, ",");
+	put_key(o, "requested");
+	put_number(o, head_requested(head));
+	put(o, ",");
+	put_key(o, "protocol");
+	put_string(o, protocol_name(r->protocols));
+	put(o, ",");
+	put_addresses(o, r);
+	put(o, ",");
+	put_key(o, "reason");
+	put_string(o, inherited ? "inherited" : discovery_reason(r->reason));
+	put(o, ",");
+	put_key(o, "state");
+	put_string(o, discovery_state(head_state(head)));
+	put(o, "}");
+}
+
+/* Several runs of one environment may serve the same requested port. One of them, the one that clients of the environment
+ * are sent to, has the plain key. */
+static bool has_plain_key(const struct drawing *d, uint16_t port, uint64_t head)
+{
+	const struct ps_record *r = &d->host->record[port];
+
+	if (atomic_load(&d->env->forward[head_requested(head)]) == port)
+		return true;
+	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++) {
+		uint64_t bits = atomic_load(&d->env->actual[word]);
+
+		for (; bits; bits &= bits - 1) {
+			uint16_t other = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
+
+			if (other == port || host_head(d->host, other) != head ||
+			    !text_equal(d->host->record[other].service, r->service))
+				continue;
+			if (other < port || atomic_load(&d->env->forward[head_requested(head)]) == other)
+				return false;
+		}
+	}
+	return true;
+}
+
+static void key_of(const struct drawing *d, uint16_t port, uint64_t head, const char *name, bool plain, char *key,
+		   unsigned long size)
+{
+	struct ps_text t = text_start(key, size);
+
+	if (*name)
+		text_add(&t, name);
+	else
+		text_number(&t, head_requested(head));
+	if (!plain) {
+		text_char(&t, '@');
+		text_hex(&t, d->host->record[port].run, 8);
+	}
+	text_end(&t);
+}
+
+/* Services that share the port of the recorded one appear beside it under their own names. */
+static void put_heirs(struct drawing *d, uint16_t port, uint64_t head, bool plain)
+{
+	const char *service = d->host->record[port].service;
+	char key[PS_SERVICE_MAX + 16];
+
+	if (!d->plan || !*service)
+		return;
+	for (uint32_t i = 0; i < d->plan->service_count; i++) {
+		const struct ps_service *s = plan_service(d->plan, (uint16_t)i);
+
+		if (s->inherits == PS_NO_SERVICE ||
+		    !text_equal(plan_string(d->plan, plan_service(d->plan, s->inherits)->name), service))
+			continue;
+		key_of(d, port, head, plan_string(d->plan, s->name), plain, key, sizeof(key));
+		put_entry(d, key, plan_string(d->plan, s->scheme), port, head, true);
+	}
+}
+
+static void put_services(struct drawing *d)
+{
+	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++) {
+		uint64_t bits = atomic_load(&d->env->actual[word]);
+
+		for (; bits; bits &= bits - 1) {
+			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
+			uint64_t head = host_head(d->host, port);
+			char key[PS_SERVICE_MAX + 16];
+			bool plain;
+
+			if (head_state(head) != PS_LISTENING || head_env(head) != d->env->id)
+				continue;
+			plain = has_plain_key(d, port, head);
+			key_of(d, port, head, d->host->record[port].service, plain, key, sizeof(key));
+			put_entry(d, key, d->host->record[port].scheme, port, head, false);
+			put_heirs(d, port, head, plain);
+		}
+	}
+}
+
+static void draw(struct drawing *d)
+{
+	struct output *o = &d->out;
+
+	put(o, "{\n  \"version\":1,\n  ");
+	put_key(o, "project");
+	put_string(o, d->env->project);
+	put(o, ",\n  ");
+	put_key(o, "environment");
+	put_string(o, d->env->name);
+	put(o, ",\n  ");
+	put_key(o, "profile");
+	put_string(o, d->env->profile);
+	put(o, ",\n  ");
+	put_key(o, "updated");
+	put_number(o, d->time);
+	put(o, ",\n  \"services\":{");
+	put_services(d);
+	put(o, "\n  }\n}\n");
+}
+
+/* ---- files ---- */
+
+static void temporary_name(char *name, const char *path)
+{
+	struct ps_text t = text_start(name, PATH_ROOM);
+
+	text_add(&t, path);
+	text_add(&t, ".tmp-");
+	text_hex(&t, (uint32_t)sys0(SYS_gettid), 8);
+	text_end(&t);
+}
+
+static int make_parent(const char *path)
+{
+	char directory[PATH_ROOM];
+	unsigned long slash = text_length(path);
+
+	while (slash && path[slash] != '/')
+		slash--;
+	if (!slash || slash >= sizeof(directory))
+		return -ENOENT;
+	memcpy(directory, path, slash);
+	directory[slash] = '\0';
+	return (int)sys3(SYS_mkdirat, AT_FDCWD, directory, 0700);
+}
+
+static int begin(struct output *o, const char *path, char *temporary)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+
+	o->used = 0;
+	o->error = 0;
+	temporary_name(temporary, path);
+	o->fd = sys4(SYS_openat, AT_FDCWD, temporary, flags, 0600);
+	if (o->fd == -ENOENT && make_parent(path) == 0)
+		o->fd = sys4(SYS_openat, AT_FDCWD, temporary, flags, 0600);
+	if (o->fd == -EEXIST) {
+		/* Left by a process that was killed and whose thread id we have now. */
+		sys3(SYS_unlinkat, AT_FDCWD, temporary, 0);
+		o->fd = sys4(SYS_openat, AT_FDCWD, temporary, flags, 0600);
+	}
+	return o->fd < 0 ? (int)o->fd : 0;
+}
+
+static int finish(struct output *o, const char *path, const char *temporary)
+{
+	flush(o);
+	sys1(SYS_close, o->fd);
+	if (!o->error)
+		o->error = (int)sys4(SYS_renameat, AT_FDCWD, temporary, AT_FDCWD, path);
+	if (o->error)
+		sys3(SYS_unlinkat, AT_FDCWD, temporary, 0);
+	return o->error;
+}
+
+static const struct ps_service *service_named(const struct ps_plan *plan, const char *name)
+{
+	if (plan && *name)
+		for (uint32_t i = 0; i < plan->service_count; i++)
+			if (text_equal(plan_string(plan, plan_service(plan, (uint16_t)i)->name), name))
+				return plan_service(plan, (uint16_t)i);
+	return NULL;
+}
+
+static int write_service(struct ps_space *space, uint16_t port)
+{
+	const struct ps_record *r = &space->host->record[port];
+	const struct ps_service *service = service_named(space->plan, r->service);
+	const char *path = service ? plan_string(space->plan, service->discovery) : "";
+	char temporary[PATH_ROOM];
+	struct output o;
+	int error;
+
+	if (!*path)
+		return 0;
+	error = begin(&o, path, temporary);
+	if (error)
+		return error;
+	put(&o, "{");
+	put_location(&o, r, port, r->scheme, unix_time());
+	put(&o, "}\n");
+	return finish(&o, path, temporary);
+}
+
+int discovery_write(struct ps_space *space, uint16_t port)
+{
+	struct drawing d = {.host = space->host, .env = space->env, .plan = space->plan, .time = unix_time(), .first = true};
+	char temporary[PATH_ROOM];
+	struct ps_lock_guard guard;
+	bool locked;
+	int error, service_error = 0;
+
+	if (!space->env->discovery[0])
+		return 0;
+	locked = lock_enter(&space->env->lock, &guard);
+	error = begin(&d.out, space->env->discovery, temporary);
+	if (!error) {
+		draw(&d);
+		error = finish(&d.out, space->env->discovery, temporary);
+	}
+	if (port)
+		service_error = write_service(space, port);
+	if (locked)
+		lock_leave(&space->env->lock, &guard);
+	return error ? error : service_error;
+}
+
+void discovery_remove_service(struct ps_space *space, uint16_t service_index)
+{
+	const struct ps_service *s = space->plan ? plan_service(space->plan, service_index) : NULL;
+	const char *path = s ? plan_string(space->plan, s->discovery) : "";
+
+	if (*path)
+		sys3(SYS_unlinkat, AT_FDCWD, path, 0);
+}

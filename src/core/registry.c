@@ -1,0 +1,387 @@
+/*
+ * Theory of operation
+ *
+ * The host table (host.h) says who has which actual port; everything else is derived from it or a hint that it must
+ * confirm. Three parties meet here:
+ *
+ *   - readers (connect, getsockname, ...) take one or two loads and never wait;
+ *   - runs compete for actual ports by compare-and-swap on the head word, without any lock between them, so that a
+ *     thousand environments do not queue;
+ *   - inside a run, first binds are made one at a time under the run's lock, so that one requested port gets one actual
+ *     port. Whoever holds that lock knows that a CLAIMED head of this run is the remains of a process that was killed.
+ *
+ * Bits in `owned`, `requested` and `actual` are set before the word that they lead to, so a killed process leaves at worst
+ * a bit that leads to nothing.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include <portshim/process.h>
+#include <portshim/registry.h>
+
+#include "sys.h"
+
+/* ---- looking up ---- */
+
+bool registry_sees(const struct ps_space *space, uint32_t env)
+{
+	for (uint32_t i = 0; i < space->env_count; i++)
+		if (space->envs[i] == env)
+			return true;
+	return false;
+}
+
+/* The actual port that a scope's hint leads to, if the host table confirms it. */
+static uint16_t confirmed(const struct ps_host *host, const struct ps_scope *scope, uint16_t requested, uint64_t *head)
+{
+	uint16_t actual;
+
+	if (!shared_bit(scope->requested, requested))
+		return 0;
+	actual = atomic_load_explicit(&scope->forward[requested], memory_order_relaxed);
+	*head = host_head(host, actual);
+	if (head_state(*head) < PS_HELD || head_env(*head) != scope->env || head_requested(*head) != requested)
+		return 0;
+	return actual;
+}
+
+uint16_t registry_forward(const struct ps_space *space, uint16_t requested)
+{
+	uint64_t head;
+
+	for (uint32_t i = 0; i < space->depth; i++) {
+		uint16_t actual = confirmed(space->host, space->scope[i], requested, &head);
+
+		if (actual)
+			return actual;
+	}
+	return 0;
+}
+
+uint16_t registry_reverse(const struct ps_space *space, uint16_t actual)
+{
+	uint64_t head;
+
+	if (!shared_bit(space->host->moved, actual))
+		return actual;
+	head = host_head(space->host, actual);
+	return head && registry_sees(space, head_env(head)) ? head_requested(head) : actual;
+}
+
+uint16_t registry_own(const struct ps_space *space, uint16_t requested)
+{
+	uint64_t head;
+	uint16_t actual = confirmed(space->host, space->run, requested, &head);
+
+	return actual && space->host->record[actual].run == space->run->id ? actual : 0;
+}
+
+bool registry_is_actual(const struct ps_space *space, uint16_t port)
+{
+	uint64_t head = host_head(space->host, port);
+
+	return head_state(head) >= PS_HELD && registry_sees(space, head_env(head));
+}
+
+struct wanted {
+	uint32_t inode;
+	uint32_t uid;
+	bool any;
+	bool found;
+};
+
+static bool match_listener(const struct ps_listener *l, void *context)
+{
+	struct wanted *w = context;
+
+	w->found = l->inode == w->inode || (w->any && l->uid == w->uid);
+	return !w->found;
+}
+
+bool registry_listening(const struct ps_host *host, uint16_t port)
+{
+	const struct ps_record *record = &host->record[port];
+	struct wanted w = {
+		.inode = record->inode,
+		.uid = (uint32_t)sys0(SYS_geteuid),
+		.any = record->listeners > 1,
+	};
+
+	if (!w.inode)
+		return false;
+	return kernel_listeners(port, PS_TCP | PS_UDP, match_listener, &w) < 0 || w.found;
+}
+
+bool registry_foreign(const struct ps_space *space, uint16_t port)
+{
+	uint64_t head = host_head(space->host, port);
+
+	return head_state(head) >= PS_HELD && !registry_sees(space, head_env(head)) &&
+	       registry_listening(space->host, port);
+}
+
+/* ---- claiming and holding ---- */
+
+/* True if nothing at all is bound to the port. SO_REUSEADDR stays off, so that a socket that is bound and does not
+ * listen yet counts as well. */
+static bool unbound(uint16_t port)
+{
+	static const int types[] = {SOCK_STREAM, SOCK_DGRAM};
+	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
+	bool is_free = true;
+
+	for (int i = 0; i < 2 && is_free; i++) {
+		long fd = sys3(SYS_socket, AF_INET6, types[i] | SOCK_CLOEXEC, 0);
+
+		/* A dual-stack wildcard conflicts with every address of both families. */
+		if (fd >= 0) {
+			is_free = sys3(SYS_bind, fd, &six, sizeof(six)) == 0;
+		} else {
+			fd = sys3(SYS_socket, AF_INET, types[i] | SOCK_CLOEXEC, 0);
+			is_free = fd >= 0 && sys3(SYS_bind, fd, &four, sizeof(four)) == 0;
+		}
+		if (fd >= 0)
+			sys1(SYS_close, fd);
+	}
+	return is_free;
+}
+
+static bool may_take_over(struct ps_space *space, uint16_t port, uint16_t requested, uint64_t head)
+{
+	if (head_state(head) == PS_CLAIMED || port != requested)
+		return false;
+	return !registry_listening(space->host, port) && unbound(port);
+}
+
+static int reserve_record(struct ps_space *space, uint16_t port)
+{
+	int error = space_reserve(&space->host->head[port]);
+
+	return error ? error : space_reserve(&space->host->record[port]);
+}
+
+int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested)
+{
+	struct ps_host *host = space->host;
+	struct ps_record *record = &host->record[port];
+	uint64_t head = host_head(host, port);
+	int error;
+
+	if (head && !may_take_over(space, port, requested, head))
+		return 0;
+	error = reserve_record(space, port);
+	if (error)
+		return error;
+	shared_set(host->owned, port);
+	shared_set(space->env->actual, port);
+	if (!atomic_compare_exchange_strong(&host->head[port], &head,
+					    head_make(space->env->id, requested, PS_CLAIMED)))
+		return 0;
+	memset(record, 0, sizeof(*record));
+	record->run = space->run->id;
+	record->owner = process_self();
+	return 1;
+}
+
+/* The bits go first: a reader in between sees a port that is on its way out without its old name. */
+static void erase(struct ps_host *host, struct ps_scope *env, uint16_t port)
+{
+	shared_clear(host->moved, port);
+	shared_clear(env->actual, port);
+	atomic_store(&host->head[port], 0);
+}
+
+void registry_release(struct ps_space *space, uint16_t port)
+{
+	erase(space->host, space->env, port);
+}
+
+void registry_forget(struct ps_space *space, uint16_t port)
+{
+	erase(space->host, space->env, port);
+}
+
+static void set_hint(struct ps_scope *scope, uint16_t requested, uint16_t actual)
+{
+	if (space_reserve(&scope->forward[requested]) != 0)
+		return;
+	atomic_store(&scope->forward[requested], actual);
+	shared_set(scope->requested, requested);
+}
+
+/* Gives the scopes that publish an assignment of this run the hint to it: the run, the runs around it, up to and with its
+ * environment. An earlier assignment keeps its hint while it is in the same state or a better one. */
+static void hint(struct ps_space *space, uint16_t actual, uint64_t head)
+{
+	uint16_t requested = head_requested(head);
+
+	for (uint32_t i = 0; i < space->depth; i++) {
+		struct ps_scope *scope = space->scope[i];
+		uint64_t old;
+
+		if (scope->env != space->env->id)
+			break;
+		if (!confirmed(space->host, scope, requested, &old) || head_state(old) < head_state(head))
+			set_hint(scope, requested, actual);
+		if (scope == space->env)
+			break;
+	}
+}
+
+void registry_hold(struct ps_space *space, uint16_t port)
+{
+	uint64_t head = host_head(space->host, port);
+	uint16_t requested = head_requested(head);
+
+	head = head_make(space->env->id, requested, PS_HELD);
+	if (port != requested)
+		shared_set(space->host->moved, port);
+	atomic_store_explicit(&space->host->head[port], head, memory_order_release);
+	hint(space, port, head);
+}
+
+void registry_note_address(struct ps_record *record, const struct ps_address *address)
+{
+	bool six = address->u.any.sa_family == AF_INET6;
+	uint8_t bytes[16];
+
+	address_bytes(address, bytes);
+	switch (address_locality(address)) {
+	case PS_WILDCARD:
+		record->at |= six ? PS_AT_ANY6 : PS_AT_ANY4;
+		return;
+	case PS_LOOPBACK:
+		if (six && bytes[15] == 1 && bytes[10] == 0) {
+			record->at |= PS_AT_LO6;
+			return;
+		}
+		if (bytes[12] == 127 && bytes[13] == 0 && bytes[14] == 0 && bytes[15] == 1) {
+			record->at |= PS_AT_LO4;
+			return;
+		}
+		break;
+	default:
+		break;
+	}
+	record->at |= PS_AT_OTHER;
+	memcpy(record->address, bytes, sizeof(bytes));
+}
+
+/* ---- listening ---- */
+
+static uint64_t unix_time(void)
+{
+	struct timespec ts = {0};
+
+	sys2(SYS_clock_gettime, CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec;
+}
+
+/* A port that the kernel gave us without a claim: port 0, or an old record's whose owner is gone. The kernel has decided, so
+ * whatever the record said before is wrong. */
+static bool adopt(struct ps_space *space, uint16_t port)
+{
+	struct ps_record *record = &space->host->record[port];
+
+	if (reserve_record(space, port) != 0)
+		return false;
+	shared_set(space->host->owned, port);
+	shared_set(space->env->actual, port);
+	shared_clear(space->host->moved, port);
+	atomic_store(&space->host->head[port], head_make(space->env->id, port, PS_CLAIMED));
+	memset(record, 0, sizeof(*record));
+	record->run = space->run->id;
+	record->reason = PS_REASON_EPHEMERAL;
+	return true;
+}
+
+bool registry_listen(struct ps_space *space, uint16_t port, uint32_t inode, unsigned protocol)
+{
+	struct ps_record *record = &space->host->record[port];
+	uint64_t head = host_head(space->host, port);
+	uint64_t self = process_self();
+	bool changed;
+
+	if (head_state(head) == PS_FREE || head_env(head) != space->env->id || record->run != space->run->id) {
+		if (!adopt(space, port))
+			return false;
+		head = host_head(space->host, port);
+	}
+	changed = head_state(head) != PS_LISTENING || record->owner != self || !(record->protocols & protocol);
+	if (!record->listeners || record->inode != inode)
+		record->listeners = (uint16_t)(head_state(head) == PS_LISTENING ? record->listeners + 1 : 1);
+	record->inode = inode;
+	if (!changed)
+		return false;
+	record->owner = self;
+	record->since = unix_time();
+	record->protocols |= (uint8_t)protocol;
+	head = head_make(space->env->id, head_requested(head), PS_LISTENING);
+	atomic_store_explicit(&space->host->head[port], head, memory_order_release);
+	hint(space, port, head);
+	return true;
+}
+
+/* ---- ending ---- */
+
+/* An assignment is gone: clients of the environment go to another living one of the same requested port, if there is. */
+static void rehint(struct ps_host *host, struct ps_scope *env, uint16_t requested, uint16_t gone)
+{
+	uint64_t head;
+
+	if (confirmed(host, env, requested, &head) && head_state(head) == PS_LISTENING)
+		return;
+	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++) {
+		uint64_t bits = atomic_load(&env->actual[word]);
+
+		for (; bits; bits &= bits - 1) {
+			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
+
+			head = host_head(host, port);
+			if (port != gone && head == head_make(env->id, requested, PS_LISTENING)) {
+				set_hint(env, requested, port);
+				return;
+			}
+		}
+	}
+}
+
+static bool sweep_port(struct ps_host *host, const struct ps_scope *run, struct ps_scope *env, uint16_t port, bool over)
+{
+	uint64_t head = host_head(host, port);
+	bool listening = head_state(head) == PS_LISTENING;
+
+	if (head_env(head) != env->id || host->record[port].run != run->id || head_state(head) == PS_FREE)
+		return false;
+	if (listening && registry_listening(host, port))
+		return false;
+	if (over || head_state(head) == PS_CLAIMED) {
+		erase(host, env, port);
+	} else if (listening) {
+		host->record[port].protocols = 0;
+		atomic_store(&host->head[port], head_make(env->id, head_requested(head), PS_HELD));
+	} else {
+		return false;
+	}
+	rehint(host, env, head_requested(head), port);
+	return true;
+}
+
+unsigned registry_sweep(struct ps_host *host, struct ps_scope *run, struct ps_scope *env, bool over)
+{
+	struct ps_lock_guard guard;
+	unsigned changed = 0;
+
+	if (!lock_enter(&run->lock, &guard))
+		return 0;
+	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++) {
+		uint64_t bits = atomic_load(&env->actual[word]);
+
+		for (; bits; bits &= bits - 1)
+			changed += sweep_port(host, run, env, (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits)), over);
+	}
+	lock_leave(&run->lock, &guard);
+	return changed;
+}
