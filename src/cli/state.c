@@ -1,0 +1,404 @@
+/*
+ * state.c - reading the registry as an inventory, and the clearing away that comes before ("the next look").
+ *
+ * Theory of operation: nothing depends on a daemon, so whoever looks first clears away. A run is over when its root process
+ * is dead, none of its assignments has a living owner or listener, and no process of the user still carries its PORTSHIM_RUN: a
+ * server that went into the background without having bound yet must find its run file. Then its records are freed
+ * and its file is removed. Environments' files stay, because they hold what is sticky; a private one goes with its last run.
+ *
+ * Heads are read as portshim/host.h wants it: only where the bitmap says so, and the record is copied between two reads
+ * of the head; a record whose head changed meanwhile is read again.
+ *
+ * Limits: from another network namespace the kernel's list of listeners is not the one that the table speaks of, so nothing
+ * is cleared away there. Processes of another pid namespace look dead; their listeners still keep their runs.
+ */
+#include "state.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <portshim/discovery.h>
+#include <portshim/process.h>
+#include <portshim/registry.h>
+
+#define ENVIRON_MAX (1 << 20)
+
+struct ids {
+	uint32_t *list;
+	size_t count, room;
+};
+
+static bool ids_add(struct ids *ids, uint32_t id)
+{
+	if (ids->count == ids->room) {
+		size_t room = ids->room ? ids->room * 2 : 64;
+		uint32_t *list = realloc(ids->list, room * sizeof(*list));
+
+		if (!list)
+			return false;
+		ids->list = list;
+		ids->room = room;
+	}
+	ids->list[ids->count++] = id;
+	return true;
+}
+
+static int ids_compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The id in a file name "run-XXXXXXXX" or "env-XXXXXXXX", else 0. */
+static uint32_t file_id(const char *name, const char *prefix)
+{
+	char *end;
+	unsigned long id;
+
+	if (strncmp(name, prefix, 4) != 0 || strlen(name) != 12)
+		return 0;
+	id = strtoul(name + 4, &end, 16);
+	return *end ? 0 : (uint32_t)id;
+}
+
+/* Ids of all runs (prefix "run-") or environments ("env-") that have a file. False if the directory cannot be read. */
+static bool ids_read(struct ids *ids, const char *runtime, const char *prefix)
+{
+	DIR *directory = opendir(runtime);
+	struct dirent *entry;
+	bool ok = true;
+
+	if (!directory)
+		return false;
+	while (ok && (entry = readdir(directory))) {
+		uint32_t id = file_id(entry->d_name, prefix);
+
+		if (id)
+			ok = ids_add(ids, id);
+	}
+	closedir(directory);
+	if (ids->count)
+		qsort(ids->list, ids->count, sizeof(*ids->list), ids_compare);
+	return ok;
+}
+
+/* True while something of the run lives that the registry knows of. */
+static bool run_busy(const struct ps_host *host, uint32_t run)
+{
+	struct ps_assignment a;
+
+	for (unsigned word = 0; word < PS_BITMAP_WORDS; word++) {
+		if (!host->owned[word])
+			continue;
+		for (unsigned bit = 0; bit < 64; bit++)
+			if (state_record(&a, host, (uint16_t)(word * 64 + bit)) && a.run_id == run &&
+			    (a.state == PS_LISTENING || a.alive))
+				return true;
+	}
+	return false;
+}
+
+/* True if the environment block has PORTSHIM_RUN=PATH. */
+static bool block_has(const char *block, size_t size, const char *path)
+{
+	size_t length = strlen(path);
+
+	for (const char *at = block, *end = block + size; at < end; at += strnlen(at, (size_t)(end - at)) + 1)
+		if (strncmp(at, "PORTSHIM_RUN=", 13) == 0 && (size_t)(end - at) > 13 + length &&
+		    memcmp(at + 13, path, length + 1) == 0)
+			return true;
+	return false;
+}
+
+/* True if any visible process was started with this run's file. Those that cannot be read are not the user's. */
+static bool run_carried(const char *path, char *block)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	bool found = !proc; /* without /proc nobody can tell: keep it */
+
+	while (!found && (entry = readdir(proc))) {
+		char name[64];
+		size_t size = 0;
+		ssize_t got;
+		int fd;
+
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || atoi(entry->d_name) == getpid())
+			continue;
+		snprintf(name, sizeof(name), "%.20s/environ", entry->d_name);
+		fd = openat(dirfd(proc), name, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		while (size < ENVIRON_MAX && (got = read(fd, block + size, ENVIRON_MAX - size)) > 0)
+			size += (size_t)got;
+		close(fd);
+		found = block_has(block, size, path);
+	}
+	if (proc)
+		closedir(proc);
+	return found;
+}
+
+static void end_run(struct ps_space *space, uint32_t id)
+{
+	registry_sweep(space->host, space->run, space->env, true);
+	if (space->plan)
+		for (uint32_t i = 0; i < space->plan->service_count; i++)
+			if (plan_service(space->plan, (uint16_t)i)->discovery)
+				discovery_remove_service(space, (uint16_t)i);
+	discovery_write(space, 0);
+	space_unlink_scope(space->runtime, id);
+	space_poke(space->runtime, space->env->id);
+}
+
+static void sweep_run(const char *runtime, uint32_t id, char *block)
+{
+	char path[PS_RUNTIME_MAX + 16];
+	struct ps_space space;
+	int result;
+
+	space_scope_path(runtime, id, path);
+	result = space_open(&space, path);
+	if (result == -ENOENT && access(path, F_OK) == 0) {
+		/* Its environment is gone, so nobody can use it any more; nor can it be swept. */
+		space_unlink_scope(runtime, id);
+		return;
+	}
+	if (result < 0)
+		return;
+	if (registry_sweep(space.host, space.run, space.env, false) > 0) {
+		discovery_write(&space, 0);
+		space_poke(runtime, space.env->id);
+	}
+	if (!process_alive(space.run->root) && !run_busy(space.host, id) && !run_carried(path, block))
+		end_run(&space, id);
+	space_close(&space);
+}
+
+/* Records of runs whose file is gone, left by a crash between freeing the one and removing the other. */
+static void sweep_orphans(struct ps_host *host, const struct ids *runs)
+{
+	for (unsigned port = 0; port < PS_PORTS; port++) {
+		uint64_t head = host_head(host, (uint16_t)port);
+		struct ps_assignment a;
+
+		if (!head || !state_record(&a, host, (uint16_t)port) || a.alive)
+			continue;
+		if (bsearch(&a.run_id, runs->list, runs->count, sizeof(*runs->list), ids_compare))
+			continue;
+		if (!registry_listening(host, (uint16_t)port) && atomic_compare_exchange_strong(&host->head[port], &head, 0))
+			shared_clear(host->moved, (uint16_t)port);
+	}
+}
+
+/* A private environment is gone when its last run is. */
+static void sweep_private(const char *runtime, const struct ids *runs)
+{
+	struct ids envs = { 0 };
+	size_t i, j;
+
+	ids_read(&envs, runtime, "env-");
+	for (i = 0; i < envs.count; i++) {
+		struct ps_scope *env, *run;
+		bool used;
+
+		if (space_open_scope(runtime, envs.list[i], &env) < 0)
+			continue;
+		used = !(env->flags & PS_SCOPE_PRIVATE);
+		for (j = 0; !used && j < runs->count; j++) {
+			if (space_open_scope(runtime, runs->list[j], &run) < 0)
+				continue;
+			used = run->env == env->id;
+			space_close_scope(run);
+		}
+		/* One that was just made has no run yet, for a moment. */
+		if (!used && env->created + 10 < (uint64_t)time(NULL)) {
+			unlink(env->discovery);
+			space_unlink_scope(runtime, env->id);
+		}
+		space_close_scope(env);
+	}
+	free(envs.list);
+}
+
+void state_sweep(const char *runtime, struct ps_host *host)
+{
+	struct ids runs = { 0 }, left = { 0 };
+	char *block = malloc(ENVIRON_MAX);
+
+	if (!block || host->netns != kernel_netns())
+		goto out;
+	if (!ids_read(&runs, runtime, "run-"))
+		goto out;
+	for (size_t i = 0; i < runs.count; i++)
+		sweep_run(runtime, runs.list[i], block);
+	if (!ids_read(&left, runtime, "run-"))
+		goto out;
+	sweep_orphans(host, &left);
+	sweep_private(runtime, &left);
+out:
+	free(runs.list);
+	free(left.list);
+	free(block);
+}
+
+bool state_record(struct ps_assignment *a, const struct ps_host *host, uint16_t actual)
+{
+	for (unsigned tries = 0; tries < 100; tries++) {
+		uint64_t head = host_head(host, actual);
+		struct ps_record r;
+
+		if (head_state(head) != PS_HELD && head_state(head) != PS_LISTENING)
+			return false;
+		memcpy(&r, &host->record[actual], sizeof(r));
+		atomic_thread_fence(memory_order_acquire);
+		if (host_head(host, actual) != head)
+			continue;
+		*a = (struct ps_assignment){
+			.env_id = head_env(head), .run_id = r.run, .requested = head_requested(head), .actual = actual,
+			.state = head_state(head), .reason = r.reason, .cause = r.cause, .protocols = r.protocols,
+			.at = r.at, .owner = r.owner, .alive = process_alive(r.owner), .since = r.since,
+		};
+		memcpy(a->address, r.address, sizeof(a->address));
+		snprintf(a->scheme, sizeof(a->scheme), "%.*s", (int)sizeof(r.scheme), r.scheme);
+		snprintf(a->service, sizeof(a->service), "%.*s", (int)sizeof(r.service), r.service);
+		return true;
+	}
+	return false;
+}
+
+static int scope_compare(const void *a, const void *b)
+{
+	const struct ps_scope *x = *(struct ps_scope *const *)a, *y = *(struct ps_scope *const *)b;
+
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+struct ps_scope *state_scope(const struct ps_state_now *state, uint32_t id)
+{
+	size_t low = 0, high = state->scope_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (state->scopes[middle]->id == id)
+			return state->scopes[middle];
+		if (state->scopes[middle]->id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+const struct ps_assignment *state_actual(const struct ps_state_now *state, uint16_t actual)
+{
+	for (size_t i = 0; i < state->count; i++)
+		if (state->list[i].actual == actual)
+			return &state->list[i];
+	return NULL;
+}
+
+static bool read_scopes(struct ps_state_now *state)
+{
+	struct ids ids = { 0 };
+	bool ok = ids_read(&ids, state->runtime, "run-") && ids_read(&ids, state->runtime, "env-");
+
+	if (ok && ids.count > 0)
+		ok = (state->scopes = calloc(ids.count, sizeof(struct ps_scope *)));
+	for (size_t i = 0; ok && i < ids.count; i++)
+		/* One that cannot be opened was removed meanwhile, or is not ours to believe. */
+		if (space_open_scope(state->runtime, ids.list[i], &state->scopes[state->scope_count]) == 0)
+			state->scope_count++;
+	if (state->scope_count)
+		qsort(state->scopes, state->scope_count, sizeof(struct ps_scope *), scope_compare);
+	free(ids.list);
+	return ok;
+}
+
+static int assignment_compare(const void *a, const void *b)
+{
+	const struct ps_assignment *x = a, *y = b;
+	int names = strcmp(x->env ? x->env->name : "", y->env ? y->env->name : "");
+
+	if (names)
+		return names;
+	if (x->env_id != y->env_id)
+		return x->env_id < y->env_id ? -1 : 1;
+	if (x->requested != y->requested)
+		return x->requested < y->requested ? -1 : 1;
+	if (x->first != y->first)
+		return x->first ? -1 : 1;
+	if (x->since != y->since)
+		return x->since < y->since ? -1 : 1;
+	return x->actual < y->actual ? -1 : x->actual > y->actual;
+}
+
+static bool read_assignments(struct ps_state_now *state)
+{
+	size_t room = 0;
+
+	for (unsigned port = 0; port < PS_PORTS; port++) {
+		struct ps_assignment a;
+
+		if (!state_record(&a, state->host, (uint16_t)port))
+			continue;
+		a.env = state_scope(state, a.env_id);
+		a.run = state_scope(state, a.run_id);
+		if (a.env && shared_bit(a.env->requested, a.requested))
+			a.first = a.env->forward[a.requested] == a.actual;
+		if (state->count == room) {
+			struct ps_assignment *list;
+
+			room = room ? room * 2 : 64;
+			list = realloc(state->list, room * sizeof(*list));
+			if (!list)
+				return false;
+			state->list = list;
+		}
+		state->list[state->count++] = a;
+	}
+	if (state->count)
+		qsort(state->list, state->count, sizeof(*state->list), assignment_compare);
+	return true;
+}
+
+int state_read(struct ps_state_now *state, struct ps_error *error)
+{
+	int result;
+
+	memset(state, 0, sizeof(*state));
+	result = space_runtime(state->runtime, environ);
+	if (result < 0) {
+		error_set(error, PS_EXIT_SYSTEM, "there is no usable runtime directory: %s", strerror(-result));
+		return error_hint(error, "it must be your own, with mode 0700; PORTSHIM_RUNTIME_DIR names another");
+	}
+	result = space_open_host(state->runtime, &state->host);
+	if (result == -EPROTO) {
+		error_set(error, PS_EXIT_SYSTEM, "%s belongs to another version of portshim", state->runtime);
+		return error_hint(error, "end the programs that run under it, then remove the directory");
+	}
+	if (result < 0)
+		return error_set(error, PS_EXIT_SYSTEM, "%s/host cannot be used: %s", state->runtime, strerror(-result));
+	state_sweep(state->runtime, state->host);
+	if (!read_scopes(state) || !read_assignments(state))
+		return error_set(error, PS_EXIT_SYSTEM, "%s cannot be read: %s", state->runtime, strerror(errno));
+	return 0;
+}
+
+void state_free(struct ps_state_now *state)
+{
+	for (size_t i = 0; i < state->scope_count; i++)
+		space_close_scope(state->scopes[i]);
+	free(state->scopes);
+	free(state->list);
+	/* The host table stays mapped: it is one per process, and the process is about to end. */
+	memset(state, 0, sizeof(*state));
+}
