@@ -1,0 +1,246 @@
+/*
+ * target.c - from the command line and the place where it is given to an environment, a service, an assignment.
+ *
+ * Theory of operation: names are looked up in the plan, inside a run as outside, because a run may have been started with
+ * another manifest than the one found here. Which of several assignments of one port is meant follows what a
+ * client would reach (law 8): the own run's, then the environment's first, then those of the environments around it.
+ */
+#include "target.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Inside a run. False if its file is gone or of another version: then the command works as outside. */
+static bool open_run(struct ps_target *t, const struct ps_project_options *o)
+{
+	const char *path = getenv("PORTSHIM_RUN");
+
+	if (!path || !path[0] || o->env || o->profile || o->manifest)
+		return false;
+	return space_open(&t->space, path) == 0;
+}
+
+static int compile(struct ps_target *t, struct ps_error *error)
+{
+	if (!t->project.manifest)
+		return 0;
+	t->compiled = manifest_compile(t->project.manifest, NULL);
+	if (!t->compiled)
+		return error_set(error, PS_EXIT_SYSTEM, "out of memory");
+	t->plan = t->compiled;
+	return 0;
+}
+
+int target_open(struct ps_target *t, const struct ps_project_options *o, struct ps_error *error)
+{
+	struct ps_error ignored = { 0 };
+	int result;
+
+	memset(t, 0, sizeof(*t));
+	result = space_runtime(t->runtime, environ);
+	if (result < 0) {
+		error_set(error, PS_EXIT_SYSTEM, "there is no usable runtime directory: %s", strerror(-result));
+		return error_hint(error, "it must be your own, with mode 0700; PORTSHIM_RUNTIME_DIR names another");
+	}
+	t->in_run = open_run(t, o);
+	if (t->in_run) {
+		/* The manifest found here is a help only: a broken one does not matter to those who are inside. */
+		if (project_find(&t->project, o, &ignored))
+			memset(&t->project, 0, sizeof(t->project));
+		memcpy(t->runtime, t->space.runtime, sizeof(t->runtime));
+		t->plan = t->space.plan;
+		t->env = t->space.env->id;
+		t->name = t->space.env->name;
+		t->directory = t->space.env->directory;
+	} else {
+		result = project_find(&t->project, o, error);
+		if (!result)
+			result = compile(t, error);
+		if (result)
+			return result;
+		t->env = space_env_id(t->project.key);
+		t->name = t->project.name;
+		t->directory = t->project.directory;
+	}
+	t->manifest = t->project.manifest ? t->project.manifest->path : "";
+	return 0;
+}
+
+void target_close(struct ps_target *t)
+{
+	if (t->in_run)
+		space_close(&t->space);
+	project_free(&t->project);
+	free(t->compiled);
+	memset(t, 0, sizeof(*t));
+}
+
+/* The service whose port this one has: the end of its chain of "inherit". The plan was checked: the chain may still be
+ * circular in a file made by hand, so it is followed only as often as there are services. */
+static uint16_t root_of(const struct ps_plan *plan, uint16_t index)
+{
+	for (uint32_t i = 0; i < plan->service_count; i++) {
+		const struct ps_service *s = plan_service(plan, index);
+
+		if (s->inherits == PS_NO_SERVICE)
+			break;
+		index = s->inherits;
+	}
+	return index;
+}
+
+static void describe(const struct ps_plan *plan, uint16_t index, struct ps_wanted *w)
+{
+	uint16_t root = root_of(plan, index);
+	const struct ps_service *s = plan_service(plan, root);
+
+	w->index = root;
+	w->external = s->flags & PS_SERVICE_EXTERNAL;
+	snprintf(w->name, sizeof(w->name), "%s", plan_string(plan, s->name));
+	snprintf(w->scheme, sizeof(w->scheme), "%s", plan_string(plan, plan_service(plan, index)->scheme));
+	if (!w->port && s->port_count)
+		w->port = plan_ports(plan, s)[0];
+}
+
+/* 1: a number that is a port; 0: no number; -1: a number that is none. */
+static int parse_port(const char *text, uint16_t *port)
+{
+	unsigned long n;
+
+	if (!text[0] || text[strspn(text, "0123456789")])
+		return 0;
+	n = strlen(text) > 5 ? 0 : strtoul(text, NULL, 10);
+	if (n < 1 || n > 65535)
+		return -1;
+	*port = (uint16_t)n;
+	return 1;
+}
+
+static int no_service(const struct ps_target *t, const char *text, struct ps_error *error)
+{
+	uint32_t count = t->plan ? t->plan->service_count : 0;
+	const char **names = calloc(count + 1, sizeof(*names)), *near = NULL;
+
+	for (uint32_t i = 0; names && i < count; i++)
+		names[i] = plan_string(t->plan, plan_service(t->plan, (uint16_t)i)->name);
+	if (names)
+		near = error_suggest(text, names, count);
+	if (t->plan)
+		error_set(error, PS_EXIT_USAGE, "there is no service `%s`%s%s", text, t->manifest[0] ? " in " : "", t->manifest);
+	else
+		error_set(error, PS_EXIT_USAGE, "there is no service `%s`, and no manifest that could declare one", text);
+	if (near)
+		error_hint(error, "did you mean `%s`?", near);
+	else
+		error_hint(error, "a requested port, like 3000, names a service as well");
+	free(names);
+	return error->code;
+}
+
+/* A service that is running although no manifest declares it (any more). */
+static bool recorded(const struct ps_target *t, const struct ps_state_now *state, const char *text)
+{
+	for (size_t i = 0; state && i < state->count; i++)
+		if (target_sees(t, state->list[i].env_id) && strcmp(state->list[i].service, text) == 0)
+			return true;
+	return false;
+}
+
+int target_wanted(const struct ps_target *t, const struct ps_state_now *state, const char *text, struct ps_wanted *w,
+		  struct ps_error *error)
+{
+	const struct ps_plan_port *first;
+	int number;
+
+	memset(w, 0, sizeof(*w));
+	w->text = text;
+	w->index = PS_NO_SERVICE;
+	/* A manifest may call a service "3000", but then it had better be on 3000. */
+	number = parse_port(text, &w->port);
+	if (number < 0)
+		return error_set(error, PS_EXIT_USAGE, "`%s` is not a port: they go from 1 to 65535", text);
+	if (number) {
+		w->by_number = true;
+		if (t->plan && plan_find(t->plan, w->port, &first))
+			describe(t->plan, first->service, w);
+		return 0;
+	}
+	for (uint32_t i = 0; t->plan && i < t->plan->service_count; i++) {
+		if (strcmp(plan_string(t->plan, plan_service(t->plan, (uint16_t)i)->name), text) != 0)
+			continue;
+		describe(t->plan, (uint16_t)i, w);
+		return 0;
+	}
+	if (!recorded(t, state, text))
+		return no_service(t, text, error);
+	snprintf(w->name, sizeof(w->name), "%s", text);
+	return 0;
+}
+
+static bool declares(const struct ps_plan *plan, uint16_t index, uint16_t port)
+{
+	const struct ps_service *s = plan_service(plan, index);
+
+	for (uint16_t i = 0; i < s->port_count; i++)
+		if (plan_ports(plan, s)[i] == port)
+			return true;
+	return false;
+}
+
+bool target_matches(const struct ps_target *t, const struct ps_wanted *w, const struct ps_assignment *a)
+{
+	if (w->by_number)
+		return a->requested == w->port;
+	if (a->service[0])
+		return strcmp(a->service, w->name) == 0;
+	/* Started without the manifest, or before the service was declared. */
+	return t->plan && w->index != PS_NO_SERVICE && declares(t->plan, w->index, a->requested);
+}
+
+bool target_sees(const struct ps_target *t, uint32_t env)
+{
+	if (!t->in_run)
+		return env == t->env;
+	for (uint32_t i = 0; i < t->space.env_count; i++)
+		if (t->space.envs[i] == env)
+			return true;
+	return false;
+}
+
+/* How near an assignment is to a client here; less is nearer. */
+static unsigned rank(const struct ps_target *t, const struct ps_assignment *a)
+{
+	unsigned outside = 0;
+
+	if (t->in_run && a->run_id == t->space.run->id)
+		return a->state == PS_LISTENING ? 0 : 1;
+	while (t->in_run && outside < t->space.env_count && t->space.envs[outside] != a->env_id)
+		outside++;
+	return 2 + outside * 3 + (a->first ? 0 : a->state == PS_LISTENING ? 1 : 2);
+}
+
+const struct ps_assignment *target_find(const struct ps_target *t, const struct ps_state_now *state,
+					const struct ps_wanted *w)
+{
+	const struct ps_assignment *best = NULL;
+
+	for (size_t i = 0; i < state->count; i++) {
+		const struct ps_assignment *a = &state->list[i];
+
+		if (!target_sees(t, a->env_id) || !target_matches(t, w, a))
+			continue;
+		if (!best || rank(t, a) < rank(t, best))
+			best = a;
+	}
+	return best;
+}
+
+const char *target_scheme(const struct ps_wanted *w, const struct ps_assignment *a)
+{
+	if (w->scheme[0])
+		return w->scheme;
+	return a ? a->scheme : "";
+}
