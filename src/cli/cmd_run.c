@@ -1,0 +1,71 @@
+/*
+ * cmd_run.c - `portshim run`: starts a program in a run of its own and becomes its keeper.
+ */
+#include <stdio.h>
+
+#include "../keeper/keeper.h"
+#include "launch.h"
+
+static const char help[] =
+	"Examples:\n"
+	"  portshim run -- npm run dev              in as many checkouts as you like\n"
+	"  portshim run --isolate -- npm test       a private environment that is gone at the end\n"
+	"  portshim run --env demo python3 app.py   an environment with a name, the same from everywhere\n"
+	"\n"
+	"Usage: portshim run [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
+	"\n"
+	"Runs the program as if it had the machine to itself. A port that is taken is moved, clients of the environment\n"
+	"follow, and what was really assigned is written to .portshim/ports.json before the program's listen() returns.\n"
+	"\n"
+	"      --env NAME         the environment of that name instead of the project's\n"
+	"      --isolate          a private environment: every port is moved, and all is gone at the end\n"
+	"      --profile PROFILE  the manifest with that profile, in an environment of its own\n"
+	"      --manifest FILE    this manifest instead of the one found from here upward\n"
+	"      --service NAME     which service the program is: its variables (PORT, ...) are set\n"
+	"      --strategy NAME    minimal or conservative, instead of the manifest's\n"
+	"      --allow ENV        let the program reach the servers of this environment too (repeatable)\n"
+	"      --strict           fail with 125 where portshim cannot do its work, instead of running without it\n"
+	"  -q, --quiet            no notices\n"
+	"  -v, --verbose          also tell which ports were not moved\n"
+	"  -h, --help             this text\n"
+	"\n"
+	"Exit status: the program's own, and death by the same signal; 125 portshim failed, 126 the program cannot be\n"
+	"executed, 127 it was not found.\n";
+
+static int run(int argc, char **argv)
+{
+	struct ps_launch_options options = { 0 };
+	struct ps_launch launch = { 0 };
+	struct ps_error error = { 0 };
+	struct ps_keeper keeper = { 0 };
+	int code, failure;
+
+	launch_guard_standard();
+	if (!launch_parse(&command_run, &options, &argc, &argv, &code))
+		return code;
+	code = launch_prepare(&launch, &options, PS_SCOPE_KEPT, argv, &error);
+	if (code)
+		goto out;
+	keeper.space = launch.active ? &launch.space : NULL;
+	keeper.quiet = options.quiet;
+	keeper.verbose = options.verbose;
+	failure = keeper_run(&keeper, argv);
+	if (failure) {
+		launch_cancel(&launch);
+		code = launch_exec_error(argv[0], failure, &error);
+		goto out;
+	}
+	launch_free(&launch);
+	return keeper_status(keeper.status);
+out:
+	error_print(&error);
+	launch_free(&launch);
+	return code;
+}
+
+const struct ps_command command_run = {
+	.name = "run",
+	.summary = "Run a program in the project's environment",
+	.help = help,
+	.run = run,
+};

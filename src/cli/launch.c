@@ -1,0 +1,456 @@
+/*
+ * launch.c - from the command line to a run that a program can be started in.
+ *
+ * Theory of operation: `run` and `exec` do the same things up to the moment when the program is started. The project says
+ * which environment; the environment's file is opened or made; the run's file is made, with the compiled manifest behind it;
+ * what is left of dead runs of the same environment is cleared away; then this process's own environment variables
+ * become those of the program: PORTSHIM_RUN, LD_PRELOAD, and what the manifest injects.
+ *
+ * Two kinds of trouble: what the user said wrong (a broken manifest, an unknown service) ends with 125, because to run
+ * the program otherwise than asked could be silently wrong. Where portshim itself cannot work (no library, no runtime
+ * directory) the program runs as without it and one line says so, unless --strict. A run inside a run then stays in the outer one.
+ *
+ * Cost matters here, since it is paid at every start: no process is started, /proc is not searched, the runtime directory is not
+ * listed (but for --allow and the conservative strategy), and only the environment's own records are looked at.
+ */
+#include "launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <portshim/discovery.h>
+#include <portshim/process.h>
+#include <portshim/registry.h>
+
+#include "inject.h"
+#include "library.h"
+#include "nest.h"
+#include "place.h"
+
+/* ---- the command line ---- */
+
+bool launch_parse(const struct ps_command *command, struct ps_launch_options *options, int *argc, char ***argv, int *code)
+{
+	const struct ps_option table[] = {
+		{ .name = "env", .argument = "NAME", .value = &options->project.env },
+		{ .name = "isolate", .flag = &options->project.isolate },
+		{ .name = "profile", .argument = "NAME", .value = &options->project.profile },
+		{ .name = "manifest", .argument = "FILE", .value = &options->project.manifest },
+		{ .name = "service", .argument = "NAME", .value = &options->service },
+		{ .name = "strategy", .argument = "STRATEGY", .value = &options->strategy },
+		{ .name = "allow", .argument = "ENV", .list = &options->allow },
+		{ .name = "strict", .flag = &options->strict },
+		{ .name = "quiet", .letter = 'q', .flag = &options->quiet },
+		{ .name = "verbose", .letter = 'v', .flag = &options->verbose },
+		{ .name = NULL },
+	};
+
+	if (!options_parse(command, table, PS_OPTIONS_STOP, argc, argv, code)) {
+		if (*code == PS_EXIT_USAGE)
+			*code = PS_EXIT_FAILED; /* the other codes are the program's */
+		return false;
+	}
+	if (*argc == 0)
+		command_usage(command, "no program given");
+	else if (options->project.env && options->project.isolate)
+		command_usage(command, "--env and --isolate exclude each other: a private environment has no name");
+	else if (options->quiet && options->verbose)
+		command_usage(command, "--quiet and --verbose exclude each other");
+	else
+		return true;
+	*code = PS_EXIT_FAILED;
+	return false;
+}
+
+void launch_guard_standard(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+			/* The lowest free descriptor is this one, since those below are open. */
+			(void)open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
+/* ---- the plan ---- */
+
+static int find_strategy(const char *name, struct ps_error *error)
+{
+	static const char *const names[] = { "minimal", "conservative", "aggressive" };
+	const char *near;
+
+	for (int i = 0; i < 3; i++)
+		if (strcmp(names[i], name) == 0)
+			return i;
+	near = error_suggest(name, names, 3);
+	error_set(error, PS_EXIT_FAILED, "--strategy %s: there is no such strategy", name);
+	if (near)
+		error_hint(error, "did you mean `%s`?", near);
+	else
+		error_hint(error, "it is one of minimal, conservative and aggressive");
+	return -1;
+}
+
+struct foreign {
+	uint64_t ports[PS_BITMAP_WORDS];
+	const char *directory; /* the own one */
+};
+
+static void note_service(struct foreign *f, const struct ps_manifest_service *service)
+{
+	for (size_t i = 0; i < service->port_count; i++)
+		bitmap_set(f->ports, service->ports[i]);
+}
+
+/* The ports that the project of an environment declares. A manifest that cannot be read declares none. */
+static bool note_foreign(const struct ps_scope *env, void *context)
+{
+	static const char *const places[] = { "ports.manifest.json", "config/ports.manifest.json" };
+	struct foreign *f = context;
+
+	if (strcmp(env->directory, f->directory) == 0 || env->flags & PS_SCOPE_PRIVATE)
+		return true;
+	for (int i = 0; i < 2; i++) {
+		char path[PS_PATH_MAX + 32];
+		struct ps_manifest *manifest;
+		struct ps_error ignored;
+
+		snprintf(path, sizeof(path), "%s/%s", env->directory, places[i]);
+		if (access(path, R_OK) != 0 ||
+		    manifest_load(&manifest, path, env->profile[0] ? env->profile : NULL, NULL, &ignored) != 0)
+			continue;
+		for (size_t s = 0; s < manifest->service_count; s++)
+			note_service(f, &manifest->services[s]);
+		manifest_free(manifest);
+		break;
+	}
+	return true;
+}
+
+static bool wants_foreign(const struct ps_manifest *manifest, int strategy)
+{
+	if (strategy >= 0 || !manifest)
+		return strategy == PS_CONSERVATIVE;
+	for (size_t i = 0; i < manifest->service_count; i++)
+		if (manifest->services[i].strategy == PS_CONSERVATIVE)
+			return true;
+	return manifest->strategy == PS_CONSERVATIVE;
+}
+
+/* The plan of a project without a manifest: only needed to carry a strategy. */
+static struct ps_plan *bare_plan(const uint64_t *foreign)
+{
+	struct ps_plan *plan = calloc(1, sizeof(*plan));
+
+	if (!plan)
+		return NULL;
+	plan->magic = PS_PLAN_MAGIC;
+	plan->abi = PS_ABI;
+	plan->size = plan->strings = sizeof(*plan);
+	plan->default_first = 20000;
+	plan->default_last = 29999;
+	plan->report = PS_REPORT_ACTUAL;
+	plan->os = true;
+	if (foreign)
+		memcpy(plan->foreign, foreign, sizeof(plan->foreign));
+	return plan;
+}
+
+static int make_plan(struct ps_launch *launch, int strategy, struct ps_error *error)
+{
+	const struct ps_manifest *manifest = launch->project.manifest;
+	struct foreign *foreign = NULL;
+
+	if (!manifest && strategy < 0)
+		return 0;
+	if (wants_foreign(manifest, strategy)) {
+		foreign = calloc(1, sizeof(*foreign));
+		if (!foreign)
+			return error_set(error, PS_EXIT_FAILED, "out of memory");
+		foreign->directory = launch->project.directory;
+		nest_environments(launch->runtime, note_foreign, foreign);
+	}
+	launch->plan = manifest ? manifest_compile(manifest, foreign ? foreign->ports : NULL)
+				: bare_plan(foreign ? foreign->ports : NULL);
+	free(foreign);
+	if (!launch->plan)
+		return error_set(error, PS_EXIT_FAILED, "out of memory");
+	if (strategy >= 0) {
+		struct ps_service *services = (void *)((char *)launch->plan + launch->plan->services);
+
+		launch->plan->strategy = (uint8_t)strategy;
+		for (uint32_t i = 0; i < launch->plan->service_count; i++)
+			services[i].strategy = (uint8_t)strategy;
+	}
+	return 0;
+}
+
+/* ---- what dead runs of the environment have left ---- */
+
+/* Stands for a run whose file is gone, so that nobody can use its lock. */
+static struct ps_scope lost;
+
+static bool run_lives(const struct ps_host *host, const struct ps_scope *run)
+{
+	if (process_alive(run->root))
+		return true;
+	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++)
+		for (uint64_t bits = host->owned[word]; bits; bits &= bits - 1) {
+			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
+
+			if (head_env(host_head(host, port)) == run->env && host->record[port].run == run->id &&
+			    process_alive(host->record[port].owner))
+				return true;
+		}
+	return false;
+}
+
+static unsigned sweep_record(struct ps_space *space, uint16_t port)
+{
+	uint32_t id = space->host->record[port].run;
+	struct ps_scope *run;
+	unsigned changed;
+	int error;
+
+	if (process_alive(space->host->record[port].owner))
+		return 0;
+	error = space_open_scope(space->runtime, id, &run);
+	if (error == -ENOENT) {
+		lost.id = id;
+		return registry_sweep(space->host, &lost, space->env, true);
+	}
+	if (error)
+		return 0;
+	changed = process_alive(run->root) ? 0 : registry_sweep(space->host, run, space->env, !run_lives(space->host, run));
+	space_close_scope(run);
+	return changed;
+}
+
+/* The next look: only at the records of the own environment. In another network namespace than the table's, nobody can
+ * tell what listens. */
+static void sweep_dead(struct ps_space *space)
+{
+	unsigned changed = 0;
+
+	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++)
+		for (uint64_t bits = space->host->owned[word]; bits; bits &= bits - 1) {
+			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
+			uint64_t head = host_head(space->host, port);
+
+			if (head_env(head) == space->env->id && head_state(head) != PS_FREE &&
+			    space->host->record[port].run != space->run->id)
+				changed += sweep_record(space, port);
+		}
+	if (changed)
+		discovery_write(space, 0);
+}
+
+/* ---- the run ---- */
+
+static int cannot(struct ps_error *why, const char *what, const char *path, int error)
+{
+	if (error == -EPROTO) {
+		error_set(why, PS_EXIT_FAILED, "%s belongs to another version of portshim", path);
+		return error_hint(why, "end the programs that run under that one, then remove the directory");
+	}
+	return error_set(why, PS_EXIT_FAILED, "%s %s: %s", what, path, strerror(-error));
+}
+
+static int find_library(struct ps_launch *launch, struct ps_error *why)
+{
+	char path[PS_PATH_MAX] = PS_LIBRARY_FILE;
+	int error = library_find(path, sizeof(path));
+
+	if (error) {
+		error_set(why, PS_EXIT_FAILED, "cannot find %s beside portshim or in ../lib: %s", PS_LIBRARY_FILE,
+			  strerror(-error));
+		return error_hint(why, "PORTSHIM_LIBRARY names it, with its absolute path");
+	}
+	error = library_name(path, launch->runtime, launch->library, sizeof(launch->library));
+	return error ? cannot(why, "LD_PRELOAD cannot name", path, error) : 0;
+}
+
+/* Opens the environment, making it if needed, and copies what is to be said of it into `spec`. */
+static int open_environment(struct ps_launch *launch, const struct ps_scope *outer, bool stays, struct ps_scope_spec *spec,
+			    struct ps_scope **env, struct ps_error *why)
+{
+	const struct ps_project *project = &launch->project;
+	char discovery[PS_PATH_MAX];
+	int error;
+
+	if (stays) {
+		error = space_open_scope(launch->runtime, outer->env, env);
+	} else {
+		place_discovery(project, launch->runtime, space_env_id(project->key), discovery);
+		*spec = (struct ps_scope_spec){
+			.key = project->key,
+			.name = project->name,
+			.project = project->project,
+			.profile = project->profile,
+			.directory = project->directory,
+			.discovery = discovery,
+			.flags = strncmp(project->key, "isolated:", 9) == 0 ? PS_SCOPE_PRIVATE : 0,
+		};
+		error = space_open_env(launch->runtime, spec, env);
+	}
+	if (error)
+		return cannot(why, "cannot open the environment in", launch->runtime, error);
+	launch->env = (*env)->id;
+	if (stays || strcmp((*env)->discovery, discovery) != 0)
+		place_renew((*env)->directory, (*env)->discovery); /* made at another time, by another run */
+	*spec = (struct ps_scope_spec){
+		.name = (*env)->name,
+		.project = (*env)->project,
+		.profile = project->profile,
+		.directory = project->directory,
+		.discovery = (*env)->discovery,
+	};
+	return 0;
+}
+
+static int create_run(struct ps_launch *launch, struct ps_scope_spec *spec, uint32_t flags, struct ps_error *why)
+{
+	struct ps_scope *run;
+	int error;
+
+	spec->flags = flags;
+	spec->root = process_self();
+	spec->plan = launch->plan;
+	spec->plan_size = launch->plan ? launch->plan->size : 0;
+	error = space_create_run(launch->runtime, spec, launch->run_path, &run);
+	if (!error) {
+		run->env = launch->env; /* not chain[0], for a run inside a run of the same environment */
+		space_close_scope(run);
+		error = space_open(&launch->space, launch->run_path);
+		if (error)
+			unlink(launch->run_path);
+	}
+	return error ? cannot(why, "cannot make a run in", launch->runtime, error) : 0;
+}
+
+/* Returns 0 or the error's code; *fatal if the user is wrong, not portshim. */
+static int activate(struct ps_launch *launch, const struct ps_launch_options *options, uint32_t flags, int strategy,
+		    bool *fatal, struct ps_error *error)
+{
+	struct ps_scope *outer = NULL, *env = NULL;
+	struct ps_scope_spec spec = { 0 };
+	bool stays;
+	int result = space_runtime(launch->runtime, environ);
+
+	if (result) {
+		error_set(error, PS_EXIT_FAILED, "there is no usable runtime directory: %s", strerror(-result));
+		return error_hint(error, "it must be your own, with mode 0700; PORTSHIM_RUNTIME_DIR names another");
+	}
+	if (find_library(launch, error))
+		goto out;
+	outer = nest_outer(launch->runtime);
+	stays = nest_stays(launch->runtime, outer, options, &launch->project);
+	if (open_environment(launch, outer, stays, &spec, &env, error))
+		goto out;
+	nest_chain(spec.chain, launch->env, outer, options->project.isolate, options->quiet);
+	*fatal = true;
+	if (nest_allow(spec.chain, launch->runtime, &options->allow, error) || make_plan(launch, strategy, error))
+		goto out;
+	*fatal = false;
+	if (create_run(launch, &spec, flags | (env->flags & PS_SCOPE_PRIVATE), error))
+		goto out;
+	sweep_dead(&launch->space);
+	launch->active = true;
+out:
+	space_close_scope(outer);
+	space_close_scope(env);
+	return error->code;
+}
+
+static int set_variables(struct ps_launch *launch, const struct ps_manifest_service *service, struct ps_error *error)
+{
+	char *preload = library_preload(getenv("LD_PRELOAD"), launch->library);
+
+	if (!preload || setenv("LD_PRELOAD", preload, 1) != 0 || setenv("PORTSHIM_RUN", launch->run_path, 1) != 0)
+		error_set(error, PS_EXIT_FAILED, "out of memory");
+	free(preload);
+	return error->code ? error->code : inject_set(launch->project.manifest, service, error);
+}
+
+/* Law 12: open, loudly once; or closed. */
+static int without(const struct ps_launch_options *options, struct ps_error *error)
+{
+	if (options->strict)
+		return error->code;
+	if (!options->quiet)
+		fprintf(stderr, "portshim: %s; the program runs without portshim\n", error->text);
+	*error = (struct ps_error){ 0 };
+	return 0;
+}
+
+int launch_prepare(struct ps_launch *launch, const struct ps_launch_options *options, uint32_t flags, char *const *argv,
+		   struct ps_error *error)
+{
+	const struct ps_manifest_service *service;
+	bool fatal = false;
+	int strategy = -1;
+
+	if (project_find(&launch->project, &options->project, error) != 0)
+		goto failed;
+	if (options->strategy && (strategy = find_strategy(options->strategy, error)) < 0)
+		goto failed;
+	if (inject_choose(launch->project.manifest, options->service, argv, &service, error) != 0)
+		goto failed;
+	if (options->strict)
+		flags |= PS_SCOPE_STRICT;
+	if (activate(launch, options, flags, strategy, &fatal, error) != 0) {
+		if (fatal)
+			goto failed;
+		return without(options, error);
+	}
+	if (set_variables(launch, service, error) == 0)
+		return 0;
+	launch_cancel(launch);
+failed:
+	return error->code = PS_EXIT_FAILED;
+}
+
+void launch_cancel(struct ps_launch *launch)
+{
+	struct ps_space *space = &launch->space;
+
+	if (!launch->active)
+		return;
+	launch->active = false;
+	atomic_fetch_or(&space->run->flags, PS_SCOPE_RETIRED);
+	space_unlink_scope(space->runtime, space->run->id);
+	/* A private environment that another run of it shares is that run's to remove. */
+	if (space->env->flags & PS_SCOPE_PRIVATE && space->run->chain[0] == space->env->id && !space->run->chain[1])
+		space_unlink_scope(space->runtime, space->env->id);
+	space_close(space);
+}
+
+void launch_free(struct ps_launch *launch)
+{
+	project_free(&launch->project);
+	free(launch->plan);
+	space_close(&launch->space);
+	memset(launch, 0, sizeof(*launch));
+}
+
+int launch_exec_error(const char *program, int number, struct ps_error *error)
+{
+	struct stat st;
+
+	if (number == ENOENT && strchr(program, '/') && stat(program, &st) == 0) {
+		error_set(error, PS_EXIT_NOT_FOUND, "cannot run %s: its interpreter is missing", program);
+		return error_hint(error, "look at its first line, or for a binary at `file %s`", program);
+	}
+	if (number == ENOENT) {
+		error_set(error, PS_EXIT_NOT_FOUND, "cannot run %s: there is no such program%s", program,
+			  strchr(program, '/') ? "" : " in PATH");
+		return error->code;
+	}
+	error_set(error, PS_EXIT_CANNOT_EXEC, "cannot run %s: %s", program, strerror(number));
+	if (number == EACCES && strchr(program, '/') && stat(program, &st) == 0 && S_ISREG(st.st_mode))
+		error_hint(error, "`chmod +x` makes it executable");
+	return error->code;
+}

@@ -1,0 +1,59 @@
+/*
+ * keeper.h - the process that `portshim run` becomes once it has started its program.
+ *
+ * Nothing depends on it for correctness: the shim records and publishes by itself. The keeper tells, refreshes and tidies.
+ */
+#ifndef PORTSHIM_KEEPER_H
+#define PORTSHIM_KEEPER_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include <portshim/space.h>
+
+struct ps_keeper {
+	struct ps_space *space; /* NULL: the program runs without portshim, there is only a process to look after */
+	bool quiet, verbose;
+	pid_t child;
+	int status;             /* as wait(2) gives it, valid once `ended` */
+	bool ended;             /* the program itself is over */
+	bool stopped;           /* it is stopped */
+	bool alone;             /* no process of the run is left */
+	bool reaped;            /* some process of the run has ended since the last look */
+	unsigned recorded;      /* assignments of the run that listen */
+	bool ever;              /* there has been one */
+	int signals, changes;   /* signalfd, inotify */
+	sigset_t mask;          /* as portshim was started with */
+	struct sigaction child_action; /* the same of SIGCHLD */
+	uint64_t told[PS_BITMAP_WORDS];    /* actual ports that were announced */
+	uint64_t refused[PS_BITMAP_WORDS]; /* ports of refused connects that were told */
+	uint32_t events;                   /* of the run's ring, the number seen */
+	unsigned kinds;                    /* bit set: this kind of event, which is told once only, was told */
+};
+
+/* Runs a program and looks after it until it ends. Returns 0 with its wait status in keeper->status, or the errno of the
+ * attempt to execute it; nothing is left then. The caller fills in space, quiet and verbose. */
+int keeper_run(struct ps_keeper *keeper, char *const *argv);
+
+/* Ends this process as the program ended: the exit code to return, or death by the same signal. */
+int keeper_status(int status);
+
+/* start.c: starts the program with the signal mask, dispositions and descriptors that portshim was started with. 0, or the
+ * errno of execve. Afterwards all signals are blocked, and the keeper has let go of the program's files. */
+int start_program(struct ps_keeper *keeper, char *const *argv);
+
+/* signals.c */
+void signals_read(struct ps_keeper *keeper);
+/* Collects ended and stopped processes, and stops with the program if the terminal's user stopped it. */
+void signals_reap(struct ps_keeper *keeper);
+
+/* notices.c: tells on stderr what is new: moved ports, and the run's events. Counts what is recorded. */
+void notices_update(struct ps_keeper *keeper);
+
+/* tidy.c */
+void tidy_sweep(struct ps_keeper *keeper); /* something ended: the records of its listeners go */
+void tidy_beat(struct ps_keeper *keeper);  /* keeps the discovery files of the living fresh */
+void tidy_end(struct ps_keeper *keeper);   /* the program is over */
+
+#endif

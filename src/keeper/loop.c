@@ -1,0 +1,164 @@
+/*
+ * loop.c - the keeper's event loop.
+ *
+ * Theory of operation
+ *
+ * One thread, one poll(2): a signalfd for everything that is sent to us and for the ends of processes, and an inotify
+ * watch on the run's file, which the shim touches (space_poke) when it has published or has something to tell. The
+ * program's end comes by SIGCHLD: as its parent we hold its pid until we reap it, so a pidfd would add nothing. The
+ * heartbeat is the timeout of the poll, and runs only while something is recorded: an idle keeper sleeps for good.
+ *
+ * Whatever the keeper was told before the watch was there is found by the first look, which comes after it.
+ *
+ * If the keeper is killed, the program goes on: nothing of it is tied to us, its signals and its terminal work, and its records
+ * are cleared away by the next look of any command. Without inotify (its limits are per user) the keeper looks at
+ * every heartbeat and at the end.
+ */
+#include "keeper.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HEARTBEAT_MS 10000 /* three times faster than the 30 s after which readers call a file stale */
+
+/* PORTSHIM_HEARTBEAT_MS is for the tests, which cannot wait that long. */
+static int heartbeat(void)
+{
+	const char *text = getenv("PORTSHIM_HEARTBEAT_MS");
+	int ms = text ? atoi(text) : 0;
+
+	return ms >= 10 && ms <= 60000 ? ms : HEARTBEAT_MS;
+}
+
+/* Counts also while the machine sleeps: after that, files are old. */
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void open_watch(struct ps_keeper *keeper)
+{
+	char path[PS_RUNTIME_MAX + 16];
+
+	keeper->changes = -1;
+	if (!keeper->space)
+		return;
+	space_scope_path(keeper->space->runtime, keeper->space->run->id, path);
+	keeper->changes = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (keeper->changes >= 0)
+		inotify_add_watch(keeper->changes, path, IN_ATTRIB);
+}
+
+static void drain(int fd)
+{
+	char buffer[4096];
+
+	while (read(fd, buffer, sizeof(buffer)) > 0)
+		;
+}
+
+/* The time until the next heartbeat for poll(2): -1 while there is nothing to refresh. */
+static int time_left(const struct ps_keeper *keeper, int64_t next)
+{
+	int64_t left;
+
+	if (!keeper->space || (!keeper->recorded && keeper->changes >= 0))
+		return -1;
+	left = next - now_ms();
+	return left > 0 ? (int)left : 0;
+}
+
+static void beat(struct ps_keeper *keeper, int64_t *next, int interval)
+{
+	int64_t now;
+
+	if (!keeper->space)
+		return;
+	now = now_ms();
+	if (now < *next)
+		return;
+	notices_update(keeper); /* in case that there is no inotify */
+	tidy_beat(keeper);
+	*next = now + interval;
+}
+
+static void look_after(struct ps_keeper *keeper)
+{
+	int interval = heartbeat();
+	int64_t next = now_ms() + interval;
+
+	if (keeper->space)
+		notices_update(keeper);
+	for (;;) {
+		struct pollfd fds[2] = { { keeper->signals, POLLIN, 0 }, { keeper->changes, POLLIN, 0 } };
+
+		signals_reap(keeper);
+		if (keeper->ended)
+			break;
+		if (keeper->reaped && keeper->space)
+			tidy_sweep(keeper);
+		if (poll(fds, 2, time_left(keeper, next)) < 0 && errno != EINTR)
+			break;
+		if (fds[0].revents)
+			signals_read(keeper);
+		if (fds[1].revents) {
+			drain(keeper->changes);
+			notices_update(keeper);
+		}
+		beat(keeper, &next, interval);
+	}
+}
+
+int keeper_run(struct ps_keeper *keeper, char *const *argv)
+{
+	int error = start_program(keeper, argv);
+	sigset_t all;
+
+	if (error)
+		return error;
+	sigfillset(&all);
+	keeper->signals = signalfd(-1, &all, SFD_NONBLOCK | SFD_CLOEXEC);
+	open_watch(keeper);
+	if (keeper->signals >= 0)
+		look_after(keeper);
+	/* Without a descriptor left (RLIMIT_NOFILE) there is still a program to wait for. */
+	while (!keeper->ended && waitpid(keeper->child, &keeper->status, 0) == keeper->child)
+		keeper->ended = true;
+	if (keeper->space) {
+		notices_update(keeper);
+		tidy_end(keeper);
+	}
+	return 0;
+}
+
+int keeper_status(int status)
+{
+	const struct sigaction normal = { .sa_handler = SIG_DFL };
+	const struct rlimit none = { 0, 0 };
+	sigset_t one;
+	int number;
+
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	number = WTERMSIG(status);
+	/* The core that counts is the program's. */
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
+	sigemptyset(&one);
+	sigaddset(&one, number);
+	sigaction(number, &normal, NULL);
+	kill(getpid(), number);
+	sigprocmask(SIG_UNBLOCK, &one, NULL);
+	return 128 + number; /* process 1 of a container does not die by its own signals */
+}

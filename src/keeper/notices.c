@@ -1,0 +1,267 @@
+/*
+ * notices.c - what the keeper says on stderr.
+ *
+ * Theory of operation: a port that moved is announced once, when it first listens there, with who holds the wanted one:
+ * that is the moment in which a person wonders. Events that the shim left in the run's ring (scope.h) are told once for each
+ * port, or once for each kind. Each notice is one line and one write(2), so that it is not mixed with the program's output.
+ *
+ * stderr may be a pipe that nobody reads or a terminal that is held by Ctrl-S, and the keeper must never wait for it: it
+ * has signals to pass on. What cannot be written at once is tried again at the next look.
+ */
+#include "keeper.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <portshim/process.h>
+#include <portshim/registry.h>
+
+#include "../cli/holder.h"
+#include "../cli/output.h"
+
+#define LINE_ROOM 1024
+#define ENV_ROOM (PS_NAME_MAX + 320)
+
+static bool say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* False if it has to wait. A stderr that is gone for good swallows everything. */
+static bool say(const char *format, ...)
+{
+	struct pollfd fd = { STDERR_FILENO, POLLOUT, 0 };
+	char line[LINE_ROOM];
+	va_list ap;
+	int length;
+
+	if (poll(&fd, 1, 0) == 0)
+		return false;
+	va_start(ap, format);
+	length = vsnprintf(line, sizeof(line), format, ap);
+	va_end(ap);
+	if (length >= (int)sizeof(line)) {
+		length = sizeof(line) - 1;
+		line[length - 1] = '\n';
+	}
+	return write(STDERR_FILENO, line, (size_t)length) >= 0 || errno != EAGAIN;
+}
+
+/* ---- who holds a port ---- */
+
+/* "environment shop-b", or with the directory where the name alone would not tell it from our own. */
+static void describe_env(const struct ps_space *space, uint32_t id, char *name, char *text)
+{
+	char path[256];
+	struct ps_scope *env;
+
+	name[0] = '\0';
+	if (id == space->env->id) {
+		snprintf(text, ENV_ROOM, "another run of this environment");
+		return;
+	}
+	if (space_open_scope(space->runtime, id, &env) != 0) {
+		snprintf(text, ENV_ROOM, "another environment");
+		return;
+	}
+	output_clean(name, PS_NAME_MAX, env->name);
+	if (strcmp(env->name, space->env->name) == 0)
+		snprintf(text, ENV_ROOM, "environment %s, %s", name, output_path(path, sizeof(path), env->directory));
+	else
+		snprintf(text, ENV_ROOM, "environment %s", name);
+	space_close_scope(env);
+}
+
+/* The owner of a record of ours, without a search through /proc. False if it does not live any more. */
+static bool find_ours(const struct ps_space *space, uint16_t port, struct ps_holder *holder, uint32_t *env)
+{
+	uint64_t head = host_head(space->host, port), owner;
+
+	if (head_state(head) < PS_HELD)
+		return false;
+	owner = space->host->record[port].owner;
+	if (!process_alive(owner) || !holder_process(holder, process_pid(owner)))
+		return false;
+	*env = head_env(head);
+	return true;
+}
+
+/* "3000 is held by node, pid 812, ~/shop" */
+static void describe_holder(const struct ps_space *space, uint16_t port, char *text, size_t size)
+{
+	char phrase[PS_HOLDER_PHRASE], where[ENV_ROOM], name[PS_NAME_MAX];
+	struct ps_holder holder;
+	uint32_t env;
+
+	memset(&holder, 0, sizeof(holder));
+	if (find_ours(space, port, &holder, &env)) {
+		describe_env(space, env, name, where);
+		snprintf(text, size, "%u is held by %s, pid %d, in %s", port, holder.command, (int)holder.pid, where);
+	} else if (holder_find(port, PS_TCP | PS_UDP, &holder)) {
+		holder_phrase(&holder, phrase);
+		snprintf(text, size, "%u is %s", port, phrase);
+	} else {
+		snprintf(text, size, "%u was taken a moment ago", port);
+	}
+}
+
+static void describe_cause(const struct ps_space *space, uint16_t requested, uint8_t cause, char *text, size_t size)
+{
+	if (cause == EACCES || cause == EPERM)
+		snprintf(text, size, " (%u needs a privilege that this user does not have)", requested);
+	else if (space->env->flags & PS_SCOPE_PRIVATE)
+		snprintf(text, size, " (private environment)");
+	else if (cause == 0 && space->plan && bitmap_get(space->plan->foreign, requested))
+		snprintf(text, size, " (another project declares %u)", requested);
+	else if (cause == 0)
+		text[0] = '\0';
+	else {
+		char holder[LINE_ROOM / 2];
+
+		describe_holder(space, requested, holder, sizeof(holder));
+		snprintf(text, size, " (%s)", holder);
+	}
+}
+
+/* ---- ports ---- */
+
+static bool announce(const struct ps_keeper *keeper, uint16_t actual, uint16_t requested)
+{
+	const struct ps_record *record = &keeper->space->host->record[actual];
+	char service[PS_SERVICE_MAX], cause[LINE_ROOM / 2 + 8];
+	const char *space;
+
+	if (actual == requested && !keeper->verbose)
+		return true;
+	output_clean(service, sizeof(service), record->service);
+	space = service[0] ? " " : "";
+	if (actual == requested)
+		return say("portshim: %s%s%u%s\n", service, space, actual, record->reason == PS_REASON_EPHEMERAL ?
+			   " (chosen by the kernel)" : "");
+	describe_cause(keeper->space, requested, record->cause, cause, sizeof(cause));
+	return say("portshim: %s%s%u -> %u%s\n", service, space, requested, actual, cause);
+}
+
+static void look_at_ports(struct ps_keeper *keeper)
+{
+	const struct ps_space *space = keeper->space;
+
+	keeper->recorded = 0;
+	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++)
+		for (uint64_t bits = atomic_load(&space->host->owned[word]); bits; bits &= bits - 1) {
+			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
+			uint64_t head = host_head(space->host, port);
+
+			if (head_env(head) != space->env->id || head_state(head) != PS_LISTENING ||
+			    space->host->record[port].run != space->run->id)
+				continue;
+			keeper->recorded++;
+			keeper->ever = true;
+			if (!keeper->quiet && !bitmap_get(keeper->told, port) &&
+			    announce(keeper, port, head_requested(head)))
+				bitmap_set(keeper->told, port);
+		}
+}
+
+/* ---- events ---- */
+
+static void tell_refused(struct ps_keeper *keeper, uint16_t port)
+{
+	const struct ps_space *space = keeper->space;
+	char where[ENV_ROOM], name[PS_NAME_MAX], who[96] = "";
+	struct ps_holder holder;
+	uint32_t env;
+
+	if (bitmap_get(keeper->refused, port))
+		return;
+	bitmap_set(keeper->refused, port);
+	memset(&holder, 0, sizeof(holder));
+	if (find_ours(space, port, &holder, &env)) {
+		snprintf(who, sizeof(who), " (%s, pid %d)", holder.command, (int)holder.pid);
+	} else {
+		env = head_env(host_head(space->host, port));
+		if (!env) {
+			say("portshim: connect to %u refused: it belonged to another environment\n", port);
+			return;
+		}
+	}
+	describe_env(space, env, name, where);
+	if (name[0])
+		say("portshim: connect to %u refused: it belongs to %s%s; --allow %s opens the door\n", port, where, who, name);
+	else
+		say("portshim: connect to %u refused: it belongs to %s%s\n", port, where, who);
+}
+
+static void tell_exhausted(struct ps_keeper *keeper, uint16_t port, int error)
+{
+	char holder[LINE_ROOM / 2];
+
+	describe_holder(keeper->space, port, holder, sizeof(holder));
+	say("portshim: no port is left for %u: %s, and every other candidate is taken too; the program got: %s\n", port, holder,
+	    strerror(error < 0 ? -error : error));
+}
+
+static bool is_first(struct ps_keeper *keeper, unsigned kind)
+{
+	bool first = !(keeper->kinds & 1u << kind);
+
+	keeper->kinds |= 1u << kind;
+	return first;
+}
+
+static void tell(struct ps_keeper *keeper, const struct ps_event *event)
+{
+	int error = event->error < 0 ? -event->error : event->error;
+	char path[256];
+
+	switch (event->kind) {
+	case PS_EVENT_REFUSED:
+		tell_refused(keeper, event->port);
+		break;
+	case PS_EVENT_EXHAUSTED:
+		tell_exhausted(keeper, event->port, error);
+		break;
+	case PS_EVENT_UNRECORDED:
+		if (is_first(keeper, event->kind))
+			say("portshim: the discovery file %s cannot be written: %s\n",
+			    output_path(path, sizeof(path), keeper->space->env->discovery), strerror(error));
+		break;
+	case PS_EVENT_LOCKED:
+		if (is_first(keeper, event->kind))
+			say("portshim: the registry stayed locked (by a stopped process?); pid %d went on without it\n",
+			    (int)event->pid);
+		break;
+	default:
+		break;
+	}
+}
+
+static void look_at_events(struct ps_keeper *keeper)
+{
+	struct ps_scope *run = keeper->space->run;
+	uint32_t last = atomic_load(&run->events), first = keeper->events + 1;
+
+	if (last - keeper->events > PS_EVENTS)
+		first = last - PS_EVENTS + 1; /* the older ones are overwritten */
+	for (uint32_t sequence = first; sequence != last + 1; sequence++) {
+		const struct ps_event *slot = &run->event[sequence % PS_EVENTS];
+		struct ps_event event = { .kind = PS_EVENT_NONE };
+
+		if (atomic_load(&slot->sequence) == sequence) {
+			event.kind = slot->kind;
+			event.port = slot->port;
+			event.error = slot->error;
+			event.pid = slot->pid;
+		}
+		if (atomic_load(&slot->sequence) == sequence && !keeper->quiet)
+			tell(keeper, &event);
+	}
+	keeper->events = last;
+}
+
+void notices_update(struct ps_keeper *keeper)
+{
+	look_at_ports(keeper);
+	look_at_events(keeper);
+}

@@ -1,0 +1,176 @@
+/*
+ * signals.c - being transparent: signals, stopping and continuing, and the ends of processes.
+ *
+ * Theory of operation: the program is in our process group, so what the terminal sends (Ctrl-C, Ctrl-Z, Ctrl-\, a change
+ * of size, hang-up) it has got already: the kernel is the sender, and nothing is passed on. What a process sends
+ * to us with kill(2) is meant for the program, because the sender started `portshim run` and knows no other pid. But for:
+ *
+ *	- senders inside the run: they do not know us; it was kill(0, ...), and the program has got it too;
+ *	- SIGHUP from the kernel where we lead the session: only the leader gets that one;
+ *	- SIGCONT, which is passed on only to a program that is stopped: else it continued together with us.
+ *
+ * A signal that somebody outside sends to the whole group reaches the program twice, as it does under every wrapper
+ * that stays in its group; the kernel does not tell the two ways apart.
+ *
+ * Stopping: the shell that waits for its job sees us only, so we stop with the program, by the same signal, and the `fg`
+ * that continues the group continues both. A SIGSTOP is followed only where we lead the job: in a job of somebody
+ * else's it is not the terminal's user who stopped the program but a test or a debugger that will continue just the program.
+ */
+#include "keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[32], text[512], *end;
+	ssize_t size;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	size = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (size <= 0)
+		return 0;
+	text[size] = '\0';
+	end = strrchr(text, ')'); /* the command before it may contain anything */
+	return end && strlen(end) > 4 ? (pid_t)strtol(end + 4, NULL, 10) : 0;
+}
+
+static bool is_inside(pid_t pid)
+{
+	pid_t self = getpid();
+
+	for (int depth = 0; pid > 1 && depth < 64; depth++) {
+		if (pid == self)
+			return true;
+		pid = parent_of(pid);
+	}
+	return false;
+}
+
+static bool is_meant_for_program(const struct ps_keeper *keeper, const struct signalfd_siginfo *info)
+{
+	switch (info->ssi_code) {
+	case SI_USER:
+	case SI_QUEUE:
+	case SI_TKILL:
+		break;
+	case SI_KERNEL:
+		return info->ssi_signo == SIGHUP && getsid(0) == getpid();
+	default:
+		return false;
+	}
+	if (info->ssi_signo == SIGCONT && !keeper->stopped)
+		return false;
+	return (pid_t)info->ssi_pid != keeper->child && !is_inside((pid_t)info->ssi_pid);
+}
+
+static void pass_on(const struct ps_keeper *keeper, const struct signalfd_siginfo *info)
+{
+	if (info->ssi_code == SI_QUEUE)
+		sigqueue(keeper->child, (int)info->ssi_signo, (union sigval){ .sival_ptr = (void *)(uintptr_t)info->ssi_ptr });
+	else
+		kill(keeper->child, (int)info->ssi_signo);
+	if (info->ssi_signo == SIGHUP && info->ssi_code == SI_KERNEL)
+		kill(keeper->child, SIGCONT); /* as the kernel does with a session leader */
+}
+
+void signals_read(struct ps_keeper *keeper)
+{
+	struct signalfd_siginfo info;
+
+	while (read(keeper->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo != SIGCHLD && is_meant_for_program(keeper, &info))
+			pass_on(keeper, &info);
+	}
+}
+
+/* Stops this process as the program was stopped, and returns when it is continued. */
+static void stop_too(int number)
+{
+	const struct sigaction normal = { .sa_handler = SIG_DFL };
+	struct sigaction before;
+	sigset_t one, mask;
+
+	if (number == SIGSTOP) {
+		kill(getpid(), SIGSTOP);
+		return;
+	}
+	/* SIGTSTP, SIGTTIN, SIGTTOU: do nothing in an orphaned process group, where nobody could continue us. */
+	sigemptyset(&one);
+	sigaddset(&one, number);
+	sigaction(number, &normal, &before);
+	kill(getpid(), number);
+	sigprocmask(SIG_UNBLOCK, &one, &mask);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	sigaction(number, &before, NULL);
+}
+
+static bool leads_job(void)
+{
+	int tty;
+	bool has;
+
+	if (getpgrp() != getpid())
+		return false;
+	tty = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	has = tty >= 0;
+	if (has)
+		close(tty);
+	return has;
+}
+
+static int collect(struct ps_keeper *keeper)
+{
+	int status, stop = 0;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
+		bool own = pid == keeper->child;
+
+		if (WIFSTOPPED(status)) {
+			if (own) {
+				keeper->stopped = true;
+				stop = WSTOPSIG(status);
+			}
+		} else if (WIFCONTINUED(status)) {
+			if (own)
+				keeper->stopped = false;
+		} else {
+			keeper->reaped = true;
+			if (own) {
+				keeper->ended = true;
+				keeper->stopped = false;
+				keeper->status = status;
+			}
+		}
+	}
+	keeper->alone = pid < 0 && errno == ECHILD;
+	return keeper->stopped ? stop : 0;
+}
+
+void signals_reap(struct ps_keeper *keeper)
+{
+	int stop;
+
+	while ((stop = collect(keeper))) {
+		if (stop == SIGSTOP && !leads_job())
+			continue;
+		stop_too(stop);
+		/* Somebody who continues us alone means the program; `fg` continued both at once. */
+		collect(keeper);
+		if (keeper->stopped)
+			kill(keeper->child, SIGCONT);
+	}
+}

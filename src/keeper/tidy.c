@@ -1,0 +1,137 @@
+/*
+ * tidy.c - the records and files of a run while it goes on, and at its end.
+ *
+ * Theory of operation: what a run has recorded is true for as long as its listeners live. Each time a process of the run ends
+ * the kernel is asked about the run's listeners; the records of those that are gone are demoted, and the discovery file is
+ * drawn again. As long as one is recorded, the file's timestamps are renewed at every heartbeat.
+ *
+ * At the end there are two cases. Usually no process of the run is left (we are the subreaper: without a child there is
+ * no descendant), so everything of it goes: records, run file, a private environment, the services' own files, and the
+ * discovery file when it would be empty. Else something went into the background: it keeps its records and
+ * its run, as it would without a keeper, and the next look of any command clears away after it.
+ */
+#include "keeper.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <portshim/discovery.h>
+#include <portshim/registry.h>
+
+/* True if the environment (or with `run`, one run of it) has a record in this state or a better one. */
+static bool has_record(const struct ps_space *space, uint32_t run, enum ps_state least)
+{
+	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++)
+		for (uint64_t bits = atomic_load(&space->host->owned[word]); bits; bits &= bits - 1) {
+			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
+			uint64_t head = host_head(space->host, port);
+
+			if (head_env(head) == space->env->id && head_state(head) >= least &&
+			    (!run || space->host->record[port].run == run))
+				return true;
+		}
+	return false;
+}
+
+/* True if a service's own file names a port that is recorded as listening in the environment: then it is somebody's. */
+static bool is_current(const struct ps_space *space, const char *path)
+{
+	char text[512], *port;
+	ssize_t size;
+	uint64_t head;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0)
+		return true; /* there is nothing that could be removed */
+	size = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[size > 0 ? size : 0] = '\0';
+	port = strstr(text, "\"port\":");
+	if (!port)
+		return false;
+	head = host_head(space->host, (uint16_t)strtoul(port + 7, NULL, 10));
+	return head_env(head) == space->env->id && head_state(head) == PS_LISTENING;
+}
+
+/* Removes the services' own files of those that listen no more, and draws the environment's anew. */
+static void redraw(struct ps_space *space)
+{
+	struct ps_lock_guard guard;
+	bool locked;
+
+	for (uint32_t i = 0; space->plan && i < space->plan->service_count; i++) {
+		uint32_t path = plan_service(space->plan, (uint16_t)i)->discovery;
+
+		if (path && !is_current(space, plan_string(space->plan, path)))
+			discovery_remove_service(space, (uint16_t)i);
+	}
+	if (has_record(space, 0, PS_LISTENING)) {
+		discovery_write(space, 0);
+	} else {
+		/* Who publishes writes under the same lock after its record says so: its file is never taken away. */
+		locked = lock_enter(&space->env->lock, &guard);
+		if (!has_record(space, 0, PS_LISTENING))
+			unlink(space->env->discovery);
+		if (locked)
+			lock_leave(&space->env->lock, &guard);
+	}
+	space_poke(space->runtime, space->env->id);
+}
+
+void tidy_sweep(struct ps_keeper *keeper)
+{
+	struct ps_space *space = keeper->space;
+
+	keeper->reaped = false;
+	if (keeper->recorded && registry_sweep(space->host, space->run, space->env, false))
+		redraw(space);
+}
+
+void tidy_beat(struct ps_keeper *keeper)
+{
+	struct ps_space *space = keeper->space;
+	bool written = false;
+
+	if (!keeper->recorded)
+		return;
+	if (registry_sweep(space->host, space->run, space->env, false))
+		redraw(space);
+	for (uint32_t word = 0; space->plan && word < PS_BITMAP_WORDS; word++)
+		for (uint64_t bits = atomic_load(&space->host->owned[word]); bits; bits &= bits - 1) {
+			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
+			uint64_t head = host_head(space->host, port);
+
+			if (head_env(head) != space->env->id || head_state(head) != PS_LISTENING ||
+			    space->host->record[port].run != space->run->id || !space->host->record[port].service[0])
+				continue;
+			discovery_write(space, port); /* with the service's own file, if it has one */
+			written = true;
+		}
+	if (!written && has_record(space, space->run->id, PS_LISTENING))
+		discovery_write(space, 0);
+}
+
+void tidy_end(struct ps_keeper *keeper)
+{
+	struct ps_space *space = keeper->space;
+	bool private = space->env->flags & PS_SCOPE_PRIVATE;
+	unsigned changed = registry_sweep(space->host, space->run, space->env, keeper->alone);
+	bool over = keeper->alone && !has_record(space, space->run->id, PS_CLAIMED);
+
+	if (!over)
+		atomic_fetch_and(&space->run->flags, ~PS_SCOPE_KEPT);
+	else
+		atomic_fetch_or(&space->run->flags, PS_SCOPE_RETIRED);
+	if (changed || keeper->ever)
+		redraw(space);
+	if (!over)
+		return;
+	space_unlink_scope(space->runtime, space->run->id);
+	/* The run that made a private environment is the one that has it first in its chain; others live inside that run. */
+	if (private && space->run->chain[0] == space->env->id) {
+		unlink(space->env->discovery);
+		space_unlink_scope(space->runtime, space->env->id);
+	}
+}
