@@ -1,0 +1,285 @@
+/*
+ * cmd_env.c - `portshim env`: the manifest's environment variables, with the ports as they really are.
+ *
+ * Theory of operation: `run` sets these variables with requested ports, because the shim moves server and client alike.
+ * Whoever is not under portshim (a browser's launcher, a test on the host) needs the actual ones. So the loaded manifest
+ * is changed to what is the case - each service's first port becomes its actual one where it is assigned - and the
+ * templates are expanded as always.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "inject.h"
+#include "options.h"
+#include "output.h"
+#include "target.h"
+
+static const char help[] =
+	"Examples:\n"
+	"  eval \"$(portshim env)\"           in sh, bash, zsh\n"
+	"  portshim env --format fish | source\n"
+	"  portshim env --format dotenv > .env.local\n"
+	"\n"
+	"Usage: portshim env [OPTION...]\n"
+	"\n"
+	"Prints the variables that the manifest's services have under \"env\", with the actual port of each service that is\n"
+	"assigned, and the requested one of the others. Variables of the array form, like [\"PORT\"], belong to one service:\n"
+	"they are printed if there is only one, or for the one that --service names.\n"
+	"\n"
+	"      --format FORMAT   sh (the default), fish, json or dotenv\n"
+	"      --json            the same as --format json\n"
+	"      --service NAME    with the variables that are this service's own\n"
+	"      --env NAME        the environment of that name instead of the project's\n"
+	"      --profile PROFILE the project's environment of that profile\n"
+	"      --manifest FILE   this manifest instead of the one found from here upward\n"
+	"  -h, --help            this text\n"
+	"\n"
+	"Exit status: 0, 1 if there is no such variable, 2 usage, 3 system.\n";
+
+enum format { SH, FISH, JSON, DOTENV };
+
+struct printer {
+	enum format format;
+	const struct ps_manifest *manifest;
+	const char **names; /* those printed: the first of several values counts, as with `run` */
+	size_t count;
+	cJSON *variables;
+	struct ps_error error;
+};
+
+static void set_actual(const struct ps_target *target, const struct ps_state_now *state)
+{
+	const struct ps_manifest *manifest = target->project.manifest;
+	struct ps_error ignored = { 0 };
+
+	for (size_t i = 0; i < manifest->service_count; i++) {
+		struct ps_manifest_service *s = &manifest->services[i];
+		const struct ps_assignment *a;
+		struct ps_wanted wanted;
+
+		if (s->port_count == 0 || s->external)
+			continue;
+		if (target_wanted(target, state, s->name, &wanted, &ignored))
+			continue;
+		a = target_find(target, state, &wanted);
+		if (a)
+			s->ports[0] = a->actual;
+	}
+}
+
+/* Everything inside single quotes is itself, in sh; the quote has to leave them. */
+static void print_sh(const char *name, const char *value)
+{
+	printf("export %s='", name);
+	for (; *value; value++) {
+		if (*value == '\'')
+			fputs("'\\''", stdout);
+		else
+			putchar(*value);
+	}
+	puts("'");
+}
+
+/* In fish the backslash escapes itself and the quote inside single quotes. */
+static void print_fish(const char *name, const char *value)
+{
+	printf("set -gx %s '", name);
+	for (; *value; value++) {
+		if (*value == '\'' || *value == '\\')
+			putchar('\\');
+		putchar(*value);
+	}
+	puts("'");
+}
+
+static void print_dotenv(const char *name, const char *value)
+{
+	printf("%s=\"", name);
+	for (; *value; value++) {
+		if (*value == '\n') {
+			fputs("\\n", stdout);
+			continue;
+		}
+		if (strchr("\"\\$`", *value))
+			putchar('\\');
+		putchar(*value);
+	}
+	puts("\"");
+}
+
+static bool print_one(struct printer *p, const struct ps_manifest_service *service, const struct ps_manifest_env *env)
+{
+	char *value;
+
+	for (size_t i = 0; i < p->count; i++)
+		if (strcmp(p->names[i], env->name) == 0)
+			return true;
+	value = manifest_expand(p->manifest, service, env->template, &p->error);
+	if (!value)
+		return false;
+	p->names[p->count++] = env->name;
+	switch (p->format) {
+	case SH:
+		print_sh(env->name, value);
+		break;
+	case FISH:
+		print_fish(env->name, value);
+		break;
+	case DOTENV:
+		print_dotenv(env->name, value);
+		break;
+	case JSON:
+		output_json_text(p->variables, env->name, value);
+		break;
+	}
+	free(value);
+	return true;
+}
+
+static bool print_all(struct printer *p, const struct ps_manifest_service *own)
+{
+	for (size_t i = 0; own && i < own->env_count; i++)
+		if (!print_one(p, own, &own->env[i]))
+			return false;
+	for (size_t s = 0; s < p->manifest->service_count; s++) {
+		const struct ps_manifest_service *service = &p->manifest->services[s];
+
+		for (size_t i = 0; i < service->env_count; i++)
+			if (!service->env[i].own && !print_one(p, service, &service->env[i]))
+				return false;
+	}
+	return true;
+}
+
+static int print(const struct ps_target *target, const struct ps_manifest_service *own, enum format format)
+{
+	struct printer p = { .format = format, .manifest = target->project.manifest };
+	size_t room = 1;
+	cJSON *json = NULL;
+	int code;
+
+	for (size_t i = 0; i < p.manifest->service_count; i++)
+		room += p.manifest->services[i].env_count;
+	p.names = calloc(room, sizeof(*p.names));
+	if (format == JSON) {
+		json = output_json_start();
+		if (json) {
+			output_json_text(json, "environment", target->name);
+			p.variables = cJSON_AddObjectToObject(json, "variables");
+		}
+	}
+	if (!p.names || (format == JSON && !p.variables)) {
+		code = error_set(&p.error, PS_EXIT_SYSTEM, "out of memory");
+		goto out;
+	}
+	code = print_all(&p, own) ? p.count ? PS_EXIT_YES : PS_EXIT_NO : PS_EXIT_SYSTEM;
+	if (p.error.code)
+		code = p.error.code;
+	if (format == JSON && code <= PS_EXIT_NO) {
+		code = output_json_print(json, code);
+		json = NULL;
+	}
+	if (code == PS_EXIT_NO)
+		fprintf(stderr, "portshim: no service of %s has a variable under \"env\"\n", target->manifest);
+out:
+	if (code > PS_EXIT_NO && p.error.text[0])
+		error_print(&p.error);
+	cJSON_Delete(json);
+	free(p.names);
+	return code;
+}
+
+/* -1: there is no such format. */
+static int parse_format(const char *text, bool json)
+{
+	static const char *const formats[] = { [SH] = "sh", [FISH] = "fish", [JSON] = "json", [DOTENV] = "dotenv" };
+	const char *near;
+
+	if (!text)
+		return json ? JSON : SH;
+	for (int i = SH; i <= DOTENV; i++)
+		if (strcmp(formats[i], text) == 0)
+			return i;
+	near = error_suggest(text, formats, 4);
+	if (near)
+		command_usage(&command_env, "there is no format `%s`; did you mean `%s`?", text, near);
+	else
+		command_usage(&command_env, "there is no format `%s`; there are sh, fish, json and dotenv", text);
+	return -1;
+}
+
+static int prepare(struct ps_target *target, struct ps_state_now *state, const char *named,
+		   const struct ps_manifest_service **own, struct ps_error *error)
+{
+	char empty[] = "";
+	char *const nothing[] = { empty, NULL };
+	struct ps_wanted wanted;
+	int code;
+
+	if (!target->project.manifest) {
+		error_set(error, PS_EXIT_NO, "there is no manifest here, so no service has variables");
+		return error_hint(error, "services are declared in ports.manifest.json; see portshim-manifest(5)");
+	}
+	if (named) {
+		code = target_wanted(target, state, named, &wanted, error);
+		if (code)
+			return code;
+		if (wanted.by_number)
+			named = wanted.name;
+	}
+	code = inject_choose(target->project.manifest, named, nothing, own, error);
+	if (code)
+		return error->code = PS_EXIT_USAGE;
+	set_actual(target, state);
+	return 0;
+}
+
+static int run(int argc, char **argv)
+{
+	struct ps_project_options project = { 0 };
+	const struct ps_manifest_service *own = NULL;
+	struct ps_target target = { 0 };
+	struct ps_state_now state = { 0 };
+	struct ps_error error = { 0 };
+	const char *format_name = NULL, *service = NULL;
+	bool json = false;
+	const struct ps_option options[] = {
+		{ .name = "format", .argument = "FORMAT", .value = &format_name },
+		{ .name = "json", .flag = &json },
+		{ .name = "service", .argument = "NAME", .value = &service },
+		{ .name = "env", .argument = "NAME", .value = &project.env },
+		{ .name = "profile", .argument = "PROFILE", .value = &project.profile },
+		{ .name = "manifest", .argument = "FILE", .value = &project.manifest },
+		{ .name = NULL },
+	};
+	int code, format;
+
+	if (!options_parse(&command_env, options, 0, &argc, &argv, &code))
+		return code;
+	if (argc > 0)
+		return command_usage(&command_env, "no operand is wanted, but there is `%s`", argv[0]);
+	format = parse_format(format_name, json);
+	if (format < 0)
+		return PS_EXIT_USAGE;
+	code = target_open(&target, &project, &error);
+	if (!code)
+		code = state_read(&state, &error);
+	if (!code)
+		code = prepare(&target, &state, service, &own, &error);
+	if (code)
+		error_print(&error);
+	else
+		code = print(&target, own, (enum format)format);
+	target_close(&target);
+	state_free(&state);
+	return code;
+}
+
+const struct ps_command command_env = {
+	.name = "env",
+	.summary = "The manifest's variables with the actual ports, for a shell",
+	.help = help,
+	.run = run,
+};

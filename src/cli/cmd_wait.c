@@ -1,0 +1,367 @@
+/*
+ * cmd_wait.c - `portshim wait`: returns when services listen.
+ *
+ * Theory of operation: whoever publishes an assignment touches the file of its environment, after the record is written.
+ * So: watch the file, then look, then sleep until the watch reports something, and look again. An event between look
+ * and sleep is not lost, because the watch was there before the look. The watch is set anew before every look: a file that was
+ * removed meanwhile (which touches it too) is made again and watched. No clock is involved, but for the timeout.
+ *
+ * Services that the manifest calls external are nobody's record, and the kernel tells nobody when a socket begins to listen:
+ * those, and only those, are asked for ten times a second.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <portshim/registry.h>
+
+#include "command.h"
+#include "holder.h"
+#include "options.h"
+#include "output.h"
+#include "place.h"
+#include "target.h"
+
+#define EXTERNAL_MS 100
+#define TALK_MS 1000
+#define DEFAULT_TIMEOUT "60s"
+
+static const char help[] =
+	"Examples:\n"
+	"  portshim wait web                    until web listens\n"
+	"  portshim wait web api --timeout 30s  until both do, or half a minute has passed\n"
+	"  portshim wait --any 3000 3001        until one of them does\n"
+	"\n"
+	"Usage: portshim wait [OPTION...] SERVICE|PORT...\n"
+	"\n"
+	"Returns when all of the services listen in this environment. It need not exist yet.\n"
+	"\n"
+	"      --timeout TIME    like 30s, 500ms, 2m; 0 looks once; `forever`; otherwise " DEFAULT_TIMEOUT "\n"
+	"      --any             one of them is enough\n"
+	"  -q, --quiet           say nothing\n"
+	"      --env NAME        the environment of that name instead of the project's\n"
+	"      --profile PROFILE the project's environment of that profile\n"
+	"      --manifest FILE   this manifest instead of the one found from here upward\n"
+	"  -h, --help            this text\n"
+	"\n"
+	"Exit status: 0 when they listen, 1 if the time ran out before, 2 usage, 3 system.\n";
+
+struct waiting {
+	struct ps_target target;
+	struct ps_host *host;
+	struct ps_wanted *wanted;
+	bool *there;      /* which of them listen */
+	unsigned count;
+	bool any, quiet, external;
+	bool talked;
+	const char *timeout_text;
+	int64_t timeout;  /* ms; -1 for ever */
+	int64_t start;
+	int inotify;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* "30s", "500ms", "2m", "1h", "1.5s", "10" (seconds), "forever". False if it is none of these. */
+static bool parse_timeout(const char *text, int64_t *ms)
+{
+	static const struct {
+		const char *unit;
+		double ms;
+	} units[] = { { "ms", 1 }, { "s", 1e3 }, { "", 1e3 }, { "m", 60e3 }, { "h", 3600e3 } };
+	char *end;
+	double n;
+
+	if (strcmp(text, "forever") == 0) {
+		*ms = -1;
+		return true;
+	}
+	/* strtod also takes signs, "inf" and hexadecimal. */
+	if (!text[0] || text[strspn(text, "0123456789.")] == 'x' || strspn(text, "0123456789.") == 0)
+		return false;
+	n = strtod(text, &end);
+	for (unsigned i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(end, units[i].unit) != 0 || n * units[i].ms > 1e12)
+			continue;
+		*ms = (int64_t)(n * units[i].ms);
+		return true;
+	}
+	return false;
+}
+
+/* Makes the project's environment if nobody has run anything in it, so that there is a file to watch. */
+static int make_env(const struct ps_target *t)
+{
+	char discovery[PS_PATH_MAX];
+	struct ps_scope_spec spec = {
+		.key = t->project.key, .name = t->project.name, .project = t->project.project,
+		.profile = t->project.profile, .directory = t->project.directory, .discovery = discovery,
+	};
+	struct ps_scope *scope;
+	int result;
+
+	place_discovery(&t->project, t->runtime, t->env, discovery);
+	result = space_open_env(t->runtime, &spec, &scope);
+	if (result == 0)
+		space_close_scope(scope);
+	return result;
+}
+
+static int watch(struct waiting *w, uint32_t env)
+{
+	char path[PS_RUNTIME_MAX + 16];
+	int result = 0;
+
+	space_scope_path(w->target.runtime, env, path);
+	for (unsigned tries = 0; tries < 10; tries++) {
+		if (inotify_add_watch(w->inotify, path, IN_ATTRIB | IN_DELETE_SELF) >= 0)
+			return 0;
+		if (errno != ENOENT)
+			return -errno;
+		if (w->target.in_run)
+			return 0; /* an environment around this run that is over; or our own, with us */
+		result = make_env(&w->target);
+		if (result < 0)
+			return result;
+	}
+	return result;
+}
+
+static int watch_all(struct waiting *w)
+{
+	int result = 0;
+
+	if (!w->target.in_run)
+		return watch(w, w->target.env);
+	for (uint32_t i = 0; i < w->target.space.env_count && result == 0; i++)
+		result = watch(w, w->target.space.envs[i]);
+	return result;
+}
+
+static bool one_is_enough(const struct ps_listener *listener, void *context)
+{
+	(void)listener;
+	(void)context;
+	return false;
+}
+
+static bool listens(const struct waiting *w, const struct ps_wanted *wanted)
+{
+	if (wanted->external)
+		return kernel_listeners(wanted->port, PS_TCP | PS_UDP, one_is_enough, NULL) > 0;
+	for (unsigned word = 0; word < PS_BITMAP_WORDS; word++) {
+		uint64_t bits = w->host->owned[word];
+
+		for (; bits; bits &= bits - 1) {
+			uint16_t port = (uint16_t)(word * 64 + (unsigned)__builtin_ctzll(bits));
+			uint64_t head = host_head(w->host, port);
+			struct ps_assignment a;
+
+			if (head_state(head) != PS_LISTENING || !target_sees(&w->target, head_env(head)))
+				continue;
+			if (state_record(&a, w->host, port) && a.state == PS_LISTENING &&
+			    target_matches(&w->target, wanted, &a) && registry_listening(w->host, port))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool satisfied(struct waiting *w)
+{
+	unsigned there = 0;
+
+	for (unsigned i = 0; i < w->count; i++) {
+		w->there[i] = listens(w, &w->wanted[i]);
+		there += w->there[i];
+	}
+	return w->any ? there > 0 : there == w->count;
+}
+
+static void label(char *text, size_t size, const struct ps_wanted *wanted)
+{
+	if (wanted->by_number || !wanted->port)
+		snprintf(text, size, "%s", wanted->text);
+	else
+		snprintf(text, size, "%s (%u)", wanted->text, wanted->port);
+}
+
+static void talk(struct waiting *w)
+{
+	w->talked = true;
+	if (w->quiet || !isatty(STDERR_FILENO))
+		return;
+	fprintf(stderr, "portshim: waiting for");
+	for (unsigned i = 0; i < w->count; i++) {
+		char text[128];
+
+		label(text, sizeof(text), &w->wanted[i]);
+		if (!w->there[i])
+			fprintf(stderr, " %s", text);
+	}
+	fprintf(stderr, " in environment %s\n", w->target.name);
+}
+
+/* Why nothing came: most often the server was started without portshim, or in another directory. */
+static void explain(const struct waiting *w, const struct ps_wanted *wanted)
+{
+	char phrase[PS_HOLDER_PHRASE];
+	struct ps_holder holder;
+
+	if (!wanted->port || wanted->external || !holder_find(wanted->port, PS_TCP | PS_UDP, &holder))
+		return;
+	holder_phrase(&holder, phrase);
+	fprintf(stderr, "hint: %u is %s, but not for environment %s; see `portshim why %u`\n", wanted->port, phrase,
+		w->target.name, wanted->port);
+}
+
+static int give_up(const struct waiting *w)
+{
+	for (unsigned i = 0; i < w->count && !w->quiet; i++) {
+		char text[128];
+
+		if (w->there[i])
+			continue;
+		label(text, sizeof(text), &w->wanted[i]);
+		if (w->timeout == 0)
+			fprintf(stderr, "portshim: %s does not listen in environment %s\n", text, w->target.name);
+		else
+			fprintf(stderr, "portshim: %s did not listen in environment %s within %s\n", text, w->target.name,
+				w->timeout_text);
+		explain(w, &w->wanted[i]);
+	}
+	return PS_EXIT_NO;
+}
+
+/* Milliseconds to sleep at most; -1 for ever. 0: the time has run out. */
+static int64_t patience(struct waiting *w)
+{
+	int64_t passed = now_ms() - w->start, left = w->timeout < 0 ? -1 : w->timeout - passed;
+
+	if (w->timeout >= 0 && left <= 0)
+		return 0;
+	if (!w->talked && passed >= TALK_MS)
+		talk(w);
+	if (!w->talked && (left < 0 || left > TALK_MS - passed))
+		left = TALK_MS - passed;
+	if (w->external && (left < 0 || left > EXTERNAL_MS))
+		left = EXTERNAL_MS;
+	return left;
+}
+
+static int sleep_until_touched(struct waiting *w, int64_t ms)
+{
+	struct pollfd p = { .fd = w->inotify, .events = POLLIN };
+	char events[4096] __attribute__((aligned(8)));
+	int result;
+
+	result = poll(&p, 1, ms > 1 << 30 ? 1 << 30 : (int)ms);
+	if (result < 0 && errno != EINTR)
+		return -errno;
+	if (result > 0 && read(w->inotify, events, sizeof(events)) < 0 && errno != EAGAIN && errno != EINTR)
+		return -errno;
+	return 0;
+}
+
+static int wait_for_all(struct waiting *w, struct ps_error *error)
+{
+	int result;
+
+	w->start = now_ms();
+	w->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (w->inotify < 0) {
+		error_set(error, PS_EXIT_SYSTEM, "cannot watch for changes: %s", strerror(errno));
+		return error_hint(error, "fs.inotify.max_user_instances limits how many programs can watch at once");
+	}
+	for (;;) {
+		int64_t ms;
+
+		result = watch_all(w);
+		if (result < 0)
+			return error_set(error, PS_EXIT_SYSTEM, "cannot watch environment %s: %s", w->target.name,
+					 strerror(-result));
+		if (satisfied(w))
+			return PS_EXIT_YES;
+		ms = patience(w);
+		if (ms == 0)
+			return give_up(w);
+		result = sleep_until_touched(w, ms);
+		if (result < 0)
+			return error_set(error, PS_EXIT_SYSTEM, "cannot wait: %s", strerror(-result));
+	}
+}
+
+static int prepare(struct waiting *w, const struct ps_project_options *project, int argc, char **argv,
+		   struct ps_error *error)
+{
+	struct ps_state_now state = { 0 };
+	int code = target_open(&w->target, project, error);
+
+	if (!code)
+		code = state_read(&state, error);
+	w->host = state.host;
+	w->wanted = calloc((size_t)argc, sizeof(*w->wanted));
+	w->there = calloc((size_t)argc, sizeof(*w->there));
+	if (!code && (!w->wanted || !w->there))
+		code = error_set(error, PS_EXIT_SYSTEM, "out of memory");
+	for (int i = 0; i < argc && !code; i++) {
+		code = target_wanted(&w->target, &state, argv[i], &w->wanted[i], error);
+		w->external = w->external || w->wanted[i].external;
+	}
+	w->count = (unsigned)argc;
+	state_free(&state);
+	return code;
+}
+
+static int run(int argc, char **argv)
+{
+	struct waiting w = { .inotify = -1, .timeout_text = DEFAULT_TIMEOUT };
+	struct ps_project_options project = { 0 };
+	struct ps_error error = { 0 };
+	const struct ps_option options[] = {
+		{ .name = "timeout", .argument = "TIME", .value = &w.timeout_text },
+		{ .name = "any", .flag = &w.any },
+		{ .name = "quiet", .letter = 'q', .flag = &w.quiet },
+		{ .name = "env", .argument = "NAME", .value = &project.env },
+		{ .name = "profile", .argument = "PROFILE", .value = &project.profile },
+		{ .name = "manifest", .argument = "FILE", .value = &project.manifest },
+		{ .name = NULL },
+	};
+	int code;
+
+	if (!options_parse(&command_wait, options, 0, &argc, &argv, &code))
+		return code;
+	if (argc == 0)
+		return command_usage(&command_wait, "at least one service or port is wanted");
+	if (!parse_timeout(w.timeout_text, &w.timeout))
+		return command_usage(&command_wait, "`%s` is no time; say 30s, 500ms, 2m or forever", w.timeout_text);
+	code = prepare(&w, &project, argc, argv, &error);
+	if (!code)
+		code = wait_for_all(&w, &error);
+	if (error.code)
+		error_print(&error);
+	if (w.inotify >= 0)
+		close(w.inotify);
+	free(w.wanted);
+	free(w.there);
+	target_close(&w.target);
+	return code;
+}
+
+const struct ps_command command_wait = {
+	.name = "wait",
+	.summary = "Wait until services listen",
+	.help = help,
+	.run = run,
+};
