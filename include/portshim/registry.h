@@ -25,6 +25,13 @@ bool registry_sees(const struct ps_space *space, uint32_t env);
 /* Law 5: true if the port is an actual port of an environment that the space sees. */
 bool registry_is_actual(const struct ps_space *space, uint16_t port);
 
+/* True if the port is an actual port of this very run. */
+bool registry_is_own_actual(const struct ps_space *space, uint16_t port);
+
+/* True if an actual port of this run is held by a listener that is not the run's: the run's own closed, or never listened, and somebody
+ * outside was faster. Asks the kernel; false if it cannot be asked. */
+bool registry_lost(const struct ps_space *space, uint16_t port);
+
 /* Law 9: true if the port is held by a living listener of an environment that the space does not see. Asks the kernel,
  * but only when such a record exists. */
 bool registry_foreign(const struct ps_space *space, uint16_t port);
@@ -47,6 +54,9 @@ void registry_hold(struct ps_space *space, uint16_t port);
 
 /* Gives up an assignment of this run: its port turned out to be somebody else's. */
 void registry_forget(struct ps_space *space, uint16_t port);
+
+/* The socket with this inode is about to listen on a port that is HELD by this run. */
+void registry_announce(struct ps_space *space, uint16_t port, uint32_t inode);
 
 /* The socket listens (UDP: is bound). A port that no bind of ours claimed (port 0) is recorded under its own number.
  * True if the record changed, so that the discovery file must be written. */

@@ -47,7 +47,8 @@ struct ps_scope_spec {
  * constructor cannot rely on environ. */
 int space_runtime(char *directory, char *const *environment);
 
-/* Opens or makes the host table. -EPROTO: made by another version; -EPERM: not the user's own; -EINVAL: not a table. */
+/* Opens or makes the host table. -EPROTO: made by another version; -EPERM: not the user's own; -EINVAL: not a table;
+ * -EXDEV: of another network namespace, whose ports are not ours. */
 int space_open_host(const char *runtime, struct ps_host **host);
 
 /* The id of the environment with this key. Pure. */

@@ -406,19 +406,26 @@ static int finish(struct output *o, const char *path, const char *temporary)
 	return o->error;
 }
 
-static const struct ps_service *service_named(const struct ps_plan *plan, const char *name)
+/* The record's service in this run's plan. */
+static const struct ps_service *service_of(const struct ps_space *space, uint16_t port)
 {
-	if (plan && *name)
-		for (uint32_t i = 0; i < plan->service_count; i++)
-			if (text_equal(plan_string(plan, plan_service(plan, (uint16_t)i)->name), name))
-				return plan_service(plan, (uint16_t)i);
+	uint16_t requested = head_requested(host_head(space->host, port));
+	const struct ps_plan_port *entry;
+	uint32_t count = space->plan ? plan_find(space->plan, requested, &entry) : 0;
+
+	for (; count; count--, entry++) {
+		const struct ps_service *s = plan_service(space->plan, entry->service);
+
+		if (text_equal(plan_string(space->plan, s->name), space->host->record[port].service))
+			return s;
+	}
 	return NULL;
 }
 
 static int write_service(struct ps_space *space, uint16_t port)
 {
 	const struct ps_record *r = &space->host->record[port];
-	const struct ps_service *service = service_named(space->plan, r->service);
+	const struct ps_service *service = service_of(space, port);
 	const char *path = service ? plan_string(space->plan, service->discovery) : "";
 	char temporary[PATH_ROOM];
 	struct output o;

@@ -121,6 +121,26 @@ bool registry_foreign(const struct ps_space *space, uint16_t port)
 	       registry_listening(space->host, port);
 }
 
+bool registry_is_own_actual(const struct ps_space *space, uint16_t port)
+{
+	uint64_t head = host_head(space->host, port);
+
+	return head_state(head) >= PS_HELD && head_env(head) == space->env->id &&
+	       space->host->record[port].run == space->run->id;
+}
+
+bool registry_lost(const struct ps_space *space, uint16_t port)
+{
+	const struct ps_record *record = &space->host->record[port];
+	struct wanted w = {
+		.inode = record->inode,
+		.uid = (uint32_t)sys0(SYS_geteuid),
+		.any = record->listeners > 1,
+	};
+
+	return kernel_listeners(port, PS_TCP | PS_UDP, match_listener, &w) > 0 && !w.found;
+}
+
 /* ---- claiming and holding ---- */
 
 /* True if nothing at all is bound to the port. SO_REUSEADDR stays off, so that a socket that is bound and does not
@@ -295,6 +315,12 @@ static bool adopt(struct ps_space *space, uint16_t port)
 	record->run = space->run->id;
 	record->reason = PS_REASON_EPHEMERAL;
 	return true;
+}
+
+void registry_announce(struct ps_space *space, uint16_t port, uint32_t inode)
+{
+	if (registry_is_own_actual(space, port) && head_state(host_head(space->host, port)) == PS_HELD)
+		space->host->record[port].inode = inode;
 }
 
 bool registry_listen(struct ps_space *space, uint16_t port, uint32_t inode, unsigned protocol)

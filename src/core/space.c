@@ -245,7 +245,7 @@ int space_open_host(const char *runtime, struct ps_host **host)
 {
 	char path[PS_RUNTIME_MAX + NAME_ROOM];
 	struct ps_host *h;
-	uint64_t size;
+	uint64_t size, netns = kernel_netns();
 	void *memory;
 	int error;
 
@@ -262,6 +262,10 @@ int space_open_host(const char *runtime, struct ps_host **host)
 	h = memory;
 	if (h->magic != PS_HOST_MAGIC || h->abi != PS_ABI) {
 		error = h->magic == PS_HOST_MAGIC ? -EPROTO : -EINVAL;
+	} else if (netns && h->netns && netns != h->netns) {
+		error = -EXDEV;
+	}
+	if (error) {
 		unmap(memory, size);
 		return error;
 	}

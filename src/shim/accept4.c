@@ -1,0 +1,15 @@
+#include "shim.h"
+
+EXPORT int accept4(int fd, ADDRESS_OUT address, socklen_t *length, int flags)
+{
+	struct ps_space *space = shim_enter();
+	socklen_t room;
+	int result;
+
+	if (!space || !PLAIN(address) || !route_room(PLAIN(address), length, &room))
+		return real.accept4(fd, PLAIN(address), length, flags);
+	result = real.accept4(fd, PLAIN(address), length, flags);
+	if (result >= 0 && room)
+		route_in(space, PLAIN(address), room, *length);
+	return result;
+}

@@ -1,0 +1,374 @@
+/*
+ * Theory of operation: the life of a first bind
+ *
+ * The ports of law 4 are tried one after the other, and each by a real bind on the program's own socket, so the kernel
+ * arbitrates and nothing lies between choosing and holding. Before that bind, the port is claimed in the host table:
+ * SO_REUSEADDR and SO_REUSEPORT let the kernel say yes to two sockets that only later turn out to be rivals (law 7), and the
+ * claim is what tells runs apart.
+ *
+ * A socket cannot be unbound. What must be known about a candidate beyond the kernel's verdict on this very socket, that the
+ * other family is free as well (law 2) and that nobody's SO_REUSEPORT group would be joined, is therefore asked before,
+ * with a second socket that lives for a moment.
+ */
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#include <portshim/candidates.h>
+
+#include "shim.h"
+
+#include "../core/sys.h"
+#include "../core/text.h"
+
+#define SUBJECT_ROOM 2048
+
+struct attempt {
+	struct ps_space *space;
+	int fd;
+	struct ps_address address;
+	struct ps_rules rules;
+	uint16_t requested;
+	unsigned protocol;
+	bool reuse_port;
+	bool dual_stack; /* the kernel's verdict on this socket covers both families */
+	int error;       /* of the first candidate: what the program gets when all are taken */
+};
+
+enum outcome { TAKEN, HELD, STOP };
+
+static int option(int fd, int level, int name)
+{
+	int value = 0;
+	socklen_t length = sizeof(value);
+
+	sys5(SYS_getsockopt, fd, level, name, &value, &length);
+	return value;
+}
+
+static void set_option(long fd, int level, int name, int value)
+{
+	sys5(SYS_setsockopt, fd, level, name, &value, sizeof(value));
+}
+
+/* ---- looking at a candidate ---- */
+
+/* True if somebody holds the address. TIME_WAIT does not count (SO_REUSEADDR), which only TCP has; for UDP the option
+ * would hide sockets that share. */
+static bool held(const struct attempt *t, const struct ps_address *a)
+{
+	int family = a->u.any.sa_family;
+	int type = t->protocol == PS_TCP ? SOCK_STREAM : SOCK_DGRAM;
+	long fd = sys3(SYS_socket, family, type | SOCK_CLOEXEC, 0);
+	long result;
+
+	if (fd < 0)
+		return false;
+	if (t->protocol == PS_TCP)
+		set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (family == AF_INET6 && address_locality(a) == PS_WILDCARD)
+		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !(t->dual_stack && t->address.u.any.sa_family == AF_INET6));
+	result = sys3(SYS_bind, fd, &a->u, a->length);
+	sys1(SYS_close, fd);
+	return result == -EADDRINUSE;
+}
+
+static bool rivals(const struct attempt *t)
+{
+	struct ps_address twin;
+
+	if (!t->dual_stack && address_twin(&t->address, &twin) && held(t, &twin))
+		return true;
+	return t->reuse_port && held(t, &t->address);
+}
+
+/* ---- trying it ---- */
+
+static void fill(struct attempt *t, uint16_t port, enum ps_reason reason)
+{
+	struct ps_record *r = &t->space->host->record[port];
+
+	r->reason = (uint8_t)reason;
+	r->cause = (uint8_t)(port == t->requested ? 0 : t->error);
+	r->report = t->rules.report;
+	if (t->rules.service) {
+		text_copy(r->service, sizeof(r->service), plan_string(t->space->plan, t->rules.service->name));
+		text_copy(r->scheme, sizeof(r->scheme), plan_string(t->space->plan, t->rules.service->scheme));
+	}
+	registry_note_address(r, &t->address);
+}
+
+/* The kernel has chosen: the socket is bound, so the record has to follow. */
+static enum outcome hold_chosen(struct attempt *t, enum ps_reason reason)
+{
+	struct ps_address local;
+	uint16_t port;
+
+	if (!assign_local(t->fd, &local))
+		return STOP;
+	port = address_port(&local);
+	if (registry_claim(t->space, port, t->requested) == 0) {
+		/* A record of a port that the kernel calls free is out of date. */
+		registry_forget(t->space, port);
+		if (registry_claim(t->space, port, t->requested) != 1)
+			return HELD;
+	}
+	address_set_port(&t->address, port);
+	fill(t, port, reason);
+	registry_hold(t->space, port);
+	return HELD;
+}
+
+static enum outcome try_port(struct attempt *t, uint16_t port, enum ps_reason reason)
+{
+	int claimed = port ? registry_claim(t->space, port, t->requested) : 1;
+
+	if (claimed < 0) {
+		space_event(t->space, PS_EVENT_UNRECORDED, port, -claimed);
+		address_set_port(&t->address, t->requested);
+		t->error = real.bind(t->fd, &t->address.u.any, t->address.length) == 0 ? 0 : errno;
+		return STOP;
+	}
+	address_set_port(&t->address, port);
+	if (!claimed || (port && rivals(t))) {
+		if (claimed)
+			registry_release(t->space, port);
+		if (!t->error)
+			t->error = EADDRINUSE;
+		return TAKEN;
+	}
+	if (real.bind(t->fd, &t->address.u.any, t->address.length) == 0) {
+		if (!port)
+			return hold_chosen(t, reason);
+		fill(t, port, reason);
+		registry_hold(t->space, port);
+		return HELD;
+	}
+	if (port)
+		registry_release(t->space, port);
+	if (errno != EADDRINUSE && errno != EACCES) {
+		t->error = errno;
+		return STOP;
+	}
+	if (!t->error)
+		t->error = errno;
+	return TAKEN;
+}
+
+static enum outcome try_all(struct attempt *t)
+{
+	struct ps_space *space = t->space;
+	struct ps_candidates c;
+	enum outcome outcome = TAKEN;
+	enum ps_reason reason;
+	uint16_t port, sticky = 0;
+
+	if (shared_bit(space->env->requested, t->requested))
+		sticky = atomic_load(&space->env->forward[t->requested]);
+	candidates_start(&c, space->plan, t->rules, space->env->id, t->requested, sticky,
+			 atomic_load(&space->run->flags) & PS_SCOPE_PRIVATE);
+	while (outcome == TAKEN && candidates_next(&c, &port, &reason))
+		outcome = try_port(t, port, reason);
+	if (outcome == TAKEN)
+		space_event(space, PS_EVENT_EXHAUSTED, t->requested, t->error);
+	return outcome;
+}
+
+/* ---- which service is it? ---- */
+
+static unsigned long read_file(const char *path, char *text, unsigned long size)
+{
+	long fd = sys4(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	long n = 0;
+
+	if (fd >= 0) {
+		n = sys3(SYS_read, fd, text, size - 1);
+		sys1(SYS_close, fd);
+	}
+	if (n < 0)
+		n = 0;
+	text[n] = '\0';
+	return (unsigned long)n;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *base = path;
+
+	for (; *path; path++)
+		if (*path == '/')
+			base = path + 1;
+	return base;
+}
+
+static struct ps_rules rules_for_process(struct ps_space *space, uint16_t requested)
+{
+	char args[SUBJECT_ROOM], directory[PS_PATH_MAX], command[256];
+	unsigned long n = read_file("/proc/self/cmdline", args, sizeof(args));
+	struct ps_subject subject = {.command = command, .args = args, .directory = directory};
+
+	text_copy(command, sizeof(command), base_name(args));
+	for (unsigned long i = 0; i + 1 < n; i++)
+		if (!args[i])
+			args[i] = ' ';
+	if (sys2(SYS_getcwd, directory, sizeof(directory)) <= 0)
+		directory[0] = '\0';
+	return plan_rules(space->plan, requested, &subject);
+}
+
+/* This run's assignment of the same service, where several services share the requested port. */
+static uint16_t own_of_service(const struct attempt *t)
+{
+	const struct ps_host *host = t->space->host;
+	const char *name = t->rules.service ? plan_string(t->space->plan, t->rules.service->name) : "";
+
+	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++) {
+		uint64_t bits = atomic_load(&t->space->env->actual[word]);
+
+		for (; bits; bits &= bits - 1) {
+			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
+			uint64_t head = host_head(host, port);
+
+			if (head_state(head) >= PS_HELD && head_env(head) == t->space->env->id &&
+			    head_requested(head) == t->requested && host->record[port].run == t->space->run->id &&
+			    text_equal(host->record[port].service, name))
+				return port;
+		}
+	}
+	return 0;
+}
+
+/* ---- entry points ---- */
+
+static int bind_as_asked(struct attempt *t)
+{
+	address_set_port(&t->address, t->requested);
+	return real.bind(t->fd, &t->address.u.any, t->address.length);
+}
+
+/* Under the run's lock: somebody else in this run may have been faster. */
+static int assign_locked(struct attempt *t, bool by_process, bool *publish)
+{
+	uint16_t actual = by_process ? own_of_service(t) : registry_own(t->space, t->requested);
+	enum outcome outcome;
+
+	if (actual && !registry_lost(t->space, actual)) {
+		address_set_port(&t->address, actual);
+		return real.bind(t->fd, &t->address.u.any, t->address.length);
+	}
+	if (actual)
+		registry_forget(t->space, actual);
+	outcome = try_all(t);
+	if (outcome == HELD) {
+		if (t->protocol == PS_UDP)
+			*publish = publish_record(t->space, t->fd, &t->address, PS_UDP);
+		return 0;
+	}
+	return t->error ? real_fail(t->error) : 0;
+}
+
+static bool prepare(struct attempt *t, bool by_process)
+{
+	struct ps_space *space = t->space;
+
+	t->requested = address_port(&t->address);
+	t->protocol = publish_protocol(t->fd);
+	if (!t->protocol || atomic_load(&space->run->flags) & PS_SCOPE_RETIRED)
+		return false;
+	t->rules = by_process ? rules_for_process(space, t->requested) : plan_rules(space->plan, t->requested, NULL);
+	if (t->rules.service && t->rules.service->flags & PS_SERVICE_EXTERNAL)
+		return false;
+	t->reuse_port = option(t->fd, SOL_SOCKET, SO_REUSEPORT) == 1;
+	t->dual_stack = t->address.u.any.sa_family == AF_INET6 && address_locality(&t->address) == PS_WILDCARD &&
+			!option(t->fd, IPPROTO_IPV6, IPV6_V6ONLY);
+	return true;
+}
+
+int assign(struct ps_space *space, int fd, const struct ps_address *wanted)
+{
+	struct attempt t = {.space = space, .fd = fd, .address = *wanted};
+	bool by_process = space->plan && plan_needs_subject(space->plan, address_port(wanted));
+	struct ps_lock_guard guard;
+	int saved = errno, result;
+	bool publish = false;
+
+	if (!prepare(&t, by_process)) {
+		t.requested = address_port(wanted);
+		return bind_as_asked(&t);
+	}
+	if (!lock_enter(&space->run->lock, &guard)) {
+		space_event(space, PS_EVENT_LOCKED, t.requested, EDEADLK);
+		return bind_as_asked(&t);
+	}
+	result = assign_locked(&t, by_process, &publish);
+	if (result == 0)
+		errno = saved;
+	lock_leave(&space->run->lock, &guard);
+	if (publish)
+		publish_write(space, address_port(&t.address));
+	return result;
+}
+
+bool assign_local(int fd, struct ps_address *a)
+{
+	socklen_t length = sizeof(a->u);
+
+	memset(&a->u, 0, sizeof(struct sockaddr_in6));
+	if (sys3(SYS_getsockname, fd, &a->u, &length) != 0)
+		return false;
+	a->length = length;
+	return a->u.any.sa_family == AF_INET || a->u.any.sa_family == AF_INET6;
+}
+
+/* ---- a second socket for a descriptor ---- */
+
+static void copy_options(int from, long to)
+{
+	static const struct {
+		short level, name;
+	} options[] = {
+		{SOL_SOCKET, SO_REUSEADDR}, {SOL_SOCKET, SO_REUSEPORT}, {SOL_SOCKET, SO_KEEPALIVE},
+		{SOL_SOCKET, SO_OOBINLINE}, {SOL_SOCKET, SO_PRIORITY}, {SOL_SOCKET, SO_TIMESTAMP},
+		{IPPROTO_IPV6, IPV6_V6ONLY}, {IPPROTO_IP, IP_TOS}, {IPPROTO_IP, IP_TTL}, {IPPROTO_IP, IP_FREEBIND},
+		{IPPROTO_TCP, TCP_NODELAY}, {IPPROTO_TCP, TCP_DEFER_ACCEPT}, {IPPROTO_TCP, TCP_KEEPIDLE},
+		{IPPROTO_TCP, TCP_KEEPINTVL}, {IPPROTO_TCP, TCP_KEEPCNT}, {IPPROTO_TCP, TCP_MAXSEG},
+		{IPPROTO_TCP, TCP_FASTOPEN}, {IPPROTO_TCP, TCP_USER_TIMEOUT},
+	};
+
+	for (unsigned i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		int value = option(from, options[i].level, options[i].name);
+
+		if (value != option((int)to, options[i].level, options[i].name))
+			set_option(to, options[i].level, options[i].name, value);
+	}
+	/* The kernel reports twice what was set (socket(7)). */
+	if (option(from, SOL_SOCKET, SO_RCVBUF) != option((int)to, SOL_SOCKET, SO_RCVBUF))
+		set_option(to, SOL_SOCKET, SO_RCVBUF, option(from, SOL_SOCKET, SO_RCVBUF) / 2);
+	if (option(from, SOL_SOCKET, SO_SNDBUF) != option((int)to, SOL_SOCKET, SO_SNDBUF))
+		set_option(to, SOL_SOCKET, SO_SNDBUF, option(from, SOL_SOCKET, SO_SNDBUF) / 2);
+}
+
+bool assign_again(struct ps_space *space, int fd, const struct ps_address *local)
+{
+	struct attempt t = {.space = space, .address = *local, .error = EADDRINUSE};
+	uint16_t lost = address_port(local);
+	long flags = sys2(SYS_fcntl, fd, F_GETFL);
+	long fd_flags = sys2(SYS_fcntl, fd, F_GETFD);
+	long other = sys3(SYS_socket, option(fd, SOL_SOCKET, SO_DOMAIN), SOCK_STREAM | SOCK_CLOEXEC,
+			  option(fd, SOL_SOCKET, SO_PROTOCOL));
+	bool done = false;
+
+	if (other < 0)
+		return false;
+	copy_options(fd, other);
+	t.fd = (int)other;
+	address_set_port(&t.address, head_requested(host_head(space->host, lost)));
+	registry_forget(space, lost);
+	if (prepare(&t, space->plan && plan_needs_subject(space->plan, address_port(&t.address))) && try_all(&t) == HELD) {
+		sys3(SYS_fcntl, other, F_SETFL, flags);
+		done = sys3(SYS_dup3, other, fd, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0) == fd;
+	}
+	sys1(SYS_close, other);
+	return done;
+}

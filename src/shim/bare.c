@@ -1,0 +1,99 @@
+#include <fcntl.h>
+#include <string.h>
+
+#include <portshim/process.h>
+
+#include "shim.h"
+
+#include "../core/sys.h"
+#include "../core/text.h"
+
+/* What marks the directory of a project, as in `portshim run`: a manifest wherever it is found upward, else a git work tree. */
+static bool has(const char *directory, const char *name)
+{
+	char path[PS_PATH_MAX + 32];
+	struct ps_text t = text_start(path, sizeof(path));
+
+	text_add(&t, directory);
+	text_char(&t, '/');
+	text_add(&t, name);
+	text_end(&t);
+	return sys3(SYS_faccessat, AT_FDCWD, path, 0) == 0;
+}
+
+static bool is_manifest_directory(const char *directory)
+{
+	return has(directory, "ports.manifest.json") || has(directory, "config/ports.manifest.json");
+}
+
+static bool is_git_directory(const char *directory)
+{
+	return has(directory, ".git");
+}
+
+static bool search_up(const char *from, char *found, bool (*is_it)(const char *))
+{
+	unsigned long length = text_length(from);
+
+	memcpy(found, from, length + 1);
+	for (;;) {
+		if (is_it(found))
+			break;
+		while (length && found[length] != '/')
+			length--;
+		if (length == 0)
+			return false;
+		found[length] = '\0';
+	}
+	if (!found[0])
+		text_copy(found, PS_PATH_MAX, "/");
+	return true;
+}
+
+static int project_directory(char *directory)
+{
+	char cwd[PS_PATH_MAX];
+	long n = sys2(SYS_getcwd, cwd, sizeof(cwd));
+
+	if (n <= 0 || cwd[0] != '/')
+		return n < 0 ? (int)n : -ENOENT;
+	if (!search_up(cwd, directory, is_manifest_directory) && !search_up(cwd, directory, is_git_directory))
+		text_copy(directory, PS_PATH_MAX, cwd);
+	return 0;
+}
+
+int bare_create_run(char *path, char *const *environment)
+{
+	char runtime[PS_RUNTIME_MAX], directory[PS_PATH_MAX], key[PS_PATH_MAX + 8], discovery[PS_PATH_MAX];
+	struct ps_scope_spec spec = {.key = key, .directory = directory, .discovery = discovery};
+	struct ps_scope *env, *run;
+	struct ps_text t;
+	int error = space_runtime(runtime, environment);
+
+	if (!error)
+		error = project_directory(directory);
+	if (error)
+		return error;
+	t = text_start(key, sizeof(key));
+	text_add(&t, "dir:");
+	text_add(&t, directory);
+	text_end(&t);
+	t = text_start(discovery, sizeof(discovery));
+	text_add(&t, text_equal(directory, "/") ? "" : directory);
+	text_add(&t, "/.portshim/" PS_DISCOVERY_NAME);
+	text_end(&t);
+	spec.name = directory + text_length(directory);
+	while (spec.name > directory && spec.name[-1] != '/')
+		spec.name--;
+	spec.project = spec.name;
+	error = space_open_env(runtime, &spec, &env);
+	if (error)
+		return error;
+	spec.chain[0] = env->id;
+	spec.root = process_self();
+	error = space_create_run(runtime, &spec, path, &run);
+	space_close_scope(env);
+	if (!error)
+		space_close_scope(run);
+	return error;
+}

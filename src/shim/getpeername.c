@@ -1,0 +1,15 @@
+#include "shim.h"
+
+EXPORT int getpeername(int fd, ADDRESS_OUT address, socklen_t *length)
+{
+	struct ps_space *space = shim_enter();
+	socklen_t room;
+	int result;
+
+	if (!space || !route_room(PLAIN(address), length, &room))
+		return real.getpeername(fd, PLAIN(address), length);
+	result = real.getpeername(fd, PLAIN(address), length);
+	if (result == 0 && room)
+		route_in(space, PLAIN(address), room, *length);
+	return result;
+}

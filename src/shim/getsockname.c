@@ -1,0 +1,15 @@
+#include "shim.h"
+
+EXPORT int getsockname(int fd, ADDRESS_OUT address, socklen_t *length)
+{
+	struct ps_space *space = shim_enter();
+	socklen_t room;
+	int result;
+
+	if (!space || !route_room(PLAIN(address), length, &room))
+		return real.getsockname(fd, PLAIN(address), length);
+	result = real.getsockname(fd, PLAIN(address), length);
+	if (result == 0 && room)
+		route_own(space, PLAIN(address), room, *length);
+	return result;
+}

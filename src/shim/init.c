@@ -1,0 +1,279 @@
+/*
+ * Theory of operation
+ *
+ * The constructor finds the real functions and maps the space that PORTSHIM_RUN names. Another library's constructor may
+ * call a hook before ours runs: then that call does the work. There is one initialiser; whoever comes while it works, also
+ * the initialiser itself through dlsym and an interposed allocator, is passed through and never waits.
+ *
+ * Nothing is kept but the mappings and this file's variables, so fork needs no handler and closing every descriptor does no
+ * harm. After init the variables are only read, with one exception: a process that was preloaded by hand, without
+ * `portshim`, makes its run with the first call that needs it, because most processes never make such a call.
+ *
+ * When the registry cannot be used the program runs as without portshim, one line says why, and children are told to keep
+ * quiet. With --strict the process ends with exit code 125 instead.
+ */
+#include <stdbool.h>
+#include <string.h>
+
+#include <portshim/process.h>
+
+#include "shim.h"
+
+#include "../core/sys.h"
+#include "../core/text.h"
+
+extern char **environ __attribute__((weak));
+extern int dladdr(const void *, void *) __attribute__((weak));
+
+enum stage { STAGE_NEW, STAGE_WORKING, STAGE_BARE, STAGE_READY };
+
+#define EXIT_STRICT 125
+
+static _Atomic int stage;
+static struct ps_space *active; /* set before stage becomes STAGE_READY */
+static struct ps_space space_memory;
+static char run_path[PS_RUNTIME_MAX + 16];
+static char library_path[PS_PATH_MAX];
+static struct shim_inheritance inheritance;
+static bool inherit;
+
+/* ---- the environment that the process was started with ---- */
+
+struct settings {
+	const char *run;     /* PORTSHIM_RUN */
+	const char *preload; /* LD_PRELOAD */
+	bool off;            /* PORTSHIM=off */
+	bool strict;         /* PORTSHIM_STRICT */
+	bool cluster;        /* NODE_UNIQUE_ID: a worker of node's cluster module */
+};
+
+static const char *value_of(const char *variable, const char *name)
+{
+	while (*name && *variable == *name)
+		variable++, name++;
+	return *name == '\0' && *variable == '=' ? variable + 1 : NULL;
+}
+
+static void read_settings(struct settings *s, char *const *environment)
+{
+	const char *value;
+
+	memset(s, 0, sizeof(*s));
+	for (; environment && *environment; environment++) {
+		switch (**environment) {
+		case 'P':
+			if ((value = value_of(*environment, "PORTSHIM_RUN")))
+				s->run = value;
+			else if ((value = value_of(*environment, "PORTSHIM")))
+				s->off = text_equal(value, "off");
+			else if ((value = value_of(*environment, "PORTSHIM_STRICT")))
+				s->strict = *value && !text_equal(value, "0");
+			break;
+		case 'L':
+			if ((value = value_of(*environment, "LD_PRELOAD")))
+				s->preload = value;
+			break;
+		case 'N':
+			if (value_of(*environment, "NODE_UNIQUE_ID"))
+				s->cluster = true;
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+/* ---- who am I? ---- */
+
+static bool names_us(const char *token, unsigned long length)
+{
+	static const char name[] = "portshim";
+
+	for (unsigned long i = 0; i + sizeof(name) - 1 <= length; i++)
+		if (memcmp(token + i, name, sizeof(name) - 1) == 0)
+			return true;
+	return false;
+}
+
+/* The entry of LD_PRELOAD that is this library: the only one, or the one with our name in it. */
+static void find_library(const char *preload)
+{
+	const char *token = preload;
+	unsigned long length;
+
+	for (; token && *token; token += length) {
+		while (*token == ':' || *token == ' ')
+			token++;
+		for (length = 0; token[length] && token[length] != ':' && token[length] != ' '; length++)
+			;
+		if (length && length < sizeof(library_path) && (names_us(token, length) || !library_path[0])) {
+			memcpy(library_path, token, length);
+			library_path[length] = '\0';
+			if (names_us(token, length))
+				return;
+		}
+	}
+}
+
+/* ---- failing ---- */
+
+static const char *reason(int error)
+{
+	switch (-error) {
+	case ENOENT:
+		return "the run that it belongs to is over";
+	case EPROTO:
+		return "it was made by another version of portshim";
+	case EPERM:
+		return "it belongs to another user";
+	case EACCES:
+		return "permission denied";
+	case ELOOP:
+		return "it is a symbolic link";
+	case ENOMEM:
+		return "out of memory";
+	case EMFILE:
+	case ENFILE:
+		return "too many open files";
+	case ENOSPC:
+		return "no space left";
+	default:
+		return "it is damaged or cannot be read";
+	}
+}
+
+static void complain(const char *path, int error, bool strict)
+{
+	char line[512];
+	struct ps_text t = text_start(line, sizeof(line));
+
+	text_add(&t, "portshim: cannot use ");
+	text_add(&t, path);
+	text_add(&t, ": ");
+	text_add(&t, reason(error));
+	text_add(&t, strict ? "; stopped, because of --strict\n" : "; ports are not mapped in this program\n");
+	text_end(&t);
+	sys3(SYS_write, 2, line, text_length(line));
+	if (strict)
+		sys1(SYS_exit_group, EXIT_STRICT);
+}
+
+/* ---- starting ---- */
+
+/* Workers of node's cluster module, and the primary that started them, are told requested ports always: the primary sends
+ * what getsockname says to the worker, which compares it with the port that it asked for (node: lib/net.js). */
+static void join_cluster(struct ps_scope *run)
+{
+	uint32_t members[2] = {(uint32_t)sys0(SYS_getpid), (uint32_t)sys0(SYS_getppid)};
+
+	for (int m = 0; m < 2; m++) {
+		int i;
+
+		for (i = 0; i < PS_CLUSTER_MAX; i++) {
+			uint32_t seen = atomic_load(&run->cluster[i]);
+
+			if (seen == members[m])
+				break;
+			if ((!seen || sys2(SYS_kill, seen, 0) == -ESRCH) &&
+			    atomic_compare_exchange_strong(&run->cluster[i], &seen, members[m]))
+				break;
+		}
+	}
+}
+
+static bool open_space(const char *path, bool strict)
+{
+	int error = space_open(&space_memory, path);
+
+	inherit = true;
+	inheritance.library = library_path[0] ? library_path : NULL;
+	if (error == -EXDEV)
+		return false; /* another network namespace is another host, with ports of its own */
+	if (error) {
+		complain(path, error, strict);
+		return false;
+	}
+	text_copy(run_path, sizeof(run_path), path);
+	inheritance.run = run_path;
+	return true;
+}
+
+static void start(char *const *environment)
+{
+	struct settings s;
+	int next = STAGE_READY;
+
+	real_resolve();
+	read_settings(&s, environment);
+	if (s.off) {
+		/* wanted by the user */
+	} else if (!s.run) {
+		find_library(s.preload);
+		next = library_path[0] ? STAGE_BARE : STAGE_READY;
+	} else {
+		find_library(s.preload);
+		if (open_space(s.run, s.strict)) {
+			if (s.cluster)
+				join_cluster(space_memory.run);
+			active = &space_memory;
+		}
+	}
+	atomic_store_explicit(&stage, next, memory_order_release);
+}
+
+static void init(char *const *environment)
+{
+	int expected = STAGE_NEW;
+
+	if (atomic_compare_exchange_strong(&stage, &expected, STAGE_WORKING))
+		start(environment);
+}
+
+/* Without `portshim run` or `exec`: the first call that needs a space makes a run of its own for this process and its
+ * descendants, in the environment of the working directory. */
+static struct ps_space *start_bare(void)
+{
+	int expected = STAGE_BARE;
+	char path[PS_RUNTIME_MAX + 16] = "the runtime directory";
+	int error;
+
+	if (!atomic_compare_exchange_strong(&stage, &expected, STAGE_WORKING))
+		return NULL;
+	error = bare_create_run(path, &environ ? environ : NULL);
+	if (error)
+		complain(path, error, false);
+	else if (open_space(path, false))
+		active = &space_memory;
+	atomic_store_explicit(&stage, STAGE_READY, memory_order_release);
+	return active;
+}
+
+struct ps_space *shim_enter(void)
+{
+	int now = atomic_load_explicit(&stage, memory_order_acquire);
+
+	if (__builtin_expect(now == STAGE_READY, 1))
+		return active;
+	if (now == STAGE_NEW) {
+		init(&environ ? environ : NULL);
+		return shim_enter();
+	}
+	return now == STAGE_BARE ? start_bare() : NULL;
+}
+
+const struct shim_inheritance *shim_inheritance(void)
+{
+	int now = atomic_load_explicit(&stage, memory_order_acquire);
+
+	if (now == STAGE_NEW)
+		init(&environ ? environ : NULL);
+	return inherit ? &inheritance : NULL;
+}
+
+/* glibc passes these arguments to constructors of shared objects; musl does not, and has environ set by then. */
+__attribute__((constructor)) static void constructor(int argc, char **argv, char **environment)
+{
+	(void)argc;
+	(void)argv;
+	init(&environ && environ ? environ : environment);
+}

@@ -1,0 +1,100 @@
+#include "preload.h"
+
+#include "../core/text.h"
+
+static const char *value_of(const char *variable, const char *name)
+{
+	while (*name && *variable == *name)
+		variable++, name++;
+	return *name == '\0' && *variable == '=' ? variable + 1 : NULL;
+}
+
+static bool lists(const char *preload, const char *library)
+{
+	unsigned long n = text_length(library);
+
+	for (; *preload; preload++) {
+		unsigned long i = 0;
+
+		while (i < n && preload[i] == library[i])
+			i++;
+		if (i == n && (preload[n] == '\0' || preload[n] == ':' || preload[n] == ' '))
+			return true;
+		while (*preload && *preload != ':' && *preload != ' ')
+			preload++;
+		if (!*preload)
+			break;
+	}
+	return false;
+}
+
+static bool replaced(const char *variable)
+{
+	return value_of(variable, "LD_PRELOAD") || value_of(variable, "PORTSHIM_RUN");
+}
+
+static void compose(struct preload *p, const char *preload)
+{
+	struct ps_text t = text_start(p->library, sizeof(p->library));
+
+	text_add(&t, "LD_PRELOAD=");
+	if (!preload || !lists(preload, p->from->library)) {
+		text_add(&t, p->from->library);
+		if (preload && *preload)
+			text_char(&t, ':');
+	}
+	if (preload)
+		text_add(&t, preload);
+	text_end(&t);
+	p->needed = !t.cut;
+	t = text_start(p->run, sizeof(p->run));
+	text_add(&t, p->from->run ? "PORTSHIM_RUN=" : "PORTSHIM=off");
+	if (p->from->run)
+		text_add(&t, p->from->run);
+	text_end(&t);
+}
+
+void preload_look(struct preload *p, char *const *environment)
+{
+	const char *preload = NULL, *run = NULL, *value;
+	bool off = false;
+
+	p->from = shim_inheritance();
+	p->needed = false;
+	p->count = 0;
+	if (!p->from || !p->from->library)
+		return;
+	for (; environment && environment[p->count]; p->count++) {
+		const char *variable = environment[p->count];
+
+		if (*variable == 'L' && (value = value_of(variable, "LD_PRELOAD")))
+			preload = value;
+		else if (*variable == 'P' && (value = value_of(variable, "PORTSHIM_RUN")))
+			run = value;
+		else if (*variable == 'P' && (value = value_of(variable, "PORTSHIM")))
+			off = text_equal(value, "off");
+	}
+	if (off || p->count > PRELOAD_ENTRIES)
+		return;
+	/* A nested `portshim run` starts its target with a run of its own: that is not ours to replace. */
+	if (run && preload && lists(preload, p->from->library))
+		return;
+	compose(p, preload);
+	if (run && p->from->run) {
+		struct ps_text t = text_start(p->run, sizeof(p->run));
+
+		text_add(&t, "PORTSHIM_RUN=");
+		text_add(&t, run);
+		text_end(&t);
+	}
+}
+
+void preload_fill(const struct preload *p, char *const *environment, char **to)
+{
+	for (unsigned i = 0; i < p->count; i++)
+		if (!replaced(environment[i]))
+			*to++ = environment[i];
+	*to++ = (char *)p->library;
+	*to++ = (char *)p->run;
+	*to = NULL;
+}

@@ -1,0 +1,49 @@
+#include <netinet/in.h>
+
+#include "shim.h"
+
+#include "../core/sys.h"
+#include <portshim/discovery.h>
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+static int option(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t length = sizeof(value);
+
+	return sys5(SYS_getsockopt, fd, level, name, &value, &length) == 0 ? value : -1;
+}
+
+unsigned publish_protocol(int fd)
+{
+	int protocol = option(fd, SOL_SOCKET, SO_PROTOCOL);
+
+	if (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP)
+		return PS_TCP;
+	return protocol == IPPROTO_UDP ? PS_UDP : 0;
+}
+
+bool publish_record(struct ps_space *space, int fd, const struct ps_address *address, unsigned protocol)
+{
+	uint16_t port = address_port(address);
+
+	if (atomic_load(&space->run->flags) & PS_SCOPE_RETIRED)
+		return false;
+	if (!registry_listen(space, port, kernel_socket_inode(fd), protocol))
+		return false;
+	registry_note_address(&space->host->record[port], address);
+	return true;
+}
+
+void publish_write(struct ps_space *space, uint16_t port)
+{
+	int error = discovery_write(space, port);
+
+	if (error)
+		space_event(space, PS_EVENT_UNRECORDED, port, -error);
+	space_poke(space->runtime, space->env->id);
+	space_poke(space->runtime, space->run->id);
+}

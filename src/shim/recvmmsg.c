@@ -1,0 +1,34 @@
+#include "shim.h"
+
+#define CALL_MAX 1024 /* UIO_MAXIOV: the kernel takes no more in one call */
+
+/* How much of a name's buffer matters: an IPv6 address fits. */
+static uint8_t name_room(const struct msghdr *m)
+{
+	if (!m->msg_name)
+		return 0;
+	return m->msg_namelen < 255 ? (uint8_t)m->msg_namelen : 255;
+}
+
+EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
+{
+	struct ps_space *space = shim_enter();
+	uint8_t room[CALL_MAX];
+	unsigned i;
+	int result;
+
+	if (!space)
+		return real.recvmmsg(fd, messages, count, flags, timeout);
+	if (count > CALL_MAX)
+		count = CALL_MAX;
+	for (i = 0; i < count; i++) {
+		if (!kernel_readable(&messages[i], sizeof(messages[i])))
+			return real.recvmmsg(fd, messages, count, flags, timeout);
+		room[i] = name_room(&messages[i].msg_hdr);
+	}
+	result = real.recvmmsg(fd, messages, count, flags, timeout);
+	for (i = 0; result > 0 && i < (unsigned)result; i++)
+		if (room[i])
+			route_in(space, messages[i].msg_hdr.msg_name, room[i], messages[i].msg_hdr.msg_namelen);
+	return result;
+}

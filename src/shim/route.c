@@ -1,0 +1,144 @@
+/*
+ * Theory of operation: the life of a client's call
+ *
+ * connect() and the sending calls name a destination. If it is local, the scopes around the process are asked for its port
+ * (registry_forward: one or two loads), and the call goes on with a copy of the address that has the actual port. What
+ * comes back, a peer's name or a datagram's source, is translated the other way, so that the caller sees the port that it used.
+ *
+ * Both directions are keyed by port, not by descriptor, so there is nothing to keep for close, dup, fork and exec. What a port
+ * alone cannot tell is which of its two names the process used last: a client that was told the actual port must see the
+ * actual port in replies. A bit for each actual port remembers that; it is touched only for ports that were moved.
+ */
+#include <string.h>
+
+#include "shim.h"
+
+#include "../core/sys.h"
+
+static _Atomic uint64_t direct[PS_BITMAP_WORDS]; /* bit set: this process used the actual port itself */
+
+bool route_read(struct ps_address *a, const struct sockaddr *address, socklen_t length)
+{
+	if (!address || length < sizeof(struct sockaddr_in) || length > sizeof(a->u))
+		return false;
+	return kernel_readable(address, length) && address_copy(a, address, length);
+}
+
+static bool is_local(const struct ps_address *a)
+{
+	switch (address_locality(a)) {
+	case PS_LOOPBACK:
+	case PS_WILDCARD:
+		return true;
+	case PS_MULTICAST:
+		return false;
+	default:
+		return kernel_is_local(a);
+	}
+}
+
+enum shim_route route_out(struct ps_space *space, struct ps_address *a)
+{
+	uint16_t port = address_port(a);
+	uint16_t actual = registry_forward(space, port);
+
+	if (actual == port)
+		return ROUTE_PASS;
+	if (actual) {
+		if (!is_local(a))
+			return ROUTE_PASS;
+		if (shared_bit(direct, actual))
+			shared_clear(direct, actual);
+		address_set_port(a, actual);
+		return ROUTE_MOVED;
+	}
+	if (registry_is_actual(space, port)) {
+		if (shared_bit(space->host->moved, port))
+			shared_set(direct, port);
+		return ROUTE_PASS;
+	}
+	if (host_head(space->host, port) == 0 || !is_local(a) || plan_external(space->plan, port) ||
+	    !registry_foreign(space, port))
+		return ROUTE_PASS;
+	space_event(space, PS_EVENT_REFUSED, port, ECONNREFUSED);
+	return ROUTE_REFUSED;
+}
+
+bool route_room(const void *address, const socklen_t *length, socklen_t *room)
+{
+	*room = 0;
+	if (!address || !length)
+		return true;
+	/* An aligned word is readable as a whole or not at all, so looking at the 8 bytes around it asks no more. */
+	if (!kernel_readable((const void *)((uintptr_t)length & ~(uintptr_t)7), 8))
+		return false;
+	memcpy(room, length, sizeof(*room));
+	return true;
+}
+
+/* The inet address in a buffer that the kernel filled, if the port is in it and is one that was moved. */
+static bool moved_port(const struct ps_space *space, struct ps_address *a, const void *address, socklen_t room,
+		       socklen_t filled)
+{
+	socklen_t length = filled < room ? filled : room;
+
+	/* Short buffers got a part of the address: enough for the port, and that is all that can be wrong in it. */
+	if (length < offsetof(struct sockaddr_in, sin_addr))
+		return false;
+	memset(&a->u, 0, sizeof(struct sockaddr_in6));
+	memcpy(&a->u, address, length < sizeof(struct sockaddr_in6) ? length : sizeof(struct sockaddr_in6));
+	a->length = filled;
+	if (a->u.any.sa_family != AF_INET && a->u.any.sa_family != AF_INET6)
+		return false;
+	return shared_bit(space->host->moved, address_port(a));
+}
+
+void route_in(struct ps_space *space, void *address, socklen_t room, socklen_t filled)
+{
+	struct ps_address a;
+	uint16_t port, requested;
+
+	if (!moved_port(space, &a, address, room, filled))
+		return;
+	port = address_port(&a);
+	if (shared_bit(direct, port))
+		return;
+	requested = registry_reverse(space, port);
+	if (requested != port && is_local(&a))
+		address_patch_port(address, room, filled, requested);
+}
+
+/* Node's cluster passes the primary's getsockname to its workers, which compare it with what they asked for. */
+static bool is_cluster(const struct ps_space *space)
+{
+	uint32_t pid = 0;
+
+	for (int i = 0; i < PS_CLUSTER_MAX; i++) {
+		uint32_t member = atomic_load_explicit(&space->run->cluster[i], memory_order_relaxed);
+
+		if (!member)
+			break;
+		if (!pid)
+			pid = (uint32_t)sys0(SYS_getpid);
+		if (member == pid)
+			return true;
+	}
+	return false;
+}
+
+void route_own(struct ps_space *space, void *address, socklen_t room, socklen_t filled)
+{
+	struct ps_address a;
+	uint16_t port;
+	uint64_t head;
+
+	if (!moved_port(space, &a, address, room, filled))
+		return;
+	port = address_port(&a);
+	head = host_head(space->host, port);
+	if (!head || !registry_sees(space, head_env(head)))
+		return;
+	if (head_state(head) == PS_LISTENING && space->host->record[port].report == PS_REPORT_ACTUAL && !is_cluster(space))
+		return;
+	address_patch_port(address, room, filled, head_requested(head));
+}

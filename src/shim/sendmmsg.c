@@ -1,0 +1,83 @@
+#include "shim.h"
+
+#define CALL_MAX 1024 /* UIO_MAXIOV: the kernel takes no more in one call */
+
+static enum shim_route route_message(struct ps_space *space, const struct msghdr *m, struct ps_address *a)
+{
+	return m->msg_name && route_read(a, m->msg_name, m->msg_namelen) ? route_out(space, a) : ROUTE_PASS;
+}
+
+/* How many messages from the first on go where they say. *route, *a: the next one's. */
+static unsigned passing(struct ps_space *space, const struct mmsghdr *messages, unsigned count, enum shim_route *route,
+			struct ps_address *a)
+{
+	unsigned n = 0;
+
+	*route = ROUTE_PASS;
+	while (n < count && (*route = route_message(space, &messages[n].msg_hdr, a)) == ROUTE_PASS)
+		n++;
+	return n;
+}
+
+/* One message to another place than it says, with what sendmmsg(2) leaves in msg_len. */
+static bool send_moved(int fd, struct mmsghdr *message, int flags, enum shim_route route, struct ps_address *a)
+{
+	struct mmsghdr copy = *message;
+	size_t size = 0;
+
+	if (route == ROUTE_REFUSED) {
+		for (size_t i = 0; i < copy.msg_hdr.msg_iovlen; i++)
+			size += copy.msg_hdr.msg_iov[i].iov_len;
+		message->msg_len = (unsigned)size;
+		return true;
+	}
+	copy.msg_hdr.msg_name = &a->u;
+	copy.msg_hdr.msg_namelen = a->length;
+	if (real.sendmmsg(fd, &copy, 1, flags) != 1)
+		return false;
+	message->msg_len = copy.msg_len;
+	return true;
+}
+
+static int send_all(struct ps_space *space, int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+	unsigned done = 0;
+	int saved = errno;
+
+	while (done < count) {
+		enum shim_route route;
+		struct ps_address a;
+		unsigned n = passing(space, messages + done, count - done, &route, &a);
+		int sent = n ? real.sendmmsg(fd, messages + done, n, flags) : 0;
+
+		if (sent < 0)
+			break;
+		done += (unsigned)sent;
+		if ((unsigned)sent < n)
+			break;
+		if (done < count && !send_moved(fd, &messages[done], flags, route, &a))
+			break;
+		if (done < count)
+			done++;
+	}
+	if (!done && count)
+		return -1;
+	/* What failed after the first message is not reported by this call (sendmmsg(2)). */
+	errno = saved;
+	return (int)done;
+}
+
+EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+	struct ps_space *space = shim_enter();
+	unsigned i;
+
+	if (!space || count == 0)
+		return real.sendmmsg(fd, messages, count, flags);
+	if (count > CALL_MAX)
+		count = CALL_MAX;
+	for (i = 0; i < count; i++)
+		if (!kernel_readable(&messages[i], sizeof(messages[i])))
+			return real.sendmmsg(fd, messages, count, flags);
+	return send_all(space, fd, messages, count, flags);
+}

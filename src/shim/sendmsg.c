@@ -1,0 +1,32 @@
+#include "shim.h"
+
+static ssize_t total(const struct msghdr *m)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < m->msg_iovlen; i++)
+		size += m->msg_iov[i].iov_len;
+	return (ssize_t)size;
+}
+
+EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	struct ps_space *space = shim_enter();
+	struct ps_address a;
+	struct msghdr copy;
+
+	if (!space || !kernel_readable(message, sizeof(*message)) || !message->msg_name ||
+	    !route_read(&a, message->msg_name, message->msg_namelen))
+		return real.sendmsg(fd, message, flags);
+	switch (route_out(space, &a)) {
+	case ROUTE_MOVED:
+		copy = *message;
+		copy.msg_name = &a.u;
+		copy.msg_namelen = a.length;
+		return real.sendmsg(fd, &copy, flags);
+	case ROUTE_REFUSED:
+		return flags & MSG_FASTOPEN ? real_fail(ECONNREFUSED) : total(message);
+	default:
+		return real.sendmsg(fd, message, flags);
+	}
+}

@@ -1,0 +1,19 @@
+#include "shim.h"
+
+EXPORT ssize_t sendto(int fd, const void *data, size_t size, int flags, ADDRESS_IN address, socklen_t length)
+{
+	struct ps_space *space = shim_enter();
+	struct ps_address a;
+
+	if (!space || !route_read(&a, PLAIN(address), length))
+		return real.sendto(fd, data, size, flags, PLAIN(address), length);
+	switch (route_out(space, &a)) {
+	case ROUTE_MOVED:
+		return real.sendto(fd, data, size, flags, &a.u.any, a.length);
+	case ROUTE_REFUSED:
+		/* With TCP Fast Open this is a connect. A datagram to a port without a listener is sent and lost. */
+		return flags & MSG_FASTOPEN ? real_fail(ECONNREFUSED) : (ssize_t)size;
+	default:
+		return real.sendto(fd, data, size, flags, PLAIN(address), length);
+	}
+}

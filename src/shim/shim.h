@@ -1,0 +1,124 @@
+/*
+ * shim.h - what the hooks share. One file for each libc function; `ls src/shim` answers "where is connect?".
+ *
+ * A hook has three layers: the exported function of libc's name; a decision that is a pure look-up in the space (route.c,
+ * core/registry.c); and the real call through `real`. Hooks are async-signal-safe, take no lock that a reader could wait
+ * for, allocate nothing and leave errno alone on success.
+ */
+#ifndef PORTSHIM_SHIM_H
+#define PORTSHIM_SHIM_H
+
+#include <errno.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include <portshim/registry.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+/* With _GNU_SOURCE, glibc declares the address arguments as transparent unions of pointers. Hooks are written with these
+ * types, so that their definitions agree with the declarations. */
+#define ADDRESS_IN __CONST_SOCKADDR_ARG
+#define ADDRESS_OUT __SOCKADDR_ARG
+#define PLAIN(address) ((address).__sockaddr__)
+
+/* The functions behind the hooks. They start as raw system calls, for callers that come before init, and become the next
+ * definitions in the process (libc's, or another interposer's). */
+struct shim_real {
+	int (*bind)(int, const struct sockaddr *, socklen_t);
+	int (*listen)(int, int);
+	int (*connect)(int, const struct sockaddr *, socklen_t);
+	int (*accept)(int, struct sockaddr *, socklen_t *);
+	int (*accept4)(int, struct sockaddr *, socklen_t *, int);
+	int (*getsockname)(int, struct sockaddr *, socklen_t *);
+	int (*getpeername)(int, struct sockaddr *, socklen_t *);
+	ssize_t (*sendto)(int, const void *, size_t, int, const struct sockaddr *, socklen_t);
+	ssize_t (*sendmsg)(int, const struct msghdr *, int);
+	int (*sendmmsg)(int, struct mmsghdr *, unsigned, int);
+	ssize_t (*recvfrom)(int, void *, size_t, int, struct sockaddr *, socklen_t *);
+	ssize_t (*recvfrom_chk)(int, void *, size_t, size_t, int, struct sockaddr *, socklen_t *);
+	ssize_t (*recvmsg)(int, struct msghdr *, int);
+	int (*recvmmsg)(int, struct mmsghdr *, unsigned, int, struct timespec *);
+	int (*bindresvport)(int, struct sockaddr_in *);
+	long (*syscall)(long, long, long, long, long, long, long);
+	int (*execve)(const char *, char *const *, char *const *);
+	int (*execveat)(int, const char *, char *const *, char *const *, int);
+	int (*execvpe)(const char *, char *const *, char *const *);
+	int (*fexecve)(int, char *const *, char *const *);
+	int (*posix_spawn)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
+			   char *const *, char *const *);
+	int (*posix_spawnp)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
+			    char *const *, char *const *);
+};
+
+extern struct shim_real real;
+
+/* Looks up the real functions. Once, at init: dlsym may allocate. */
+void real_resolve(void);
+
+/* Sets errno and returns -1: a refusal that the kernel did not make itself. */
+int real_fail(int error);
+
+/* ---- init.c ---- */
+
+/* The space of this process, or NULL: inert. The first caller initialises; others in the meantime get NULL. */
+struct ps_space *shim_enter(void);
+
+/* What exec must pass on, so that it survives a cleared environment. NULL: nothing. */
+struct shim_inheritance {
+	const char *library; /* our own path, as LD_PRELOAD names it */
+	const char *run;     /* path of the run's file; NULL when portshim gave up: then the children are told to be inert */
+};
+const struct shim_inheritance *shim_inheritance(void);
+
+/* ---- bare.c ---- */
+
+/* Makes a run in the environment of the working directory, for a process that was preloaded without `portshim`.
+ * `path` holds PS_RUNTIME_MAX + 16 bytes. 0 or a negative errno. */
+int bare_create_run(char *path, char *const *environment);
+
+/* ---- route.c: where does a call really go, and what does the caller get to see ---- */
+
+enum shim_route { ROUTE_PASS, ROUTE_MOVED, ROUTE_REFUSED };
+
+/* Reads a program's address into *a. False if the call is none of ours: the kernel judges the original. */
+bool route_read(struct ps_address *a, const struct sockaddr *address, socklen_t length);
+
+/* Where a client's destination leads; on ROUTE_MOVED *a has the actual port. */
+enum shim_route route_out(struct ps_space *space, struct ps_address *a);
+
+/* The room that a caller's address buffer has, read before the call; 0 if there is no buffer. False: the pointers are
+ * bad, and the kernel shall say so. */
+bool route_room(const void *address, const socklen_t *length, socklen_t *room);
+
+/* Puts the port that the caller knows into a peer's address that the kernel filled in. */
+void route_in(struct ps_space *space, void *address, socklen_t room, socklen_t filled);
+
+/* The same for the socket's own address (law 10). */
+void route_own(struct ps_space *space, void *address, socklen_t room, socklen_t filled);
+
+/* ---- publish.c ---- */
+
+/* PS_TCP or PS_UDP, or 0 for a socket that portshim has nothing to do with. */
+unsigned publish_protocol(int fd);
+
+/* Records a socket that listens (UDP: is bound) on `address`. Caller holds the run's lock or could not get it. Returns
+ * true if publish_write must follow, after the lock is left. */
+bool publish_record(struct ps_space *space, int fd, const struct ps_address *address, unsigned protocol);
+void publish_write(struct ps_space *space, uint16_t port);
+
+/* ---- assign.c ---- */
+
+/* Binds to a candidate of law 4 and records it. Like bind(): 0, or -1 with errno. */
+int assign(struct ps_space *space, int fd, const struct ps_address *wanted);
+
+/* The part of law 7 that only listen can see: an unmanaged program listened first on the port that we had bound as well.
+ * Puts a new socket of the same kind, bound elsewhere, in the place of the descriptor. True if that worked. */
+bool assign_again(struct ps_space *space, int fd, const struct ps_address *held);
+
+/* The local address of a socket, with the actual port, from the kernel. False if it has no inet address. */
+bool assign_local(int fd, struct ps_address *a);
+
+#endif
