@@ -1,0 +1,157 @@
+/*
+ * with_ports.c - runs a program with a block of port numbers that no other test uses.
+ *
+ * with_ports [--hold] COUNT CLOSED [--] PROGRAM ARGS...
+ *
+ * Theory of operation. The ports of 10240-19999 are divided into blocks of 32; a block belongs to the process that has the
+ * lock (flock) of its file, so tests that run at the same time, also those of another checkout, never share one, and a
+ * killed test leaves nothing behind. A block that somebody else uses is passed over: every port is tried first. The range
+ * lies below the default range of portshim and below the kernel's ephemeral range.
+ *
+ * The program finds PORTS_FIRST and PORTS_COUNT, the ports that it may ask for, and PORTS_CLOSED, the first of CLOSED
+ * ports that nobody holds. With --hold this process, an outsider to whatever the program is run under, holds the COUNT
+ * ports for TCP and UDP, on both families, for as long as the program runs; PORTS_HELD=1 says so. Its listeners never
+ * accept. Exit status: the program's, 128+n for a signal, 99 if no block is free.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define FIRST 10240
+#define LAST 19999
+#define SIZE 32
+#define BLOCKS ((LAST - FIRST + 1) / SIZE)
+
+/* A socket that occupies a port on both families. With `reuse`, connections in TIME_WAIT do not count as occupants. */
+static int occupy(int type, int port, bool reuse)
+{
+	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
+	struct sockaddr_in a4 = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	int fd = socket(AF_INET6, type | SOCK_CLOEXEC, 0);
+	bool six = fd >= 0;
+	int zero = 0, one = 1;
+
+	if (six)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+	else
+		fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	if (reuse && type == SOCK_STREAM)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if ((six ? bind(fd, (struct sockaddr *)&a6, sizeof(a6)) : bind(fd, (struct sockaddr *)&a4, sizeof(a4))) ||
+	    (type == SOCK_STREAM && listen(fd, 64))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* Tries all ports of a block; keeps the first `held` of them. */
+static bool take(int first, int held)
+{
+	int fds[SIZE][2];
+	int i;
+	bool good = true;
+
+	memset(fds, -1, sizeof(fds));
+	for (i = 0; i < SIZE && good; i++) {
+		fds[i][0] = occupy(SOCK_STREAM, first + i, i < held);
+		fds[i][1] = occupy(SOCK_DGRAM, first + i, false);
+		good = fds[i][0] >= 0 && fds[i][1] >= 0;
+	}
+	for (i = good ? held : 0; i < SIZE; i++) {
+		if (fds[i][0] >= 0)
+			close(fds[i][0]);
+		if (fds[i][1] >= 0)
+			close(fds[i][1]);
+	}
+	return good;
+}
+
+/* The first port of a block of our own, or 0. The lock lasts as long as this process. */
+static int reserve(int held)
+{
+	char directory[64], path[96];
+	struct stat status;
+	int i;
+
+	snprintf(directory, sizeof(directory), "/tmp/portshim-test-ports.%u", (unsigned)geteuid());
+	if ((mkdir(directory, 0700) && errno != EEXIST) || lstat(directory, &status) || !S_ISDIR(status.st_mode) ||
+	    status.st_uid != geteuid())
+		return 0;
+	for (i = 0; i < BLOCKS; i++) {
+		int block = (getpid() * 7 + i) % BLOCKS, fd;
+
+		snprintf(path, sizeof(path), "%s/%d", directory, block);
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0)
+			return 0;
+		if (!flock(fd, LOCK_EX | LOCK_NB) && take(FIRST + block * SIZE, held))
+			return FIRST + block * SIZE;
+		close(fd);
+	}
+	return 0;
+}
+
+static void put(const char *name, int value)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", value);
+	setenv(name, text, 1);
+}
+
+int main(int argc, char **argv)
+{
+	bool hold = argc > 1 && !strcmp(argv[1], "--hold");
+	int count, closed, first, status;
+	pid_t pid;
+
+	argv += 1 + hold;
+	argc -= 1 + hold;
+	count = argc > 0 ? atoi(argv[0]) : 0;
+	closed = argc > 1 ? atoi(argv[1]) : 0;
+	argv += 2;
+	argc -= 2;
+	if (argc > 0 && !strcmp(argv[0], "--")) {
+		argv++;
+		argc--;
+	}
+	if (argc < 1 || count < 0 || closed < 0 || count + closed > SIZE) {
+		fprintf(stderr, "usage: with_ports [--hold] COUNT CLOSED [--] PROGRAM ARGS... (COUNT + CLOSED <= %d)\n", SIZE);
+		return 2;
+	}
+	first = reserve(hold ? count : 0);
+	if (!first) {
+		fprintf(stderr, "with_ports: no block of ports is free\n");
+		return 99;
+	}
+	put("PORTS_FIRST", first);
+	put("PORTS_COUNT", count);
+	put("PORTS_CLOSED", first + count);
+	put("PORTS_HELD", hold);
+	pid = fork();
+	if (pid < 0)
+		return 99;
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execvp(argv[0], argv);
+		perror(argv[0]);
+		_exit(127);
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
