@@ -61,7 +61,7 @@ struct ps_plan {
 	uint8_t report;           /* for ports that no service declares */
 	uint8_t strategy;
 	uint8_t os;
-	uint8_t pad;
+	uint8_t heirs;            /* 1 if some service inherits */
 	uint64_t avoid[PS_BITMAP_WORDS];   /* never handed out: ports that the project's services declare */
 	uint64_t foreign[PS_BITMAP_WORDS]; /* conservative: ports that other projects declare */
 };

@@ -68,8 +68,12 @@ int space_unlink_scope(const char *runtime, uint32_t id);
 /* The path of a scope's file; `path` holds PS_RUNTIME_MAX + 16 bytes. */
 void space_scope_path(const char *runtime, uint32_t id, char *path);
 
-/* Opens everything that a process of a run needs, from the path of its run file. */
+/* Opens everything that a process of a run needs, from the path of its run file. Does not look at the network namespace:
+ * see space_same_netns. */
 int space_open(struct ps_space *space, const char *run_path);
+
+/* True if the process is in the network namespace that the space's ports are those of. Costs some microseconds. */
+bool space_same_netns(const struct ps_space *space);
 void space_close(struct ps_space *space);
 
 /* Makes sure that the page at this address of a mapping can be stored to, so that a full file system is an error and not

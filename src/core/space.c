@@ -241,11 +241,12 @@ static int make_host(const char *runtime, const char *path, struct ps_host **hos
 	return error;
 }
 
-int space_open_host(const char *runtime, struct ps_host **host)
+/* The table without regard to the network namespace: /proc/self/ns costs more than all the rest of a process's start. */
+static int open_host(const char *runtime, struct ps_host **host)
 {
 	char path[PS_RUNTIME_MAX + NAME_ROOM];
 	struct ps_host *h;
-	uint64_t size, netns = kernel_netns();
+	uint64_t size;
 	void *memory;
 	int error;
 
@@ -262,15 +263,37 @@ int space_open_host(const char *runtime, struct ps_host **host)
 	h = memory;
 	if (h->magic != PS_HOST_MAGIC || h->abi != PS_ABI) {
 		error = h->magic == PS_HOST_MAGIC ? -EPROTO : -EINVAL;
-	} else if (netns && h->netns && netns != h->netns) {
-		error = -EXDEV;
-	}
-	if (error) {
 		unmap(memory, size);
 		return error;
 	}
 	*host = h;
 	return 0;
+}
+
+static bool same_netns(const struct ps_host *host)
+{
+	uint64_t netns = kernel_netns();
+
+	return !netns || !host->netns || netns == host->netns;
+}
+
+int space_open_host(const char *runtime, struct ps_host **host)
+{
+	struct ps_host *h;
+	int error = open_host(runtime, &h);
+
+	if (!error && !same_netns(h)) {
+		unmap(h, sizeof(*h));
+		error = -EXDEV;
+	}
+	if (!error)
+		*host = h;
+	return error;
+}
+
+bool space_same_netns(const struct ps_space *space)
+{
+	return same_netns(space->host);
 }
 
 /* ---- scopes ---- */
@@ -460,7 +483,7 @@ int space_open(struct ps_space *space, const char *run_path)
 	if (!error)
 		error = space_open_scope(s.runtime, id, &s.run);
 	if (!error)
-		error = space_open_host(s.runtime, &s.host);
+		error = open_host(s.runtime, &s.host);
 	if (error)
 		goto out;
 	add_scope(&s, s.run);

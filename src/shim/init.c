@@ -25,7 +25,12 @@
 extern char **environ __attribute__((weak));
 extern int dladdr(const void *, void *) __attribute__((weak));
 
-enum stage { STAGE_NEW, STAGE_WORKING, STAGE_BARE, STAGE_READY };
+/*
+ * NEW -> WORKING -> MAPPED -> READY   started by `portshim`: the first call looks at the network namespace
+ *                -> BARE -> WORKING -> READY   preloaded by hand
+ *                -> READY   inert
+ */
+enum stage { STAGE_NEW, STAGE_WORKING, STAGE_BARE, STAGE_MAPPED, STAGE_READY };
 
 #define EXIT_STRICT 125
 
@@ -187,8 +192,6 @@ static bool open_space(const char *path, bool strict)
 
 	inherit = true;
 	inheritance.library = library_path[0] ? library_path : NULL;
-	if (error == -EXDEV)
-		return false; /* another network namespace is another host, with ports of its own */
 	if (error) {
 		complain(path, error, strict);
 		return false;
@@ -216,6 +219,7 @@ static void start(char *const *environment)
 			if (s.cluster)
 				join_cluster(space_memory.run);
 			active = &space_memory;
+			next = STAGE_MAPPED;
 		}
 	}
 	atomic_store_explicit(&stage, next, memory_order_release);
@@ -248,17 +252,34 @@ static struct ps_space *start_bare(void)
 	return active;
 }
 
+/* Another network namespace is another host, with ports of its own. Every thread that gets here finds the same answer, so
+ * none has to wait for another. */
+static struct ps_space *check_netns(void)
+{
+	struct ps_space *space = space_same_netns(&space_memory) ? &space_memory : NULL;
+
+	active = space;
+	atomic_store_explicit(&stage, STAGE_READY, memory_order_release);
+	return space;
+}
+
 struct ps_space *shim_enter(void)
 {
 	int now = atomic_load_explicit(&stage, memory_order_acquire);
 
 	if (__builtin_expect(now == STAGE_READY, 1))
 		return active;
-	if (now == STAGE_NEW) {
+	switch (now) {
+	case STAGE_NEW:
 		init(&environ ? environ : NULL);
 		return shim_enter();
+	case STAGE_MAPPED:
+		return check_netns();
+	case STAGE_BARE:
+		return start_bare();
+	default:
+		return NULL;
 	}
-	return now == STAGE_BARE ? start_bare() : NULL;
 }
 
 const struct shim_inheritance *shim_inheritance(void)
