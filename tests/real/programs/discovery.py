@@ -1,0 +1,74 @@
+"""discovery.py FILE REQUESTED PROTOCOL [KEY]: is what the discovery file says about a port what the kernel says?
+
+Prints the actual port. The kernel's side: the process named is alive and has a socket that listens there (UDP: is bound).
+"""
+import json
+import os
+import stat
+import sys
+import time
+
+
+def sockets(protocol, port):
+    """The inodes of the sockets that listen (TCP) or are bound (UDP) on a port, in this network namespace."""
+    found = set()
+    for name in (protocol, protocol + "6"):
+        try:
+            lines = open(f"/proc/net/{name}").readlines()[1:]
+        except FileNotFoundError:
+            continue
+        for line in lines:
+            f = line.split()
+            if int(f[1].rsplit(":", 1)[1], 16) == port and (protocol == "udp" or f[3] == "0A"):
+                found.add(f[9])
+    return found
+
+
+def held_by(pid):
+    inodes = set()
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            target = os.readlink(f"/proc/{pid}/fd/{fd}")
+        except OSError:
+            continue
+        if target.startswith("socket:["):
+            inodes.add(target[8:-1])
+    return inodes
+
+
+def check(path, requested, protocol, key):
+    status = os.lstat(path)
+    assert stat.S_ISREG(status.st_mode), f"{path} is no regular file"
+    assert stat.S_IMODE(status.st_mode) == 0o600, f"mode is {stat.S_IMODE(status.st_mode):04o}"
+    text = open(path).read()
+    document = json.loads(text)
+    assert document["version"] == 1, text
+    for field in ("project", "environment", "profile", "updated", "services"):
+        assert field in document, f"no {field} in {text}"
+    entries = {k: e for k, e in document["services"].items() if e["requested"] == requested}
+    if key:
+        entries = {k: e for k, e in entries.items() if k == key}
+    else:
+        entries = {k: e for k, e in entries.items() if "@" not in k}
+    assert entries, f"{requested} is not in {text}"
+    for name, e in entries.items():
+        port = e["port"]
+        assert isinstance(port, int) and 0 < port < 65536, text
+        assert e["state"] == "listening", text
+        assert protocol in e["protocol"].split("+"), text
+        assert str(port) in e["url"] and e["host"] in e["url"], text
+        assert abs(time.time() - e["timestamp"]) < 600, text
+        assert e["addresses"], text
+        pid = e["process_id"]
+        assert os.path.exists(f"/proc/{pid}"), f"{name}: process {pid} is dead; {text}"
+        there = sockets(protocol, port)
+        assert there, f"{name}: nothing listens on {port}/{protocol}; {text}"
+        assert there & held_by(pid), f"{name}: process {pid} does not listen on {port}; {text}"
+    return port
+
+
+try:
+    print(check(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4] if len(sys.argv) > 4 else ""))
+except (AssertionError, OSError, ValueError, KeyError) as error:
+    print(f"{type(error).__name__}: {error}")
+    sys.exit(1)
