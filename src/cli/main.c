@@ -15,6 +15,7 @@
 
 #include "command.h"
 #include "complete.h"
+#include "doctor.h"
 
 const struct ps_command *const commands[] = {
 	&command_run,    &command_exec, &command_status,   &command_port, &command_url,     &command_env, &command_wait,
@@ -85,6 +86,8 @@ int main(int argc, char **argv)
 		open_standard();
 	if (!command && strcmp(name, "__complete") == 0)
 		return complete_print(argc - 1, argv + 1);
+	if (!command && strcmp(name, "__preloaded") == 0)
+		return doctor_preloaded();
 	if (!command)
 		return unknown_command(name);
 	return flush_output(command, command->run(argc - 1, argv + 1));

@@ -1,0 +1,265 @@
+/*
+ * doctor_system.c - is this system fit for portshim?
+ *
+ * Theory of operation: each look is a function that adds one finding. What portshim cannot do without is PS_UNFIT; what makes
+ * it slower, or takes one feature away, is a note. The library is not only looked for: a copy of this program is
+ * started with it preloaded and says whether it is there.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <portshim/kernel.h>
+#include <portshim/process.h>
+#include <portshim/space.h>
+
+#include "doctor.h"
+#include "error.h"
+#include "library.h"
+#include "output.h"
+
+#define DEFAULT_FIRST 20000
+#define DEFAULT_LAST 29999
+
+static bool read_setting(const char *path, char *text, size_t size)
+{
+	FILE *file = fopen(path, "re");
+	bool ok = file && fgets(text, (int)size, file);
+
+	if (file)
+		fclose(file);
+	if (ok)
+		text[strcspn(text, "\n")] = '\0';
+	return ok;
+}
+
+static bool look_runtime(struct ps_findings *f, char *runtime)
+{
+	int result = space_runtime(runtime, environ);
+	char path[PS_RUNTIME_MAX];
+	struct ps_finding *found;
+	struct statfs fs;
+
+	if (result < 0) {
+		found = doctor_add(f, "runtime-directory", PS_UNFIT, "there is none that is usable: %s", strerror(-result));
+		snprintf(found->hint, sizeof(found->hint),
+			 "it must be your own, with mode 0700; PORTSHIM_RUNTIME_DIR names another");
+		return false;
+	}
+	output_path(path, sizeof(path), runtime);
+	if (statfs(runtime, &fs) == 0 && fs.f_type == TMPFS_MAGIC) {
+		doctor_add(f, "runtime-directory", PS_FIT, "%s, in memory (tmpfs)", path);
+		return true;
+	}
+	found = doctor_add(f, "runtime-directory", PS_NOTE, "%s, on a disk: the first bind of a port takes longer", path);
+	snprintf(found->hint, sizeof(found->hint), "mount /dev/shm, or let PORTSHIM_RUNTIME_DIR name a directory on a tmpfs");
+	return true;
+}
+
+static void look_registry(struct ps_findings *f, const char *runtime)
+{
+	struct ps_host *host;
+	int result = space_open_host(runtime, &host);
+	struct ps_finding *found;
+
+	if (result == -EPROTO) {
+		found = doctor_add(f, "registry", PS_UNFIT, "%s belongs to another version of portshim", runtime);
+		snprintf(found->hint, sizeof(found->hint),
+			 "end the programs that run under it, then remove the directory");
+	} else if (result < 0) {
+		doctor_add(f, "registry", PS_UNFIT, "%s/host cannot be used: %s", runtime, strerror(-result));
+	} else if (host->netns != kernel_netns()) {
+		found = doctor_add(f, "registry", PS_NOTE, "it was made in another network namespace, whose ports are others");
+		snprintf(found->hint, sizeof(found->hint), "here, let PORTSHIM_RUNTIME_DIR name another directory");
+	} else {
+		doctor_add(f, "registry", PS_FIT, "opens, and is this network namespace's");
+	}
+}
+
+int doctor_preloaded(void)
+{
+	char line[1024];
+	FILE *maps = fopen("/proc/self/maps", "re");
+	bool found = false;
+
+	while (maps && !found && fgets(line, sizeof(line), maps))
+		found = strstr(line, PS_LIBRARY_FILE) != NULL;
+	if (maps)
+		fclose(maps);
+	return found ? PS_EXIT_YES : PS_EXIT_NO;
+}
+
+/* Starts this program with the library preloaded. True if it says that the library is there. */
+static bool try_preload(const char *name)
+{
+	char *preload = library_preload(NULL, name);
+	int status = -1, null;
+	pid_t child;
+
+	if (!preload)
+		return false;
+	child = fork();
+	if (child == 0) {
+		null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		setenv("LD_PRELOAD", preload, 1);
+		unsetenv("PORTSHIM_RUN");
+		execl("/proc/self/exe", "portshim", "__preloaded", (char *)NULL);
+		_exit(PS_EXIT_SYSTEM);
+	}
+	free(preload);
+	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == PS_EXIT_YES;
+}
+
+static void look_library(struct ps_findings *f, const char *runtime)
+{
+	char path[PS_PATH_MAX], name[PS_PATH_MAX], shown[PS_PATH_MAX];
+	int result = library_find(path, sizeof(path));
+	struct ps_finding *found;
+
+	if (result < 0) {
+		found = doctor_add(f, "library", PS_UNFIT, PS_LIBRARY_FILE " was not found: %s", strerror(-result));
+		snprintf(found->hint, sizeof(found->hint),
+			 "it belongs beside portshim, or into ../lib from there; PORTSHIM_LIBRARY names it otherwise");
+		return;
+	}
+	output_path(shown, 256, path);
+	result = library_name(path, runtime, name, sizeof(name));
+	if (result < 0)
+		doctor_add(f, "library", PS_UNFIT, "%s has a name that LD_PRELOAD cannot express, and no link to it can be made: %s",
+			   shown, strerror(-result));
+	else if (!try_preload(name))
+		doctor_add(f, "library", PS_UNFIT, "%s does not get into a program that it is preloaded to", shown);
+	else
+		doctor_add(f, "library", PS_FIT, "%s, and preloading works", shown);
+}
+
+static void look_proc(struct ps_findings *f)
+{
+	if (process_start(process_self()) != 0)
+		doctor_add(f, "proc", PS_FIT, "/proc is there");
+	else
+		doctor_add(f, "proc", PS_NOTE, "/proc cannot be read: a reused pid cannot be told from the one before");
+}
+
+static bool ignore_listener(const struct ps_listener *listener, void *context)
+{
+	(void)listener;
+	(void)context;
+	return false;
+}
+
+static void look_sock_diag(struct ps_findings *f)
+{
+	int result = kernel_listeners(0, PS_TCP, ignore_listener, NULL);
+
+	if (result >= 0)
+		doctor_add(f, "sock-diag", PS_FIT, "the kernel says who listens");
+	else
+		doctor_add(f, "sock-diag", PS_NOTE, "the kernel does not say who listens (%s): what is over is noticed late",
+			   strerror(-result));
+}
+
+static void look_inotify(struct ps_findings *f, const char *runtime)
+{
+	int fd = inotify_init1(IN_CLOEXEC);
+	struct ps_finding *found;
+
+	if (fd >= 0 && inotify_add_watch(fd, runtime, IN_ATTRIB) >= 0) {
+		doctor_add(f, "inotify", PS_FIT, "changes can be waited for");
+	} else {
+		found = doctor_add(f, "inotify", PS_NOTE, "changes cannot be waited for: %s", strerror(errno));
+		snprintf(found->hint, sizeof(found->hint), "raise fs.inotify.max_user_instances and max_user_watches");
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static void look_ipv6(struct ps_findings *f)
+{
+	struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		doctor_add(f, "ipv6", PS_FIT, "::1 works");
+	else
+		doctor_add(f, "ipv6", PS_NOTE, "::1 does not work (%s): ports are looked at in IPv4 only", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+static void look_ports(struct ps_findings *f)
+{
+	struct ps_finding *found;
+	char text[128];
+	int first, last;
+
+	if (read_setting("/proc/sys/net/ipv4/ip_unprivileged_port_start", text, sizeof(text)))
+		doctor_add(f, "privileged-ports", PS_FIT, "below %s: an ordinary user's server is moved to another", text);
+	if (!read_setting("/proc/sys/net/ipv4/ip_local_port_range", text, sizeof(text)) ||
+	    sscanf(text, "%d %d", &first, &last) != 2)
+		return;
+	if (first > DEFAULT_LAST || last < DEFAULT_FIRST) {
+		doctor_add(f, "ephemeral-ports", PS_FIT, "%d-%d, apart from portshim's default range %d-%d", first, last,
+			   DEFAULT_FIRST, DEFAULT_LAST);
+		return;
+	}
+	found = doctor_add(f, "ephemeral-ports", PS_NOTE, "%d-%d overlaps portshim's default range %d-%d: outgoing connections "
+							  "may take ports that servers had last time",
+			   first, last, DEFAULT_FIRST, DEFAULT_LAST);
+	snprintf(found->hint, sizeof(found->hint), "choose another \"range\" under \"defaults\" in the manifest");
+}
+
+static void look_preload(struct ps_findings *f)
+{
+	const char *set = getenv("LD_PRELOAD");
+	char clean[256];
+
+	if (!set || !set[0])
+		return;
+	output_clean(clean, sizeof(clean), set);
+	doctor_add(f, "ld-preload", PS_NOTE, "LD_PRELOAD is set already and will be kept: %s", clean);
+}
+
+static void look_seccomp(struct ps_findings *f)
+{
+	uint32_t action = SECCOMP_RET_USER_NOTIF;
+	char scope[16];
+
+	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0)
+		doctor_add(f, "seccomp-notify", PS_FIT, "the kernel has user notification");
+	else
+		doctor_add(f, "seccomp-notify", PS_NOTE, "the kernel has no user notification: %s", strerror(errno));
+	if (read_setting("/proc/sys/kernel/yama/ptrace_scope", scope, sizeof(scope)))
+		doctor_add(f, "yama", PS_FIT, "ptrace_scope is %s", scope);
+}
+
+void doctor_system(struct ps_findings *f)
+{
+	char runtime[PS_RUNTIME_MAX];
+
+	if (look_runtime(f, runtime)) {
+		look_registry(f, runtime);
+		look_library(f, runtime);
+		look_inotify(f, runtime);
+	}
+	look_proc(f);
+	look_sock_diag(f);
+	look_ipv6(f);
+	look_ports(f);
+	look_preload(f);
+	look_seccomp(f);
+}
