@@ -52,6 +52,63 @@ $(BUILD)/obj/%.o: src/%.c
 clean:
 	$(Q)rm -rf $(BUILD)
 
+# ---- installing. Any of these paths may have a space in it: every use is quoted. -----------------------------------------
+MAN := $(wildcard docs/man/*.[1-8])
+SCHEMAS := $(wildcard manifest/*.schema.json)
+COMPLETIONS := wrappers/completions
+bash_to := $(datadir)/bash-completion/completions
+zsh_to := $(datadir)/zsh/site-functions
+fish_to := $(datadir)/fish/vendor_completions.d
+data_to := $(datadir)/portshim
+man_to = $(mandir)/man$(subst .,,$(suffix $(1)))
+
+# put and take: one recipe line for (MODE, FILE, DIRECTORY, NAME).
+define put
+	$(Q)install -d '$(DESTDIR)$(3)' && install -m $(1) $(2) '$(DESTDIR)$(3)/$(4)'
+
+endef
+define take
+	$(Q)rm -f '$(DESTDIR)$(3)/$(4)'
+
+endef
+# $(call installed,put) does it for everything that is installed.
+installed = $(call $(1),755,$(BUILD)/portshim,$(bindir),portshim) \
+	$(call $(1),644,$(BUILD)/libportshim.so,$(libdir),libportshim.so) \
+	$(foreach f,$(MAN),$(call $(1),644,$f,$(call man_to,$f),$(notdir $f))) \
+	$(foreach f,$(SCHEMAS),$(call $(1),644,$f,$(data_to),$(notdir $f))) \
+	$(foreach f,$(wildcard $(COMPLETIONS)/portshim.bash),$(call $(1),644,$f,$(bash_to),portshim)) \
+	$(foreach f,$(wildcard $(COMPLETIONS)/_portshim),$(call $(1),644,$f,$(zsh_to),_portshim)) \
+	$(foreach f,$(wildcard $(COMPLETIONS)/portshim.fish),$(call $(1),644,$f,$(fish_to),portshim.fish))
+
+install: all
+	$(call say,INSTALL,$(DESTDIR)$(prefix))
+	$(call installed,put)
+
+uninstall:
+	$(call say,REMOVE,$(DESTDIR)$(prefix))
+	$(call installed,take)
+	$(Q)rmdir '$(DESTDIR)$(data_to)' 2>/dev/null || :
+
+# ---- the source as one file: what is committed, nothing else; distcheck builds, tests and installs from it. --------------
+DIST := portshim-$(VERSION)
+DISTCHECK ?= check
+
+dist:
+	$(call say,DIST,$(BUILD)/$(DIST).tar.gz)
+	$(Q)mkdir -p $(BUILD)
+	$(Q)git archive --format=tar --prefix=$(DIST)/ HEAD | gzip -9n >$(BUILD)/$(DIST).tar.gz
+
+distcheck: dist
+	$(Q)rm -rf $(BUILD)/distcheck && mkdir -p $(BUILD)/distcheck
+	$(Q)gzip -dc $(BUILD)/$(DIST).tar.gz | tar -xf - -C $(BUILD)/distcheck
+	$(Q)$(MAKE) --no-print-directory -C $(BUILD)/distcheck/$(DIST) BUILD=build all $(DISTCHECK)
+	$(Q)$(MAKE) --no-print-directory -C $(BUILD)/distcheck/$(DIST) BUILD=build DESTDIR=$(abspath $(BUILD)/distcheck/to) install uninstall
+	$(Q)left=$$(find $(BUILD)/distcheck/to ! -type d) && [ -z "$$left" ] || { echo "uninstall leaves $$left" >&2; exit 1; }
+	$(Q)rm -rf $(BUILD)/distcheck
+	$(call say,GOOD,$(BUILD)/$(DIST).tar.gz)
+
+.PHONY: install uninstall dist distcheck
+
 include $(wildcard tests/tests.mk)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
