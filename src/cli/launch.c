@@ -10,8 +10,9 @@
  * the program otherwise than asked could be silently wrong. Where portshim itself cannot work (no library, no runtime
  * directory) the program runs as without it and one line says so, unless --strict. A run inside a run then stays in the outer one.
  *
- * Cost matters here, since it is paid at every start: no process is started, /proc is not searched, the runtime directory is not
- * listed (but for --allow and the conservative strategy), and only the environment's own records are looked at.
+ * Cost matters here, since it is paid at every start: no process is started, /proc is not searched, the runtime directory
+ * is not listed, and only the environment's own records are looked at. Exceptions are --allow, the conservative strategy,
+ * and one launch in 64, which clears away the files that dead runs of all environments have left.
  */
 #include "launch.h"
 
@@ -23,14 +24,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <portshim/discovery.h>
 #include <portshim/process.h>
 #include <portshim/registry.h>
 
+#include "../keeper/keeper.h"
 #include "inject.h"
+#include "leftover.h"
 #include "library.h"
 #include "nest.h"
 #include "place.h"
+#include "program.h"
+
+#define SWEEP_EVERY 64 /* launches, by chance, from one look at the files of all runs to the next */
 
 /* ---- the command line ---- */
 
@@ -245,7 +250,7 @@ static void sweep_dead(struct ps_space *space)
 				changed += sweep_record(space, port);
 		}
 	if (changed)
-		discovery_write(space, 0);
+		tidy_redraw(space);
 }
 
 /* ---- the run ---- */
@@ -255,6 +260,10 @@ static int cannot(struct ps_error *why, const char *what, const char *path, int 
 	if (error == -EPROTO) {
 		error_set(why, PS_EXIT_FAILED, "%s belongs to another version of portshim", path);
 		return error_hint(why, "end the programs that run under that one, then remove the directory");
+	}
+	if (error == -EXDEV) {
+		error_set(why, PS_EXIT_FAILED, "%s is that of another network namespace, whose ports are others", path);
+		return error_hint(why, "PORTSHIM_RUNTIME_DIR names a directory of this namespace's own");
 	}
 	return error_set(why, PS_EXIT_FAILED, "%s %s: %s", what, path, strerror(-error));
 }
@@ -325,6 +334,10 @@ static int create_run(struct ps_launch *launch, struct ps_scope_spec *spec, uint
 		run->env = launch->env; /* not chain[0], for a run inside a run of the same environment */
 		space_close_scope(run);
 		error = space_open(&launch->space, launch->run_path);
+		if (!error && !space_same_netns(&launch->space)) {
+			space_close(&launch->space);
+			error = -EXDEV;
+		}
 		if (error)
 			unlink(launch->run_path);
 	}
@@ -358,11 +371,46 @@ static int activate(struct ps_launch *launch, const struct ps_launch_options *op
 	if (create_run(launch, &spec, flags | (env->flags & PS_SCOPE_PRIVATE), error))
 		goto out;
 	sweep_dead(&launch->space);
+	if (launch->space.run->id % SWEEP_EVERY == 0)
+		leftover_sweep(launch->runtime);
 	launch->active = true;
 out:
 	space_close_scope(outer);
 	space_close_scope(env);
 	return error->code;
+}
+
+/* What keeps the library out of the program, or NULL. A shell or its like counts as reached: what it starts matters. */
+static const char *find_obstacle(const char *name)
+{
+	struct ps_program program;
+
+	program_read(&program, name);
+	if (program.kind == PS_PROGRAM_NOT_FOUND || program.kind == PS_PROGRAM_NOT_EXECUTABLE || program.shell)
+		return NULL;
+	if (program.kind == PS_PROGRAM_STATIC)
+		return "is statically linked";
+	if (program.kind == PS_PROGRAM_FOREIGN)
+		return "is made for another architecture";
+	if (program.setid || program.capabilities)
+		return "runs with rights that make the loader ignore LD_PRELOAD";
+	return program.go ? "is made with Go, which makes its system calls past the C library" : NULL;
+}
+
+/* Tells of a program that the preload will not reach; what it starts may be reached all the same. */
+static int judge_program(const struct ps_launch_options *options, const char *name, struct ps_error *error)
+{
+	const char *obstacle = find_obstacle(name);
+
+	if (!obstacle)
+		return 0;
+	if (options->strict) {
+		error_set(error, PS_EXIT_FAILED, "%s %s: its ports would not be moved", name, obstacle);
+		return error_hint(error, "`portshim doctor %s` says more; without --strict it runs as it is", name);
+	}
+	if (!options->quiet)
+		fprintf(stderr, "portshim: %s %s; its ports are not moved\n", name, obstacle);
+	return 0;
 }
 
 static int set_variables(struct ps_launch *launch, const struct ps_manifest_service *service, struct ps_error *error)
@@ -406,7 +454,7 @@ int launch_prepare(struct ps_launch *launch, const struct ps_launch_options *opt
 			goto failed;
 		return without(options, error);
 	}
-	if (set_variables(launch, service, error) == 0)
+	if (judge_program(options, argv[0], error) == 0 && set_variables(launch, service, error) == 0)
 		return 0;
 	launch_cancel(launch);
 failed:

@@ -55,8 +55,7 @@ static bool is_current(const struct ps_space *space, const char *path)
 	return head_env(head) == space->env->id && head_state(head) == PS_LISTENING;
 }
 
-/* Removes the services' own files of those that listen no more, and draws the environment's anew. */
-static void redraw(struct ps_space *space)
+void tidy_redraw(struct ps_space *space)
 {
 	struct ps_lock_guard guard;
 	bool locked;
@@ -86,7 +85,7 @@ void tidy_sweep(struct ps_keeper *keeper)
 
 	keeper->reaped = false;
 	if (keeper->recorded && registry_sweep(space->host, space->run, space->env, false))
-		redraw(space);
+		tidy_redraw(space);
 }
 
 void tidy_beat(struct ps_keeper *keeper)
@@ -97,7 +96,7 @@ void tidy_beat(struct ps_keeper *keeper)
 	if (!keeper->recorded)
 		return;
 	if (registry_sweep(space->host, space->run, space->env, false))
-		redraw(space);
+		tidy_redraw(space);
 	for (uint32_t word = 0; space->plan && word < PS_BITMAP_WORDS; word++)
 		for (uint64_t bits = atomic_load(&space->host->owned[word]); bits; bits &= bits - 1) {
 			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
@@ -125,7 +124,7 @@ void tidy_end(struct ps_keeper *keeper)
 	else
 		atomic_fetch_or(&space->run->flags, PS_SCOPE_RETIRED);
 	if (changed || keeper->ever)
-		redraw(space);
+		tidy_redraw(space);
 	if (!over)
 		return;
 	space_unlink_scope(space->runtime, space->run->id);
