@@ -22,11 +22,12 @@ struct ps_manifest_service {
 	uint16_t *ports; /* as the profile has it; a service that inherits has none of its own */
 	size_t port_count;
 	uint16_t range_first, range_last; /* 0, 0: none */
-	char *inherit;   /* or NULL */
-	int inherits;    /* index of that service, or -1 */
-	char *scheme;    /* or NULL */
+	char *inherit;			  /* or NULL */
+	int inherits;			  /* index of that service, or -1 */
+	int root;     /* index of the service whose port it has in the end: itself, if it does not inherit */
+	char *scheme; /* or NULL */
 	char *match_command, *match_args, *match_directory; /* or NULL; the directory is absolute */
-	char *discovery; /* absolute path, or NULL */
+	char *discovery;				    /* absolute path, or NULL */
 	struct ps_manifest_env *env;
 	size_t env_count;
 	char **conflicts;
@@ -45,15 +46,16 @@ struct ps_manifest {
 	uint8_t report, strategy;
 	bool os;
 	uint16_t default_first, default_last;
+	uint32_t *by_name; /* the indices of the services, sorted by name */
 };
 
 /* One thing that is wrong with a manifest. */
 struct ps_diagnostic {
-	int line, column;  /* from 1; columns count bytes */
-	const char *code;  /* short and stable, like "unknown-key", "bad-port", "syntax" */
-	char *path;        /* the key, like "services.web.port" */
-	char *text;        /* what is wrong and what was expected */
-	char *hint;        /* what to do ("did you mean ..."), or NULL */
+	int line, column; /* from 1; columns count bytes */
+	const char *code; /* short and stable, like "unknown-key", "bad-port", "syntax" */
+	char *path;	  /* the key, like "services.web.port" */
+	char *text;	  /* what is wrong and what was expected */
+	char *hint;	  /* what to do ("did you mean ..."), or NULL */
 };
 
 struct ps_diagnostics {
@@ -61,23 +63,32 @@ struct ps_diagnostics {
 	size_t count;
 };
 
-/* Reads and checks a manifest with a profile applied (NULL: none). On failure returns the error's code, with all findings
- * (at most 100) in `diagnostics` if that is not NULL, and the first ones told in `error`. */
-int manifest_load(struct ps_manifest **manifest, const char *path, const char *profile, struct ps_diagnostics *diagnostics,
-		  struct ps_error *error);
+/* Reads and checks a manifest with a profile applied (NULL: none). On failure returns the error's code, with all
+ * findings (at most 100) in `diagnostics` if that is not NULL, and the first ones told in `error`. The code is
+ * PS_EXIT_SYSTEM for a manifest that cannot be read or is wrong (then there are findings), PS_EXIT_USAGE for a profile
+ * that is not in it. Always judged as a whole, with all profiles. */
+int manifest_load(struct ps_manifest **manifest, const char *path, const char *profile,
+		  struct ps_diagnostics *diagnostics, struct ps_error *error);
 void manifest_free(struct ps_manifest *manifest);
+
+/* The project's directory, absolute and without symlinks, in `directory` (PS_PATH_MAX bytes): where the manifest lies,
+ * or the parent, if that is called config. A symlink that is the manifest itself is not followed: checkouts may share
+ * one. Returns 0 or a negative errno. */
+int manifest_directory(const char *path, char *directory);
 void diagnostics_free(struct ps_diagnostics *diagnostics);
 
 /* The service with this name, or NULL. The service itself for one that inherits; see manifest_root. */
 const struct ps_manifest_service *manifest_service(const struct ps_manifest *manifest, const char *name);
 /* The service whose port this one has: itself, or the end of its chain of "inherit". */
-const struct ps_manifest_service *manifest_root(const struct ps_manifest *manifest, const struct ps_manifest_service *service);
+const struct ps_manifest_service *manifest_root(const struct ps_manifest *manifest,
+						const struct ps_manifest_service *service);
 
-/* Compiles the plan. `foreign`: bitmap of ports that other projects declare, or NULL. The result is malloc'ed; the caller frees. */
+/* Compiles the plan. `foreign`: bitmap of ports that other projects declare, or NULL. The result is malloc'ed; the
+ * caller frees. */
 struct ps_plan *manifest_compile(const struct ps_manifest *manifest, const uint64_t *foreign);
 
 /* Expands an environment template with the requested ports. malloc'ed, or NULL with the error set. */
-char *manifest_expand(const struct ps_manifest *manifest, const struct ps_manifest_service *service, const char *template,
-		      struct ps_error *error);
+char *manifest_expand(const struct ps_manifest *manifest, const struct ps_manifest_service *service,
+		      const char *template, struct ps_error *error);
 
 #endif

@@ -3,18 +3,18 @@
  *
  * Theory of operation
  *
- * A generator without memory of its own: the caller's struct holds a stage and a position in it, and candidates_next() goes on
- * from there. The stages are those of law 4, each with the reason that is recorded when its port is taken:
+ * A generator without memory of its own: the caller's struct holds a stage and a position in it, and candidates_next()
+ *goes on from there. The stages are those of law 4, each with the reason that is recorded when its port is taken:
  *
  *	REQUESTED -> PREFERRED -> STICKY -> RANGE -> DEFAULT -> OS -> DONE
  *
  * The manifest's word is taken for the requested port and the service's own list; any other port must be nobody's: not
  * one that another service declares, not one that a well-known server or a browser has a claim on, and with the
- * conservative strategy not one that another project declares. A port that an earlier stage offered is not offered again.
- * Whether a port is free is not asked here: the caller finds out by binding it.
+ * conservative strategy not one that another project declares. A port that an earlier stage offered is not offered
+ *again. Whether a port is free is not asked here: the caller finds out by binding it.
  *
- * The default range is walked from a point that depends on the environment and the requested port, once around. So different
- * environments seldom try the same ports, and the same one tries the same ports again.
+ * The default range is walked from a point that depends on the environment and the requested port, once around. So
+ *different environments seldom try the same ports, and the same one tries the same ports again.
  */
 #include <portshim/candidates.h>
 
@@ -26,40 +26,41 @@ struct span {
 
 /* "Bad ports" of the Fetch standard (https://fetch.spec.whatwg.org/#port-blocking), ascending. */
 static const uint16_t browser_blocked[] = {
-	1,   7,   9,   11,  13,  15,  17,  19,  20,  21,   22,   23,   25,   37,   42,   43,   53,   69,   77,    79,   87,
-	95,  101, 102, 103, 104, 109, 110, 111, 113, 115,  117,  119,  123,  135,  137,  139,  143,  161,  179,   389,  427,
-	465, 512, 513, 514, 515, 526, 530, 531, 532, 540,  548,  554,  556,  563,  587,  601,  636,  989,  990,   993,  995,
-	1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+	1,    7,    9,	  11,	13,   15,   17,	  19,	20,   21,   22,	  23,	25,   37,    42,   43,	 53,
+	69,   77,   79,	  87,	95,   101,  102,  103,	104,  109,  110,  111,	113,  115,   117,  119,	 123,
+	135,  137,  139,  143,	161,  179,  389,  427,	465,  512,  513,  514,	515,  526,   530,  531,	 532,
+	540,  548,  554,  556,	563,  587,  601,  636,	989,  990,  993,  995,	1719, 1720,  1723, 2049, 3659,
+	4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
 };
 
-/* Where servers sit that people run beside their projects, ascending. Ports that development servers have by default (3000,
- * 5173, 8080, ...) are left out on purpose: they are what a manifest's ranges are made of. */
+/* Where servers sit that people run beside their projects, ascending. Ports that development servers have by default
+ * (3000, 5173, 8080, ...) are left out on purpose: they are what a manifest's ranges are made of. */
 static const struct span well_known[] = {
-	{ 1433, 1434 },   /* SQL Server */
-	{ 1521, 1521 },   /* Oracle */
-	{ 1883, 1883 },   /* MQTT */
-	{ 2181, 2181 },   /* ZooKeeper */
-	{ 2375, 2376 },   /* Docker */
-	{ 2379, 2380 },   /* etcd */
-	{ 3306, 3306 },   /* MySQL */
-	{ 3389, 3389 },   /* remote desktop */
-	{ 5037, 5037 },   /* adb */
-	{ 5353, 5353 },   /* multicast DNS */
-	{ 5355, 5355 },   /* LLMNR */
-	{ 5432, 5432 },   /* PostgreSQL */
-	{ 5671, 5672 },   /* AMQP */
-	{ 5900, 5900 },   /* VNC */
-	{ 5984, 5984 },   /* CouchDB */
-	{ 6379, 6379 },   /* Redis */
-	{ 6443, 6443 },   /* Kubernetes */
-	{ 8086, 8086 },   /* InfluxDB */
-	{ 8883, 8883 },   /* MQTT over TLS */
-	{ 9042, 9042 },   /* Cassandra */
-	{ 9092, 9092 },   /* Kafka */
-	{ 9200, 9200 },   /* Elasticsearch */
-	{ 9222, 9222 },   /* Chromium's DevTools */
-	{ 9229, 9229 },   /* node's inspector */
-	{ 9300, 9300 },   /* Elasticsearch */
+	{ 1433, 1434 },	  /* SQL Server */
+	{ 1521, 1521 },	  /* Oracle */
+	{ 1883, 1883 },	  /* MQTT */
+	{ 2181, 2181 },	  /* ZooKeeper */
+	{ 2375, 2376 },	  /* Docker */
+	{ 2379, 2380 },	  /* etcd */
+	{ 3306, 3306 },	  /* MySQL */
+	{ 3389, 3389 },	  /* remote desktop */
+	{ 5037, 5037 },	  /* adb */
+	{ 5353, 5353 },	  /* multicast DNS */
+	{ 5355, 5355 },	  /* LLMNR */
+	{ 5432, 5432 },	  /* PostgreSQL */
+	{ 5671, 5672 },	  /* AMQP */
+	{ 5900, 5900 },	  /* VNC */
+	{ 5984, 5984 },	  /* CouchDB */
+	{ 6379, 6379 },	  /* Redis */
+	{ 6443, 6443 },	  /* Kubernetes */
+	{ 8086, 8086 },	  /* InfluxDB */
+	{ 8883, 8883 },	  /* MQTT over TLS */
+	{ 9042, 9042 },	  /* Cassandra */
+	{ 9092, 9092 },	  /* Kafka */
+	{ 9200, 9200 },	  /* Elasticsearch */
+	{ 9222, 9222 },	  /* Chromium's DevTools */
+	{ 9229, 9229 },	  /* node's inspector */
+	{ 9300, 9300 },	  /* Elasticsearch */
 	{ 10250, 10250 }, /* kubelet */
 	{ 11211, 11211 }, /* memcached */
 	{ 15672, 15672 }, /* RabbitMQ's console */
@@ -177,8 +178,8 @@ static bool offerable(const struct ps_candidates *c, uint16_t port)
 	return c->stage <= RANGE || !in_range(c, port);
 }
 
-/* Where the walk through `count` ports starts. The multiplications spread neighbouring ports and environments (the constants
- * are odd and have about half of their bits set; nothing else about them matters). */
+/* Where the walk through `count` ports starts. The multiplications spread neighbouring ports and environments (the
+ * constants are odd and have about half of their bits set; nothing else about them matters). */
 static uint32_t spread(uint32_t seed, uint16_t requested, uint32_t count)
 {
 	uint64_t h = ((uint64_t)seed << 16 | requested) * UINT64_C(0x9d1c5f3b7a2e6d4b);
@@ -241,7 +242,8 @@ static bool next_of_stage(struct ps_candidates *c, uint16_t *port)
 	case DEFAULT:
 		return r->default_first != 0 &&
 		       next_of_range(c, r->default_first, r->default_last,
-				     spread(c->seed, c->requested, (uint32_t)r->default_last - r->default_first + 1), port);
+				     spread(c->seed, c->requested, (uint32_t)r->default_last - r->default_first + 1),
+				     port);
 	case OS:
 		*port = 0;
 		return c->position++ == 0 && r->os;
@@ -253,7 +255,7 @@ static bool next_of_stage(struct ps_candidates *c, uint16_t *port)
 bool candidates_next(struct ps_candidates *c, uint16_t *port, enum ps_reason *reason)
 {
 	static const uint8_t reasons[] = { PS_REASON_REQUESTED, PS_REASON_PREFERRED, PS_REASON_STICKY,
-					   PS_REASON_RANGE,     PS_REASON_DEFAULT,   PS_REASON_OS };
+					   PS_REASON_RANGE,	PS_REASON_DEFAULT,   PS_REASON_OS };
 
 	while (c->stage != DONE) {
 		if (next_of_stage(c, port)) {

@@ -1,8 +1,8 @@
 /*
  * test_candidates.c - law 4: which ports are tried, in which order.
  *
- * By hand: cc -std=gnu11 -D_GNU_SOURCE -Iinclude -o /tmp/t tests/core/test_candidates.c src/core/candidates.c src/core/plan.c
- *          -lcmocka && /tmp/t
+ * By hand: cc -std=gnu11 -D_GNU_SOURCE -Iinclude -o /tmp/t tests/core/test_candidates.c src/core/candidates.c
+ * src/core/plan.c -lcmocka && /tmp/t
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,9 +42,11 @@ static struct block *make(void)
 
 static struct ps_rules rules(const struct block *b)
 {
-	return (struct ps_rules){
-		.service = &b->service, .default_first = 20000, .default_last = 29999, .strategy = PS_MINIMAL, .os = true
-	};
+	return (struct ps_rules){ .service = &b->service,
+				  .default_first = 20000,
+				  .default_last = 29999,
+				  .strategy = PS_MINIMAL,
+				  .os = true };
 }
 
 static void expect(struct ps_candidates *c, uint16_t port, enum ps_reason reason)
@@ -255,10 +257,10 @@ static void test_reserved(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order),        cmocka_unit_test(test_each_once),
+		cmocka_unit_test(test_order),	       cmocka_unit_test(test_each_once),
 		cmocka_unit_test(test_skip_requested), cmocka_unit_test(test_conservative),
-		cmocka_unit_test(test_without_plan), cmocka_unit_test(test_edges),
-		cmocka_unit_test(test_spread),       cmocka_unit_test(test_reserved),
+		cmocka_unit_test(test_without_plan),   cmocka_unit_test(test_edges),
+		cmocka_unit_test(test_spread),	       cmocka_unit_test(test_reserved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

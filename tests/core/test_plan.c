@@ -208,8 +208,8 @@ static void test_check_noise(void **state)
 		}
 		x = x * 1664525 + 1013904223;
 		at = x >> 8;
-		at = x & 128 ? at % offsetof(struct ps_plan, avoid) :
-			       offsetof(struct block, service) + at % (sizeof(*b) - offsetof(struct block, service));
+		at = x & 128 ? at % offsetof(struct ps_plan, avoid)
+			     : offsetof(struct block, service) + at % (sizeof(*b) - offsetof(struct block, service));
 		((unsigned char *)b)[at] = (unsigned char)(x >> 20);
 		if (!plan_check(&b->plan, sizeof(*b)))
 			continue;
@@ -334,9 +334,9 @@ static void test_glob(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_check_accepts), cmocka_unit_test(test_check_refuses),
+		cmocka_unit_test(test_check_accepts),  cmocka_unit_test(test_check_refuses),
 		cmocka_unit_test(test_check_any_size), cmocka_unit_test(test_check_noise),
-		cmocka_unit_test(test_find),          cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_find),	       cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_glob),
 	};
 

@@ -1,0 +1,746 @@
+/*
+ * manifest.c - ports.manifest.json: from the file to the manifest, and from there to the plan.
+ *
+ * Theory of operation
+ *
+ * Reading goes in steps, each on the result of the one before: the text is checked and its places noted (json_text.c),
+ * cJSON builds the tree, manifest_raw.c checks every value, manifest_judge.c what they mean together; if nothing was
+ * found, the services under the wanted profile are copied out of the tree into struct ps_manifest. So everything here
+ * may rely on values that are right, and after the load nothing of the JSON is left.
+ *
+ * The plan (portshim/plan.h) is made by counting first and then filling one block. A service that inherits has its
+ * root's rules there, and points to the root itself, so that the shim never follows a chain.
+ */
+#include "manifest.h"
+
+#include <portshim/discovery.h>
+#include <portshim/kernel.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "manifest_raw.h"
+#include "manifest_template.h"
+
+#define TOLD_MAX 5
+#define HOST "localhost"
+
+/* ---- reading the file ---- */
+
+/* Reads a whole file with a NUL behind it. Returns 0 or an errno. */
+static int read_file(const char *path, char **text, size_t *size)
+{
+	size_t room = 0, used = 0;
+	char *buffer = NULL;
+	struct stat st;
+	int error = 0, fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		return errno;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size < PS_JSON_SIZE_MAX)
+		room = (size_t)st.st_size;
+	/* One byte more than the limit is read, and refused by json_text_check. */
+	while (used <= PS_JSON_SIZE_MAX) {
+		ssize_t n;
+
+		if (!buffer || used == room) {
+			char *bigger;
+
+			room = buffer ? room * 2 : room + 4096;
+			bigger = realloc(buffer, room + 1);
+			if (!bigger) {
+				error = ENOMEM;
+				break;
+			}
+			buffer = bigger;
+		}
+		n = read(fd, buffer + used, room - used);
+		if (n > 0) {
+			used += (size_t)n;
+		} else if (n == 0) {
+			break;
+		} else if (errno != EINTR) {
+			error = errno;
+			break;
+		}
+	}
+	close(fd);
+	if (error) {
+		free(buffer);
+		return error;
+	}
+	buffer[used] = '\0';
+	*text = buffer;
+	*size = used;
+	return 0;
+}
+
+/* The directory that a path lies in, resolved, and where in the path its last part begins. */
+static int resolve_parent(const char *path, char *directory, const char **name)
+{
+	const char *slash = strrchr(path, '/');
+	char parent[PATH_MAX], resolved[PATH_MAX];
+	size_t length = slash ? (size_t)(slash - path) : 0;
+
+	if (length >= sizeof(parent))
+		return -ENAMETOOLONG;
+	if (!slash)
+		snprintf(parent, sizeof(parent), ".");
+	else
+		snprintf(parent, sizeof(parent), "%.*s", length ? (int)length : 1, path);
+	if (!realpath(parent, resolved))
+		return -errno;
+	if (strlen(resolved) >= PS_PATH_MAX)
+		return -ENAMETOOLONG;
+	strcpy(directory, resolved);
+	*name = slash ? slash + 1 : path;
+	return 0;
+}
+
+int manifest_directory(const char *path, char *directory)
+{
+	const char *name;
+	char *slash;
+	int error = resolve_parent(path, directory, &name);
+
+	if (error)
+		return error;
+	slash = strrchr(directory, '/');
+	if (strcmp(slash, "/config") == 0)
+		slash[slash == directory] = '\0';
+	return 0;
+}
+
+/* ---- findings ---- */
+
+void diagnostics_free(struct ps_diagnostics *diagnostics)
+{
+	for (size_t i = 0; i < diagnostics->count; i++) {
+		free(diagnostics->list[i].path);
+		free(diagnostics->list[i].text);
+		free(diagnostics->list[i].hint);
+	}
+	free(diagnostics->list);
+	*diagnostics = (struct ps_diagnostics){ 0 };
+}
+
+static void add_fault(struct ps_raw *raw, const struct ps_json_fault *fault)
+{
+	struct ps_diagnostic *d = calloc(1, sizeof(*d));
+
+	if (!d) {
+		raw->memory = true;
+		return;
+	}
+	json_text_position(&raw->text, fault->offset, &d->line, &d->column);
+	d->code = fault->code;
+	d->path = strdup("");
+	d->text = strdup(fault->text);
+	d->hint = fault->hint[0] ? strdup(fault->hint) : NULL;
+	raw->found.list = d;
+	raw->found.count = 1;
+	raw->memory = raw->memory || !d->path || !d->text || (fault->hint[0] && !d->hint);
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct ps_diagnostic *x = a, *y = b;
+
+	return x->line != y->line ? (x->line > y->line) - (x->line < y->line)
+				  : (x->column > y->column) - (x->column < y->column);
+}
+
+/* Tells the first findings in an error. */
+static int tell(struct ps_error *error, const char *path, const struct ps_diagnostics *found)
+{
+	char text[sizeof(error->text)] = "";
+	size_t shown = found->count < TOLD_MAX ? found->count : TOLD_MAX;
+
+	for (size_t i = 0; i < shown; i++) {
+		const struct ps_diagnostic *d = &found->list[i];
+		size_t used = strlen(text);
+		bool hint = d->hint && found->count > 1;
+
+		snprintf(text + used, sizeof(text) - used, "%s%.256s:%d:%d: %s%s%s%s%s%s", i ? "\n" : "", path, d->line,
+			 d->column, d->path, d->path[0] ? ": " : "", d->text, hint ? " (" : "", hint ? d->hint : "",
+			 hint ? ")" : "");
+	}
+	error_set(error, PS_EXIT_SYSTEM, "%s", text);
+	if (found->count == 1 && found->list[0].hint)
+		error_hint(error, "%s", found->list[0].hint);
+	else if (found->count > shown)
+		error_hint(error, "there are %zu findings in all; see `portshim validate %s`", found->count, path);
+	return error->code;
+}
+
+/* ---- from the tree to the manifest ---- */
+
+struct builder {
+	const struct ps_raw *raw;
+	const struct ps_raw_profile *profile;
+	struct ps_manifest *manifest;
+	bool memory;
+};
+
+static char *copy(struct builder *b, const char *text)
+{
+	char *result = strdup(text);
+
+	if (!result)
+		b->memory = true;
+	return result;
+}
+
+static char *copy_value(struct builder *b, const cJSON *value)
+{
+	return value ? copy(b, value->valuestring) : NULL;
+}
+
+static char *copy_path(struct builder *b, const cJSON *value)
+{
+	char *path = value ? manifest_judge_path(b->raw, value->valuestring) : NULL;
+
+	if (value && !path)
+		b->memory = true;
+	return path;
+}
+
+static void *make(struct builder *b, size_t count, size_t size)
+{
+	void *p = calloc(count + 1, size);
+
+	if (!p)
+		b->memory = true;
+	return p;
+}
+
+static size_t count_children(const cJSON *parent)
+{
+	size_t count = 0;
+
+	for (const cJSON *item = parent ? parent->child : NULL; item; item = item->next)
+		count++;
+	return count;
+}
+
+static uint8_t strategy_of(const cJSON *value, uint8_t otherwise)
+{
+	if (!value)
+		return otherwise;
+	if (strcmp(value->valuestring, "minimal") == 0)
+		return PS_MINIMAL;
+	return strcmp(value->valuestring, "conservative") == 0 ? PS_CONSERVATIVE : PS_AGGRESSIVE;
+}
+
+static uint8_t report_of(const cJSON *value, uint8_t otherwise)
+{
+	if (!value)
+		return otherwise;
+	return strcmp(value->valuestring, "actual") == 0 ? PS_REPORT_ACTUAL : PS_REPORT_REQUESTED;
+}
+
+static bool bool_of(const cJSON *value, bool otherwise)
+{
+	return value ? cJSON_IsTrue(value) : otherwise;
+}
+
+static void build_ports(struct builder *b, struct ps_manifest_service *s, const struct ps_raw_service *raw)
+{
+	size_t count = 0;
+
+	for (const cJSON *item = NULL; (item = manifest_judge_port_item(raw, item)) != NULL;)
+		count++;
+	s->ports = make(b, count, sizeof(*s->ports));
+	for (const cJSON *item = NULL; s->ports && (item = manifest_judge_port_item(raw, item)) != NULL;)
+		s->ports[s->port_count++] = (uint16_t)manifest_judge_port(b->profile, raw, item);
+}
+
+static void build_env(struct builder *b, struct ps_manifest_service *s, const cJSON *value)
+{
+	if (!value)
+		return;
+	s->env = make(b, count_children(value), sizeof(*s->env));
+	for (const cJSON *item = value->child; s->env && item; item = item->next) {
+		struct ps_manifest_env *env = &s->env[s->env_count++];
+
+		env->own = cJSON_IsArray(value);
+		env->name = copy(b, env->own ? item->valuestring : item->string);
+		env->template = copy(b, env->own ? "{port}" : item->valuestring);
+	}
+}
+
+static void build_match(struct builder *b, struct ps_manifest_service *s, const cJSON *value)
+{
+	if (!value)
+		return;
+	s->match_command = copy_value(b, cJSON_GetObjectItemCaseSensitive(value, "command"));
+	s->match_args = copy_value(b, cJSON_GetObjectItemCaseSensitive(value, "args"));
+	s->match_directory = copy_path(b, cJSON_GetObjectItemCaseSensitive(value, "directory"));
+}
+
+static void build_service(struct builder *b, struct ps_manifest_service *s, const struct ps_raw_service *raw)
+{
+	const cJSON *const *value = raw->value;
+	const struct ps_manifest *m = b->manifest;
+	long first, last;
+
+	s->name = copy(b, raw->object->string);
+	s->inherits = s->root = -1;
+	if (value[PS_KEY_INHERIT]) {
+		const char *name = value[PS_KEY_INHERIT]->valuestring;
+
+		s->inherit = copy(b, name);
+		s->inherits = (int)manifest_raw_service(b->raw, name, strlen(name));
+	}
+	build_ports(b, s, raw);
+	if (manifest_judge_range(b->raw, b->profile, raw, &first, &last)) {
+		s->range_first = (uint16_t)first;
+		s->range_last = (uint16_t)last;
+	}
+	s->scheme = copy_value(b, value[PS_KEY_SCHEME]);
+	build_match(b, s, value[PS_KEY_MATCH]);
+	s->discovery = copy_path(b, value[PS_KEY_DISCOVERY]);
+	build_env(b, s, value[PS_KEY_ENV]);
+	s->conflicts = make(b, count_children(value[PS_KEY_CONFLICTS]), sizeof(*s->conflicts));
+	for (const cJSON *item = value[PS_KEY_CONFLICTS] ? value[PS_KEY_CONFLICTS]->child : NULL; s->conflicts && item;
+	     item = item->next)
+		s->conflicts[s->conflict_count++] = copy(b, item->valuestring);
+	s->protocols = (uint8_t)manifest_judge_protocols(value[PS_KEY_PROTOCOL]);
+	s->external = bool_of(value[PS_KEY_EXTERNAL], false);
+	s->report = report_of(value[PS_KEY_REPORT], m->report);
+	s->strategy = strategy_of(value[PS_KEY_STRATEGY], m->strategy);
+	s->os = bool_of(value[PS_KEY_OS], m->os);
+}
+
+static void build_defaults(const struct ps_raw *raw, struct ps_manifest *m)
+{
+	m->report = report_of(raw->report, PS_REPORT_ACTUAL);
+	m->strategy = strategy_of(raw->strategy, PS_MINIMAL);
+	m->os = bool_of(raw->os, true);
+	m->default_first = plan_rules(NULL, 0, NULL).default_first;
+	m->default_last = plan_rules(NULL, 0, NULL).default_last;
+	if (raw->range && !manifest_raw_span(raw->range->valuestring, &m->default_first, &m->default_last)) {
+		const struct ps_raw_range *range = &raw->ranges[manifest_raw_range(raw, raw->range->valuestring)];
+
+		m->default_first = range->first;
+		m->default_last = range->last;
+	}
+}
+
+/* Every service's root, and what a service that inherits has in common with it. A walk ends where another one has been.
+ */
+static void build_heirs(struct ps_manifest *m)
+{
+	for (size_t i = 0; i < m->service_count; i++) {
+		int at = (int)i, root;
+
+		while (m->services[at].root < 0 && m->services[at].inherits >= 0)
+			at = m->services[at].inherits;
+		root = m->services[at].root < 0 ? at : m->services[at].root;
+		for (at = (int)i; at >= 0 && m->services[at].root < 0; at = m->services[at].inherits)
+			m->services[at].root = root;
+	}
+	for (size_t i = 0; i < m->service_count; i++) {
+		struct ps_manifest_service *s = &m->services[i];
+		const struct ps_manifest_service *root = manifest_root(m, s);
+
+		s->protocols = root->protocols;
+		s->external = root->external;
+		s->report = root->report;
+		s->strategy = root->strategy;
+		s->os = root->os;
+	}
+}
+
+static struct ps_manifest *build(const struct ps_raw *raw, const struct ps_raw_profile *profile)
+{
+	struct ps_raw_service *view = calloc(raw->service_count + 1, sizeof(*view));
+	struct builder b = { .raw = raw, .profile = profile };
+	struct ps_manifest *m = b.manifest = calloc(1, sizeof(*m));
+
+	if (!m || !view)
+		goto fail;
+	build_defaults(raw, m);
+	m->path = copy(&b, raw->path);
+	m->project = copy_value(&b, raw->project);
+	m->services = make(&b, raw->service_count, sizeof(*m->services));
+	m->by_name = make(&b, raw->service_count, sizeof(*m->by_name));
+	if (b.memory)
+		goto fail;
+	manifest_judge_view(raw, profile, view);
+	for (size_t i = 0; i < raw->service_count; i++) {
+		build_service(&b, &m->services[m->service_count++], &view[i]);
+		m->by_name[i] = raw->service_names[i].index;
+	}
+	if (b.memory)
+		goto fail;
+	build_heirs(m);
+	free(view);
+	return m;
+fail:
+	free(view);
+	manifest_free(m);
+	return NULL;
+}
+
+void manifest_free(struct ps_manifest *manifest)
+{
+	if (!manifest)
+		return;
+	for (size_t i = 0; i < manifest->service_count; i++) {
+		struct ps_manifest_service *s = &manifest->services[i];
+
+		free(s->name);
+		free(s->ports);
+		free(s->inherit);
+		free(s->scheme);
+		free(s->match_command);
+		free(s->match_args);
+		free(s->match_directory);
+		free(s->discovery);
+		for (size_t k = 0; k < s->env_count; k++) {
+			free(s->env[k].name);
+			free(s->env[k].template);
+		}
+		free(s->env);
+		for (size_t k = 0; k < s->conflict_count; k++)
+			free(s->conflicts[k]);
+		free(s->conflicts);
+	}
+	free(manifest->services);
+	free(manifest->by_name);
+	free(manifest->path);
+	free(manifest->project);
+	free(manifest);
+}
+
+/* ---- loading ---- */
+
+/* Finds out what is wrong. False if memory ran out. */
+static void judge(struct ps_raw *raw)
+{
+	struct ps_json_fault fault;
+
+	if (!json_text_check(&raw->text, &fault)) {
+		add_fault(raw, &fault);
+		return;
+	}
+	raw->root = json_text_build(&raw->text);
+	if (!raw->root) {
+		raw->memory = true;
+		return;
+	}
+	manifest_raw_read(raw);
+	if (!raw->memory && cJSON_IsObject(raw->root))
+		manifest_judge(raw);
+	if (raw->found.count > 1)
+		qsort(raw->found.list, raw->found.count, sizeof(*raw->found.list), by_place);
+}
+
+static int no_profile(const struct ps_raw *raw, const char *profile, struct ps_error *error)
+{
+	const char **names = calloc(raw->profile_count + 1, sizeof(*names)), *near = NULL;
+	char list[512] = "";
+
+	for (size_t i = 0; names && i < raw->profile_count; i++) {
+		size_t used = strlen(list);
+
+		names[i] = raw->profiles[i].object->string;
+		snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", names[i]);
+	}
+	if (names)
+		near = error_suggest(profile, names, (unsigned)raw->profile_count);
+	error_set(error, PS_EXIT_USAGE, "there is no profile `%s` in %s", profile, raw->path);
+	if (near)
+		error_hint(error, "did you mean `%s`?", near);
+	else if (raw->profile_count)
+		error_hint(error, "its profiles are %s", list);
+	else
+		error_hint(error, "it has no profiles; see portshim-manifest(5)");
+	free(names);
+	return error->code;
+}
+
+static const struct ps_raw_profile *find_profile(const struct ps_raw *raw, const char *name)
+{
+	for (size_t i = 0; i < raw->profile_count; i++) {
+		if (strcmp(raw->profiles[i].object->string, name) == 0)
+			return &raw->profiles[i];
+	}
+	return NULL;
+}
+
+static int load(struct ps_manifest **manifest, struct ps_raw *raw, const char *profile, struct ps_error *error)
+{
+	const struct ps_raw_profile *under = NULL;
+	const char *name = "";
+	int number = read_file(raw->path, &raw->text.text, &raw->text.size);
+
+	if (number) {
+		error_set(error, PS_EXIT_SYSTEM, "cannot read the manifest %s: %s", raw->path, strerror(number));
+		return error_hint(error, "%s", number == ENOENT ? "is the path right?" : "");
+	}
+	number = manifest_directory(raw->path, raw->directory);
+	if (!number)
+		number = resolve_parent(raw->path, raw->file, &name);
+	if (!number && strlen(raw->file) + strlen(name) + 2 > sizeof(raw->file))
+		number = -ENAMETOOLONG;
+	if (number)
+		return error_set(error, PS_EXIT_SYSTEM, "cannot tell where %s lies: %s", raw->path, strerror(-number));
+	if (raw->file[1])
+		strcat(raw->file, "/");
+	strcat(raw->file, name);
+
+	judge(raw);
+	if (raw->memory)
+		return error_set(error, PS_EXIT_SYSTEM, "out of memory");
+	if (raw->found.count)
+		return tell(error, raw->path, &raw->found);
+	if (profile) {
+		under = find_profile(raw, profile);
+		if (!under)
+			return no_profile(raw, profile, error);
+	}
+	*manifest = build(raw, under);
+	return *manifest ? 0 : error_set(error, PS_EXIT_SYSTEM, "out of memory");
+}
+
+int manifest_load(struct ps_manifest **manifest, const char *path, const char *profile,
+		  struct ps_diagnostics *diagnostics, struct ps_error *error)
+{
+	struct ps_raw raw = { .path = path };
+	int code = load(manifest, &raw, profile, error);
+
+	if (raw.memory || !diagnostics)
+		diagnostics_free(&raw.found);
+	if (diagnostics)
+		*diagnostics = raw.found;
+	manifest_raw_free(&raw);
+	return code;
+}
+
+/* ---- looking things up ---- */
+
+static const struct ps_manifest_service *find_service(const struct ps_manifest *manifest, const char *name,
+						      size_t length)
+{
+	size_t low = 0, high = manifest->service_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct ps_manifest_service *s = &manifest->services[manifest->by_name[middle]];
+		int order = strncmp(s->name, name, length);
+
+		if (order == 0 && s->name[length] == '\0')
+			return s;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+const struct ps_manifest_service *manifest_service(const struct ps_manifest *manifest, const char *name)
+{
+	return find_service(manifest, name, strlen(name));
+}
+
+const struct ps_manifest_service *manifest_root(const struct ps_manifest *manifest,
+						const struct ps_manifest_service *service)
+{
+	return &manifest->services[service->root];
+}
+
+/* ---- templates ---- */
+
+/* What a piece stands for; `text` holds 128 bytes. */
+static const char *expand_field(const struct ps_manifest *manifest, enum ps_piece_kind kind,
+				const struct ps_manifest_service *service, char *text)
+{
+	static const uint8_t no_address[16];
+	const struct ps_manifest_service *root = manifest_root(manifest, service);
+
+	if (kind == PS_PIECE_HOST)
+		return HOST;
+	if (kind == PS_PIECE_URL)
+		discovery_url(text, service->scheme ? service->scheme : root->scheme, root->protocols, no_address,
+			      PS_AT_ANY4, root->ports[0]);
+	else
+		snprintf(text, 128, "%u", root->ports[0]);
+	return text;
+}
+
+static const struct ps_manifest_service *piece_service(const struct ps_manifest *manifest, const struct ps_piece *piece,
+						       const struct ps_manifest_service *own)
+{
+	return piece->name ? find_service(manifest, piece->name, piece->name_length) : own;
+}
+
+char *manifest_expand(const struct ps_manifest *manifest, const struct ps_manifest_service *service,
+		      const char *template, struct ps_error *error)
+{
+	const char *at = template;
+	struct ps_piece piece;
+	char *result = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&result, &size);
+
+	if (!out) {
+		error_set(error, PS_EXIT_SYSTEM, "out of memory");
+		return NULL;
+	}
+	while ((piece = manifest_template_next(&at)).kind != PS_PIECE_END) {
+		const struct ps_manifest_service *meant = piece_service(manifest, &piece, service);
+		char text[128];
+
+		if (piece.kind == PS_PIECE_BAD || !meant) {
+			error_set(error, PS_EXIT_SYSTEM, "`%.*s` is wrong in the template \"%s\"", (int)piece.length,
+				  piece.text, template);
+			fclose(out);
+			free(result);
+			return NULL;
+		}
+		if (piece.kind == PS_PIECE_TEXT)
+			fwrite(piece.text, 1, piece.length, out);
+		else
+			fputs(expand_field(manifest, piece.kind, meant, text), out);
+	}
+	if (fclose(out) != 0) {
+		error_set(error, PS_EXIT_SYSTEM, "out of memory");
+		free(result);
+		return NULL;
+	}
+	return result;
+}
+
+/* ---- the plan ---- */
+
+struct compiler {
+	char *block;
+	uint32_t strings; /* the next free byte */
+};
+
+static size_t string_size(const char *text)
+{
+	return text ? strlen(text) + 1 : 0;
+}
+
+static uint32_t put_string(struct compiler *c, const char *text)
+{
+	uint32_t at = c->strings;
+	size_t size = string_size(text);
+
+	if (!text)
+		return 0;
+	memcpy(c->block + at, text, size);
+	c->strings += (uint32_t)size;
+	return at;
+}
+
+static const char *scheme_of(const struct ps_manifest *manifest, const struct ps_manifest_service *s)
+{
+	return s->scheme ? s->scheme : manifest_root(manifest, s)->scheme;
+}
+
+/* The sizes of the sections. False if the whole would be too big for its offsets. */
+static bool measure(const struct ps_manifest *manifest, struct ps_plan *plan)
+{
+	uint64_t strings = 0, ports = 0, size;
+
+	for (size_t i = 0; i < manifest->service_count; i++) {
+		const struct ps_manifest_service *s = &manifest->services[i];
+
+		ports += s->port_count;
+		strings += string_size(s->name) + string_size(scheme_of(manifest, s)) + string_size(s->match_command) +
+			   string_size(s->match_args) + string_size(s->match_directory) + string_size(s->discovery);
+	}
+	size = sizeof(*plan) + manifest->service_count * sizeof(struct ps_service) +
+	       ports * sizeof(struct ps_plan_port);
+	plan->services = sizeof(*plan);
+	plan->service_count = (uint32_t)manifest->service_count;
+	plan->index = (uint32_t)(plan->services + manifest->service_count * sizeof(struct ps_service));
+	plan->index_count = plan->port_count = (uint32_t)ports;
+	plan->ports = (uint32_t)size;
+	plan->strings = (uint32_t)(size + ports * sizeof(uint16_t));
+	size += ports * sizeof(uint16_t) + strings;
+	plan->size = (uint32_t)size;
+	return size <= UINT32_MAX;
+}
+
+static int by_port(const void *a, const void *b)
+{
+	const struct ps_plan_port *x = a, *y = b;
+
+	return x->port != y->port ? (x->port > y->port) - (x->port < y->port)
+				  : (x->service > y->service) - (x->service < y->service);
+}
+
+static void compile_service(struct compiler *c, const struct ps_manifest *manifest, const struct ps_manifest_service *s,
+			    struct ps_service *to)
+{
+	to->name = put_string(c, s->name);
+	to->scheme = put_string(c, scheme_of(manifest, s));
+	to->match_command = put_string(c, s->match_command);
+	to->match_args = put_string(c, s->match_args);
+	to->match_directory = put_string(c, s->match_directory);
+	to->discovery = put_string(c, s->discovery);
+	to->port_count = (uint16_t)s->port_count;
+	to->range_first = s->range_first;
+	to->range_last = s->range_last;
+	to->inherits = PS_NO_SERVICE;
+	if (s->inherits >= 0)
+		to->inherits = (uint16_t)(manifest_root(manifest, s) - manifest->services);
+	to->protocols = s->protocols;
+	to->flags = (uint8_t)((s->external ? PS_SERVICE_EXTERNAL : 0) | (s->os ? PS_SERVICE_OS : 0));
+	to->report = s->report;
+	to->strategy = s->strategy;
+}
+
+struct ps_plan *manifest_compile(const struct ps_manifest *manifest, const uint64_t *foreign)
+{
+	struct ps_plan header = { .magic = PS_PLAN_MAGIC, .abi = PS_ABI }, *plan;
+	struct ps_service *services;
+	struct ps_plan_port *index;
+	struct compiler c;
+	uint16_t *ports;
+	uint32_t used = 0;
+
+	if (!measure(manifest, &header))
+		return NULL;
+	plan = calloc(1, header.size);
+	if (!plan)
+		return NULL;
+	*plan = header;
+	plan->default_first = manifest->default_first;
+	plan->default_last = manifest->default_last;
+	plan->report = manifest->report;
+	plan->strategy = manifest->strategy;
+	plan->os = manifest->os;
+	if (foreign)
+		memcpy(plan->foreign, foreign, sizeof(plan->foreign));
+
+	c = (struct compiler){ .block = (char *)plan, .strings = plan->strings };
+	services = (void *)(c.block + plan->services);
+	index = (void *)(c.block + plan->index);
+	ports = (void *)(c.block + plan->ports);
+	for (size_t i = 0; i < manifest->service_count; i++) {
+		const struct ps_manifest_service *s = &manifest->services[i];
+
+		compile_service(&c, manifest, s, &services[i]);
+		services[i].ports = used;
+		for (size_t k = 0; k < s->port_count; k++, used++) {
+			ports[used] = s->ports[k];
+			index[used] = (struct ps_plan_port){ s->ports[k], (uint16_t)i };
+			bitmap_set(plan->avoid, s->ports[k]);
+		}
+	}
+	qsort(index, plan->index_count, sizeof(*index), by_port);
+	return plan;
+}

@@ -1,0 +1,125 @@
+/*
+ * manifest_raw.h - a manifest as it is written: the checked JSON, taken apart, before anything is derived from it.
+ *
+ * Shared by the three steps of reading: manifest_raw.c checks each value by itself (what the JSON Schema can say too),
+ * manifest_judge.c what they mean together, manifest.c makes the result.
+ */
+#ifndef PORTSHIM_CLI_MANIFEST_RAW_H
+#define PORTSHIM_CLI_MANIFEST_RAW_H
+
+#include "json_text.h"
+#include "manifest.h"
+
+enum ps_key {
+	PS_KEY_PORT,
+	PS_KEY_PORTS,
+	PS_KEY_INHERIT,
+	PS_KEY_RANGE,
+	PS_KEY_PROTOCOL,
+	PS_KEY_SCHEME,
+	PS_KEY_ENV,
+	PS_KEY_MATCH,
+	PS_KEY_REPORT,
+	PS_KEY_STRATEGY,
+	PS_KEY_OS,
+	PS_KEY_EXTERNAL,
+	PS_KEY_DISCOVERY,
+	PS_KEY_CONFLICTS,
+	PS_KEY_COUNT,
+};
+
+/* A service, or what a profile says about one: the values of its keys. */
+struct ps_raw_service {
+	const cJSON *object;		  /* its key is the name */
+	const cJSON *value[PS_KEY_COUNT]; /* NULL: not said, or wrong and reported */
+	uint32_t overridden;		  /* bit per key: said by the profile */
+	bool broken;			  /* something about it has been reported: draw no conclusions */
+};
+
+struct ps_raw_override {
+	uint32_t service;
+	struct ps_raw_service raw;
+};
+
+struct ps_raw_profile {
+	const cJSON *object; /* its key is the name */
+	const cJSON *offset; /* or NULL */
+	struct ps_raw_override *overrides;
+	size_t override_count;
+};
+
+struct ps_raw_range {
+	const cJSON *item; /* its key is the name */
+	uint16_t first, last;
+};
+
+/* Sorted by name, for bisection. */
+struct ps_raw_name {
+	const char *name;
+	uint32_t index;
+};
+
+struct ps_raw {
+	const char *path;
+	struct ps_json_text text;
+	cJSON *root;
+	const cJSON *project, *strategy, *report, *range, *os; /* the last four from "defaults"; or NULL */
+	struct ps_raw_service *services;
+	size_t service_count;
+	struct ps_raw_range *ranges;
+	size_t range_count;
+	struct ps_raw_profile *profiles;
+	size_t profile_count;
+	struct ps_raw_name *service_names, *range_names;
+	char directory[PS_PATH_MAX]; /* of the project */
+	char file[PS_PATH_MAX];	     /* the manifest, absolute */
+	struct ps_diagnostics found;
+	bool memory; /* ran out of it: what was found does not count */
+};
+
+#define PS_DIAGNOSTICS_MAX 100
+
+/* Takes the tree apart; reports what is wrong with single values. */
+void manifest_raw_read(struct ps_raw *raw);
+
+/* Reports what single values cannot show: unknown names, rings, shared ports, ports that leave the range, in the
+ * manifest as it is and under each of its profiles. */
+void manifest_judge(struct ps_raw *raw);
+
+void manifest_raw_free(struct ps_raw *raw);
+
+/* Adds a finding at a value, or at its key. `hint` may be NULL. */
+void manifest_raw_report(struct ps_raw *raw, const cJSON *item, bool at_key, const char *code, const char *hint,
+			 const char *format, ...) __attribute__((format(printf, 6, 7)));
+
+/* The service (range) with this name, or -1. */
+long manifest_raw_service(const struct ps_raw *raw, const char *name, size_t length);
+long manifest_raw_range(const struct ps_raw *raw, const char *name);
+
+/* Reads "3000-3099". False if it is not of this form; the ends may be the wrong way round. */
+bool manifest_raw_span(const char *text, uint16_t *first, uint16_t *last);
+
+/* The line of a value, for messages that point to a second place. */
+int manifest_raw_line(const struct ps_raw *raw, const cJSON *item);
+
+/* ---- the services under one profile (manifest_judge.c) ---- */
+
+/* Fills `view` (service_count entries) with the services as they are under a profile, or without one (NULL). */
+void manifest_judge_view(const struct ps_raw *raw, const struct ps_raw_profile *profile, struct ps_raw_service *view);
+
+/* The items of a service's ports, in order: the one after `item` (NULL: the first), or NULL. */
+const cJSON *manifest_judge_port_item(const struct ps_raw_service *s, const cJSON *item);
+
+/* A port and the range of a service of a view, with the profile's offset; false for no range. They may lie outside of
+ * 1-65535 until manifest_judge has passed them. */
+long manifest_judge_port(const struct ps_raw_profile *profile, const struct ps_raw_service *s, const cJSON *item);
+bool manifest_judge_range(const struct ps_raw *raw, const struct ps_raw_profile *profile,
+			  const struct ps_raw_service *s, long *first, long *last);
+
+/* The protocols of a "protocol" value; 0 for NULL. */
+unsigned manifest_judge_protocols(const cJSON *value);
+
+/* The absolute form of a path in the manifest, without "." and doubled slashes, malloc'ed. */
+char *manifest_judge_path(const struct ps_raw *raw, const char *path);
+
+#endif
