@@ -83,7 +83,10 @@ struct ps_subject {
 	const char *directory; /* working directory */
 };
 
-/* True if the block is a whole plan of this version: every offset, index and string lies inside. Call before any other. */
+/* True if the block has the outline of a plan of this version: its sections lie inside. Constant time. */
+bool plan_fits(const struct ps_plan *plan, uint64_t size);
+
+/* True if all of it is right: every offset, index and string lies inside. Linear time. Call before any other function. */
 bool plan_check(const struct ps_plan *plan, uint64_t size);
 
 const struct ps_service *plan_service(const struct ps_plan *plan, uint16_t index);

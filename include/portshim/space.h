@@ -68,12 +68,14 @@ int space_unlink_scope(const char *runtime, uint32_t id);
 /* The path of a scope's file; `path` holds PS_RUNTIME_MAX + 16 bytes. */
 void space_scope_path(const char *runtime, uint32_t id, char *path);
 
-/* Opens everything that a process of a run needs, from the path of its run file. Does not look at the network namespace:
- * see space_same_netns. */
+/* Opens everything that a process of a run needs, from the path of its run file: space_map, then space_verify. */
 int space_open(struct ps_space *space, const char *run_path);
 
-/* True if the process is in the network namespace that the space's ports are those of. Costs some microseconds. */
-bool space_same_netns(const struct ps_space *space);
+/* The two halves, for a process that may never need the second. space_map gets hold of the files while that is surely
+ * possible. space_verify looks into them (-EINVAL, -EPROTO) and at the network namespace: -EXDEV in another than the one whose ports
+ * these are. Two threads may verify at once. A space that was not verified may only be closed. */
+int space_map(struct ps_space *space, const char *run_path);
+int space_verify(struct ps_space *space);
 void space_close(struct ps_space *space);
 
 /* Makes sure that the page at this address of a mapping can be stored to, so that a full file system is an error and not

@@ -3,16 +3,19 @@
  *
  * Theory of operation
  *
- * The command line compiles a manifest once (cli/manifest.c) and puts the bytes behind the run's scope; every process of the
- * run maps them and reads them here. Nothing is parsed, allocated or written, so that all of this may run inside a
- * hook, in a signal handler, or in a vfork child.
+ * The command line compiles a manifest once (cli/manifest.c) and puts the bytes behind the run's scope; every process
+ * of the run maps them and reads them here. Nothing is parsed, allocated or written, so that all of this may run inside
+ * a hook, in a signal handler, or in a vfork child.
  *
- * plan_check() is the border: it looks at every offset, index and enumeration once, and whatever it lets pass can be read
- * by the other functions without further care. It takes time linear in the size of the block, also for hostile bytes: the
- * strings that are copied into fixed fields later (names, schemes, paths) are measured up to the field's size, the others
- * end at the last byte of the block at the latest, because that is NUL.
+ * plan_check() is the border, crossed once, by the command line that puts a plan into a run; a process of the run looks
+ * at the outline only (plan_fits), because it can believe a file of its own user and a start must not cost more with
+ * more services. plan_check() looks at every offset, index and enumeration once, and whatever it lets pass can be read
+ * by the other functions without further care. It takes time linear in the size of the block, also for hostile bytes:
+ * the strings that are copied into fixed fields later (names, schemes, paths) are measured up to the field's size, the
+ * others end at the last byte of the block at the latest, because that is NUL.
  *
- * A port is looked up in the index, which is sorted by port and then by service, by bisection: 14 steps for 10,000 services.
+ * A port is looked up in the index, which is sorted by port and then by service, by bisection: 14 steps for 10,000
+ * services.
  */
 #include <portshim/kernel.h>
 #include <portshim/host.h>
@@ -71,7 +74,8 @@ static bool service_valid(const struct ps_plan *plan, const struct ps_service *s
 	if (s->inherits == PS_NO_SERVICE)
 		return s->port_count > 0;
 	/* One step leads to the service that has the port, so that nobody ever follows a chain, or a ring. */
-	return s->port_count == 0 && s->inherits < plan->service_count && services[s->inherits].inherits == PS_NO_SERVICE;
+	return s->port_count == 0 && s->inherits < plan->service_count &&
+	       services[s->inherits].inherits == PS_NO_SERVICE;
 }
 
 static bool index_sorted(const struct ps_plan_port *index, uint32_t at)
@@ -83,27 +87,33 @@ static bool index_sorted(const struct ps_plan_port *index, uint32_t at)
 	return index[at].service > index[at - 1].service;
 }
 
+bool plan_fits(const struct ps_plan *plan, uint64_t size)
+{
+	if (!plan || size < sizeof(*plan) || (uintptr_t)plan % _Alignof(struct ps_plan) != 0)
+		return false;
+	if (plan->magic != PS_PLAN_MAGIC || plan->abi != PS_ABI || plan->size != size)
+		return false;
+	if (plan->service_count > PS_NO_SERVICE || plan->report > PS_REPORT_REQUESTED ||
+	    plan->strategy > PS_AGGRESSIVE || plan->os > 1 || !range_valid(plan->default_first, plan->default_last))
+		return false;
+	if (!section_fits(size, plan->services, plan->service_count, sizeof(struct ps_service),
+			  _Alignof(struct ps_service)) ||
+	    !section_fits(size, plan->ports, plan->port_count, sizeof(uint16_t), sizeof(uint16_t)) ||
+	    !section_fits(size, plan->index, plan->index_count, sizeof(struct ps_plan_port),
+			  _Alignof(struct ps_plan_port)))
+		return false;
+	return plan->strings >= sizeof(*plan) && plan->strings <= size &&
+	       (plan->strings == size || ((const char *)plan)[size - 1] == '\0');
+}
+
 bool plan_check(const struct ps_plan *plan, uint64_t size)
 {
 	const struct ps_service *services;
 	const struct ps_plan_port *index;
 	const uint16_t *ports;
 
-	if (!plan || size < sizeof(*plan) || (uintptr_t)plan % _Alignof(struct ps_plan) != 0)
+	if (!plan_fits(plan, size))
 		return false;
-	if (plan->magic != PS_PLAN_MAGIC || plan->abi != PS_ABI || plan->size != size)
-		return false;
-	if (plan->service_count > PS_NO_SERVICE || plan->report > PS_REPORT_REQUESTED || plan->strategy > PS_AGGRESSIVE ||
-	    plan->os > 1 || !range_valid(plan->default_first, plan->default_last))
-		return false;
-	if (!section_fits(size, plan->services, plan->service_count, sizeof(*services), _Alignof(struct ps_service)) ||
-	    !section_fits(size, plan->ports, plan->port_count, sizeof(*ports), sizeof(*ports)) ||
-	    !section_fits(size, plan->index, plan->index_count, sizeof(*index), _Alignof(struct ps_plan_port)))
-		return false;
-	if (plan->strings < sizeof(*plan) || plan->strings > size ||
-	    (plan->strings < size && ((const char *)plan)[size - 1] != '\0'))
-		return false;
-
 	services = (const void *)((const char *)plan + plan->services);
 	ports = (const void *)((const char *)plan + plan->ports);
 	index = (const void *)((const char *)plan + plan->index);
@@ -184,7 +194,8 @@ bool plan_needs_subject(const struct ps_plan *plan, uint16_t port)
 	return count > 1 || (count == 1 && service_has_match(plan_service(plan, first->service)));
 }
 
-/* How much a service that fits is preferred: one that says how to tell it apart, then one that has the port as its first. */
+/* How much a service that fits is preferred: one that says how to tell it apart, then one that has the port as its
+ * first. */
 static unsigned service_rank(const struct ps_plan *plan, const struct ps_service *s, uint16_t port)
 {
 	return (service_has_match(s) ? 2u : 0u) + (plan_ports(plan, s)[0] == port ? 1u : 0u);
@@ -247,8 +258,8 @@ bool plan_external(const struct ps_plan *plan, uint16_t port)
 	return false;
 }
 
-/* On a mismatch only the last `*` takes one byte more: earlier ones never need to, since a longer match of them can do no
- * more than the later one does. So the time is at most pattern times text, and in practice linear. */
+/* On a mismatch only the last `*` takes one byte more: earlier ones never need to, since a longer match of them can do
+ * no more than the later one does. So the time is at most pattern times text, and in practice linear. */
 bool plan_glob(const char *pattern, const char *text)
 {
 	const char *star = (const char *)0, *resume = text;

@@ -241,59 +241,52 @@ static int make_host(const char *runtime, const char *path, struct ps_host **hos
 	return error;
 }
 
-/* The table without regard to the network namespace: /proc/self/ns costs more than all the rest of a process's start. */
-static int open_host(const char *runtime, struct ps_host **host)
+static int map_host(const char *runtime, struct ps_host **host)
 {
 	char path[PS_RUNTIME_MAX + NAME_ROOM];
-	struct ps_host *h;
 	uint64_t size;
 	void *memory;
 	int error;
 
 	join(path, sizeof(path), runtime, "host");
 	error = map_file(path, sizeof(struct ps_host), &memory, &size);
-	if (error == -ENOENT) {
-		error = make_host(runtime, path, host);
-		if (error != -EEXIST)
-			return error;
-		error = map_file(path, sizeof(struct ps_host), &memory, &size);
-	}
-	if (error)
-		return error;
-	h = memory;
-	if (h->magic != PS_HOST_MAGIC || h->abi != PS_ABI) {
-		error = h->magic == PS_HOST_MAGIC ? -EPROTO : -EINVAL;
-		unmap(memory, size);
-		return error;
-	}
-	*host = h;
-	return 0;
+	if (!error)
+		*host = memory;
+	return error;
 }
 
-static bool same_netns(const struct ps_host *host)
+static int check_host(const struct ps_host *host)
 {
-	uint64_t netns = kernel_netns();
+	uint64_t netns;
 
-	return !netns || !host->netns || netns == host->netns;
+	if (host->magic != PS_HOST_MAGIC)
+		return -EINVAL;
+	if (host->abi != PS_ABI)
+		return -EPROTO;
+	netns = kernel_netns();
+	return netns && host->netns && netns != host->netns ? -EXDEV : 0;
 }
 
 int space_open_host(const char *runtime, struct ps_host **host)
 {
+	char path[PS_RUNTIME_MAX + NAME_ROOM];
 	struct ps_host *h;
-	int error = open_host(runtime, &h);
+	int error = map_host(runtime, &h);
 
-	if (!error && !same_netns(h)) {
-		unmap(h, sizeof(*h));
-		error = -EXDEV;
+	if (error == -ENOENT) {
+		join(path, sizeof(path), runtime, "host");
+		error = make_host(runtime, path, &h);
+		if (error == -EEXIST)
+			error = map_host(runtime, &h);
 	}
-	if (!error)
+	if (error)
+		return error;
+	error = check_host(h);
+	if (error)
+		unmap(h, sizeof(*h));
+	else
 		*host = h;
 	return error;
-}
-
-bool space_same_netns(const struct ps_space *space)
-{
-	return same_netns(space->host);
 }
 
 /* ---- scopes ---- */
@@ -310,31 +303,42 @@ uint32_t space_env_id(const char *key)
 	return hash | PS_ENV_BIT;
 }
 
-int space_open_scope(const char *runtime, uint32_t id, struct ps_scope **scope)
+static int check_scope(const struct ps_scope *s, uint32_t id, uint64_t size)
+{
+	if (s->magic != PS_SCOPE_MAGIC)
+		return -EINVAL;
+	if (s->abi != PS_ABI)
+		return -EPROTO;
+	return s->id == id && size - sizeof(*s) >= s->plan_size ? 0 : -EINVAL;
+}
+
+static int map_scope(const char *runtime, uint32_t id, struct ps_scope **scope, uint64_t *size)
 {
 	char path[PS_RUNTIME_MAX + 16];
-	struct ps_scope *s;
-	uint64_t size;
 	void *memory;
 	int error;
 
 	space_scope_path(runtime, id, path);
-	error = map_file(path, sizeof(struct ps_scope), &memory, &size);
+	error = map_file(path, sizeof(struct ps_scope), &memory, size);
+	if (!error)
+		*scope = memory;
+	return error;
+}
+
+int space_open_scope(const char *runtime, uint32_t id, struct ps_scope **scope)
+{
+	struct ps_scope *s;
+	uint64_t size;
+	int error = map_scope(runtime, id, &s, &size);
+
 	if (error)
 		return error;
-	s = memory;
-	if (s->magic != PS_SCOPE_MAGIC)
-		error = -EINVAL;
-	else if (s->abi != PS_ABI)
-		error = -EPROTO;
-	else if (s->id != id || size - sizeof(*s) < s->plan_size)
-		error = -EINVAL;
-	if (error) {
-		unmap(memory, size);
-		return error;
-	}
-	*scope = s;
-	return 0;
+	error = check_scope(s, id, size);
+	if (error)
+		unmap(s, size);
+	else
+		*scope = s;
+	return error;
 }
 
 void space_close_scope(struct ps_scope *scope)
@@ -460,52 +464,85 @@ static int split_run_path(const char *path, char *runtime, uint32_t *id)
 	return 0;
 }
 
-static void add_scope(struct ps_space *space, struct ps_scope *scope)
+static void add_scope(struct ps_space *space, struct ps_scope *scope, uint32_t id, uint32_t env)
 {
 	uint32_t i;
 
 	space->scope[space->depth++] = scope;
-	for (i = 0; i < space->env_count && space->envs[i] != scope->env; i++)
+	for (i = 0; i < space->env_count && space->envs[i] != env; i++)
 		;
 	if (i == space->env_count)
-		space->envs[space->env_count++] = scope->env;
-	if (scope->id == space->run->env)
+		space->envs[space->env_count++] = env;
+	if (id == space->run->env)
 		space->env = scope;
 }
 
-int space_open(struct ps_space *space, const char *run_path)
+/* The id of an environment says all about it, so its pages stay untouched until space_verify: each first touch is a page
+ * fault in every process that starts. */
+static int map_chain(struct ps_space *s)
+{
+	for (int i = 0; i < PS_CHAIN_MAX && s->run->chain[i]; i++) {
+		uint32_t id = s->run->chain[i];
+		struct ps_scope *scope;
+		uint64_t size;
+		int error = id & PS_ENV_BIT ? map_scope(s->runtime, id, &scope, &size)
+					    : space_open_scope(s->runtime, id, &scope);
+
+		/* An outer run may be over by now: then it has nothing that a client could reach. */
+		if (error == 0)
+			add_scope(s, scope, id, id & PS_ENV_BIT ? id : scope->env);
+		else if (error != -ENOENT)
+			return error;
+	}
+	return s->env ? 0 : -ENOENT;
+}
+
+int space_map(struct ps_space *space, const char *run_path)
 {
 	struct ps_space s = {0};
-	const struct ps_plan *plan;
 	uint32_t id;
 	int error = split_run_path(run_path, s.runtime, &id);
 
 	if (!error)
 		error = space_open_scope(s.runtime, id, &s.run);
 	if (!error)
-		error = open_host(s.runtime, &s.host);
-	if (error)
-		goto out;
-	add_scope(&s, s.run);
-	for (int i = 0; i < PS_CHAIN_MAX && s.run->chain[i]; i++) {
-		struct ps_scope *scope;
-
-		/* An outer run may be over by now: then it has nothing that a client could reach. */
-		error = space_open_scope(s.runtime, s.run->chain[i], &scope);
-		if (error == 0)
-			add_scope(&s, scope);
-		else if (error != -ENOENT)
-			goto out;
+		error = map_host(s.runtime, &s.host);
+	if (!error) {
+		add_scope(&s, s.run, id, s.run->env);
+		error = map_chain(&s);
 	}
-	error = s.env ? 0 : -ENOENT;
-	if (s.run->plan_size) {
-		plan = (const struct ps_plan *)(s.run + 1);
-		if (plan_check(plan, s.run->plan_size))
-			s.plan = plan;
+	if (error)
+		space_close(&s);
+	else
+		*space = s;
+	return error;
+}
+
+int space_verify(struct ps_space *space)
+{
+	const struct ps_plan *plan = (const struct ps_plan *)(space->run + 1);
+	int error = check_host(space->host);
+
+	for (uint32_t i = 0; i < space->depth && !error; i++)
+		if (space->scope[i]->id & PS_ENV_BIT)
+			error = check_scope(space->scope[i], space->scope[i]->id, sizeof(struct ps_scope));
+	if (!error && space->run->plan_size) {
+		if (plan_fits(plan, space->run->plan_size))
+			space->plan = plan;
 		else
 			error = -EINVAL;
 	}
-out:
+	return error;
+}
+
+int space_open(struct ps_space *space, const char *run_path)
+{
+	struct ps_space s;
+	int error = space_map(&s, run_path);
+
+	if (error)
+		return error;
+	error = space_verify(&s);
 	if (error)
 		space_close(&s);
 	else

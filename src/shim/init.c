@@ -26,7 +26,7 @@ extern char **environ __attribute__((weak));
 extern int dladdr(const void *, void *) __attribute__((weak));
 
 /*
- * NEW -> WORKING -> MAPPED -> READY   started by `portshim`: the first call looks at the network namespace
+ * NEW -> WORKING -> MAPPED -> READY   started by `portshim`: the first call verifies
  *                -> BARE -> WORKING -> READY   preloaded by hand
  *                -> READY   inert
  */
@@ -41,6 +41,7 @@ static char run_path[PS_RUNTIME_MAX + 16];
 static char library_path[PS_PATH_MAX];
 static struct shim_inheritance inheritance;
 static bool inherit;
+static bool strict, cluster; /* settings that verify() needs */
 
 /* ---- the environment that the process was started with ---- */
 
@@ -147,7 +148,7 @@ static const char *reason(int error)
 	}
 }
 
-static void complain(const char *path, int error, bool strict)
+static void complain(const char *path, int error, bool stop)
 {
 	char line[512];
 	struct ps_text t = text_start(line, sizeof(line));
@@ -156,10 +157,10 @@ static void complain(const char *path, int error, bool strict)
 	text_add(&t, path);
 	text_add(&t, ": ");
 	text_add(&t, reason(error));
-	text_add(&t, strict ? "; stopped, because of --strict\n" : "; ports are not mapped in this program\n");
+	text_add(&t, stop ? "; stopped, because of --strict\n" : "; ports are not mapped in this program\n");
 	text_end(&t);
 	sys3(SYS_write, 2, line, text_length(line));
-	if (strict)
+	if (stop)
 		sys1(SYS_exit_group, EXIT_STRICT);
 }
 
@@ -186,14 +187,14 @@ static void join_cluster(struct ps_scope *run)
 	}
 }
 
-static bool open_space(const char *path, bool strict)
+static bool open_space(const char *path, bool stop)
 {
-	int error = space_open(&space_memory, path);
+	int error = space_map(&space_memory, path);
 
 	inherit = true;
 	inheritance.library = library_path[0] ? library_path : NULL;
 	if (error) {
-		complain(path, error, strict);
+		complain(path, error, stop);
 		return false;
 	}
 	text_copy(run_path, sizeof(run_path), path);
@@ -216,9 +217,8 @@ static void start(char *const *environment)
 	} else {
 		find_library(s.preload);
 		if (open_space(s.run, s.strict)) {
-			if (s.cluster)
-				join_cluster(space_memory.run);
-			active = &space_memory;
+			strict = s.strict;
+			cluster = s.cluster;
 			next = STAGE_MAPPED;
 		}
 	}
@@ -231,6 +231,26 @@ static void init(char *const *environment)
 
 	if (atomic_compare_exchange_strong(&stage, &expected, STAGE_WORKING))
 		start(environment);
+}
+
+/* The first call that needs the space. Every thread that gets here finds the same answer, so none waits for another. */
+static struct ps_space *verify(void)
+{
+	struct ps_space *space = &space_memory;
+	int error = space_verify(space);
+
+	if (error) {
+		space = NULL;
+		inheritance.run = NULL;
+	}
+	/* Another network namespace is another host, with ports of its own: nothing to complain of. */
+	if (error && error != -EXDEV)
+		complain(run_path, error, strict);
+	if (space && cluster)
+		join_cluster(space->run);
+	active = space;
+	atomic_store_explicit(&stage, STAGE_READY, memory_order_release);
+	return space;
 }
 
 /* Without `portshim run` or `exec`: the first call that needs a space makes a run of its own for this process and its
@@ -247,20 +267,9 @@ static struct ps_space *start_bare(void)
 	if (error)
 		complain(path, error, false);
 	else if (open_space(path, false))
-		active = &space_memory;
+		return verify();
 	atomic_store_explicit(&stage, STAGE_READY, memory_order_release);
-	return active;
-}
-
-/* Another network namespace is another host, with ports of its own. Every thread that gets here finds the same answer, so
- * none has to wait for another. */
-static struct ps_space *check_netns(void)
-{
-	struct ps_space *space = space_same_netns(&space_memory) ? &space_memory : NULL;
-
-	active = space;
-	atomic_store_explicit(&stage, STAGE_READY, memory_order_release);
-	return space;
+	return NULL;
 }
 
 struct ps_space *shim_enter(void)
@@ -274,7 +283,7 @@ struct ps_space *shim_enter(void)
 		init(&environ ? environ : NULL);
 		return shim_enter();
 	case STAGE_MAPPED:
-		return check_netns();
+		return verify();
 	case STAGE_BARE:
 		return start_bare();
 	default:

@@ -2,9 +2,10 @@
 
 #include "../core/sys.h"
 
-/* Weak and without a version: where libc has no dlsym of its own (glibc before 2.34, with libdl not loaded) the raw system
- * calls stay, and the library can be loaded into any process. */
+/* Weak and without a version, so that the library can be loaded into any process. Before 2.34 glibc had dlsym in libdl,
+ * which may not be there, but what it calls was in libc even then. With neither the raw system calls stay. */
 extern void *dlsym(void *, const char *) __attribute__((weak));
+extern void *_dl_sym(void *, const char *, void *) __attribute__((weak));
 #define NEXT ((void *)-1L) /* RTLD_NEXT */
 
 int real_fail(int error)
@@ -94,31 +95,14 @@ static int raw_recvmmsg(int fd, struct mmsghdr *m, unsigned count, int flags, st
 	return (int)finish(sys5(SYS_recvmmsg, fd, m, count, flags, timeout));
 }
 
-static int raw_bindresvport(int fd, struct sockaddr_in *a)
-{
-	(void)fd;
-	(void)a;
-	return real_fail(ENOSYS);
-}
-
 static long raw_syscall(long nr, long a, long b, long c, long d, long e, long f)
 {
 	return finish(sys_call(nr, a, b, c, d, e, f));
 }
 
-static int raw_execve(const char *path, char *const *argv, char *const *envp)
-{
-	return (int)finish(sys3(SYS_execve, path, argv, envp));
-}
-
-static int raw_execveat(int fd, const char *path, char *const *argv, char *const *envp, int flags)
+int real_raw_execveat(int fd, const char *path, char *const *argv, char *const *envp, int flags)
 {
 	return (int)finish(sys5(SYS_execveat, fd, path, argv, envp, flags));
-}
-
-static int raw_fexecve(int fd, char *const *argv, char *const *envp)
-{
-	return raw_execveat(fd, "", argv, envp, 0x1000 /* AT_EMPTY_PATH */);
 }
 
 struct shim_real real = {
@@ -136,31 +120,21 @@ struct shim_real real = {
 	.recvfrom_chk = raw_recvfrom_chk,
 	.recvmsg = raw_recvmsg,
 	.recvmmsg = raw_recvmmsg,
-	.bindresvport = raw_bindresvport,
 	.syscall = raw_syscall,
-	.execve = raw_execve,
-	.execveat = raw_execveat,
-	.fexecve = raw_fexecve,
-	/* No raw form: a search of PATH and spawning are libc's own work. Their hooks answer ENOSYS before init. */
-	.execvpe = NULL,
-	.posix_spawn = NULL,
-	.posix_spawnp = NULL,
 };
-
-#define RESOLVE(name) resolve((void **)&real.name, #name)
 
 static void resolve(void **slot, const char *name)
 {
-	void *found = dlsym(NEXT, name);
+	void *found = dlsym ? dlsym(NEXT, name) : _dl_sym ? _dl_sym(NEXT, name, (void *)real_resolve) : NULL;
 
 	if (found)
 		*slot = found;
 }
 
+#define RESOLVE(name) resolve((void **)&real.name, #name)
+
 void real_resolve(void)
 {
-	if (!dlsym)
-		return;
 	RESOLVE(bind);
 	RESOLVE(listen);
 	RESOLVE(connect);
@@ -175,12 +149,12 @@ void real_resolve(void)
 	resolve((void **)&real.recvfrom_chk, "__recvfrom_chk");
 	RESOLVE(recvmsg);
 	RESOLVE(recvmmsg);
-	RESOLVE(bindresvport);
 	RESOLVE(syscall);
-	RESOLVE(execve);
-	RESOLVE(execveat);
-	RESOLVE(execvpe);
-	RESOLVE(fexecve);
-	RESOLVE(posix_spawn);
-	RESOLVE(posix_spawnp);
+}
+
+bool real_resolve_late(void **slot, const char *name)
+{
+	if (!*slot)
+		resolve(slot, name);
+	return *slot != NULL;
 }

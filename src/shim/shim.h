@@ -41,12 +41,14 @@ struct shim_real {
 	ssize_t (*recvfrom_chk)(int, void *, size_t, size_t, int, struct sockaddr *, socklen_t *);
 	ssize_t (*recvmsg)(int, struct msghdr *, int);
 	int (*recvmmsg)(int, struct mmsghdr *, unsigned, int, struct timespec *);
-	int (*bindresvport)(int, struct sockaddr_in *);
 	long (*syscall)(long, long, long, long, long, long, long);
+
+	/* Found with the first call (REAL_LATE), NULL until then: a process that never spawns does not pay for the look-up. */
 	int (*execve)(const char *, char *const *, char *const *);
 	int (*execveat)(int, const char *, char *const *, char *const *, int);
-	int (*execvpe)(const char *, char *const *, char *const *);
 	int (*fexecve)(int, char *const *, char *const *);
+	int (*execvpe)(const char *, char *const *, char *const *);
+	int (*bindresvport)(int, struct sockaddr_in *);
 	int (*posix_spawn)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
 			   char *const *, char *const *);
 	int (*posix_spawnp)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
@@ -55,8 +57,13 @@ struct shim_real {
 
 extern struct shim_real real;
 
-/* Looks up the real functions. Once, at init: dlsym may allocate. */
+/* Looks up the real functions of the socket calls. Once, at init: dlsym may allocate, and these are async-signal-safe. */
 void real_resolve(void);
+
+/* True if real.name is known, looking it up if it is not. */
+bool real_resolve_late(void **slot, const char *name);
+int real_raw_execveat(int fd, const char *path, char *const *argv, char *const *envp, int flags);
+#define REAL_LATE(name) real_resolve_late((void **)&real.name, #name)
 
 /* Sets errno and returns -1: a refusal that the kernel did not make itself. */
 int real_fail(int error);
