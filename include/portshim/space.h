@@ -35,7 +35,7 @@ struct ps_scope_spec {
 	const char *directory;
 	const char *discovery; /* absolute path of the discovery file */
 	uint32_t flags;
-	uint32_t chain[PS_CHAIN_MAX]; /* run only */
+	uint32_t chain[PS_CHAIN_MAX]; /* run only: its environment is the first one in it */
 	uint64_t root;         /* run only */
 	const void *plan;      /* run only; copied */
 	uint32_t plan_size;

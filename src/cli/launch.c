@@ -331,13 +331,8 @@ static int create_run(struct ps_launch *launch, struct ps_scope_spec *spec, uint
 	spec->plan_size = launch->plan ? launch->plan->size : 0;
 	error = space_create_run(launch->runtime, spec, launch->run_path, &run);
 	if (!error) {
-		run->env = launch->env; /* not chain[0], for a run inside a run of the same environment */
 		space_close_scope(run);
 		error = space_open(&launch->space, launch->run_path);
-		if (!error && !space_same_netns(&launch->space)) {
-			space_close(&launch->space);
-			error = -EXDEV;
-		}
 		if (error)
 			unlink(launch->run_path);
 	}

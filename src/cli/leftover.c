@@ -171,13 +171,10 @@ static bool remove_run(const char *runtime, uint32_t id)
 		return space_unlink_scope(runtime, id) == 0;
 	if (error)
 		return false;
-	if (!space_same_netns(&space))
-		goto out;
 	if (registry_sweep(space.host, space.run, space.env, true))
 		tidy_redraw(&space);
 	if (!has_records(&space))
 		removed = space_unlink_scope(runtime, id) == 0;
-out:
 	space_close(&space);
 	return removed;
 }

@@ -414,6 +414,15 @@ int space_open_env(const char *runtime, const struct ps_scope_spec *spec, struct
 	return error == -EEXIST ? space_open_scope(runtime, id, scope) : error;
 }
 
+/* A run inside a run of the same environment has the outer run before its environment. */
+static uint32_t own_env(const uint32_t *chain)
+{
+	for (int i = 0; i < PS_CHAIN_MAX && chain[i]; i++)
+		if (chain[i] & PS_ENV_BIT)
+			return chain[i];
+	return 0;
+}
+
 int space_create_run(const char *runtime, const struct ps_scope_spec *spec, char *path, struct ps_scope **scope)
 {
 	int error = -EEXIST;
@@ -423,7 +432,7 @@ int space_create_run(const char *runtime, const struct ps_scope_spec *spec, char
 
 		if (id == 0)
 			continue;
-		error = make_scope(runtime, spec, id, spec->chain[0], scope);
+		error = make_scope(runtime, spec, id, own_env(spec->chain), scope);
 		if (!error)
 			space_scope_path(runtime, id, path);
 	}
