@@ -51,8 +51,12 @@ int space_runtime(char *directory, char *const *environment);
  * -EXDEV: of another network namespace, whose ports are not ours. */
 int space_open_host(const char *runtime, struct ps_host **host);
 
-/* The id of the environment with this key. Pure. */
-uint32_t space_env_id(const char *key);
+/* A hash that spreads similar texts over all bits. Pure. */
+uint32_t space_hash(const char *text);
+
+/* The id that the environment with this key has, or would get if it were made now: its hash, or the next free number
+ * where another environment has that. */
+uint32_t space_env_id(const char *runtime, const char *key);
 
 /* Opens the environment, making it if it is not there. */
 int space_open_env(const char *runtime, const struct ps_scope_spec *spec, struct ps_scope **scope);

@@ -54,7 +54,7 @@ static int print_environments(void)
 		char key[PS_NAME_MAX + 8];
 
 		snprintf(key, sizeof(key), "name:%s", state.scopes[i]->name);
-		if (state.scopes[i]->id == space_env_id(key))
+		if (state.scopes[i]->id == space_env_id(state.runtime, key))
 			names[count++] = state.scopes[i]->name;
 	}
 	qsort(names, count, sizeof(*names), compare);

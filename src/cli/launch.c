@@ -293,7 +293,7 @@ static int open_environment(struct ps_launch *launch, const struct ps_scope *out
 	if (stays) {
 		error = space_open_scope(launch->runtime, outer->env, env);
 	} else {
-		place_discovery(project, launch->runtime, space_env_id(project->key), discovery);
+		place_discovery(project, launch->runtime, space_env_id(launch->runtime, project->key), discovery);
 		*spec = (struct ps_scope_spec){
 			.key = project->key,
 			.name = project->name,

@@ -51,7 +51,7 @@ bool nest_stays(const char *runtime, const struct ps_scope *outer, const struct 
 		return false;
 	snprintf(key, sizeof(key), "name:%s", env->name);
 	stays = env->flags & PS_SCOPE_PRIVATE ||
-		(space_env_id(key) == env->id && strncmp(project->key, "name:", 5) != 0);
+		(space_env_id(runtime, key) == env->id && strncmp(project->key, "name:", 5) != 0);
 	space_close_scope(env);
 	return stays;
 }

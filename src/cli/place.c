@@ -84,7 +84,7 @@ static void component(const char *name, char *text, size_t size)
 	}
 	text[n] = '\0';
 	if (changed)
-		snprintf(text + n, size - n, "-%08x", space_env_id(name));
+		snprintf(text + n, size - n, "-%08x", space_hash(name));
 }
 
 void place_discovery(const struct ps_project *project, const char *runtime, uint32_t env, char *path)

@@ -61,7 +61,7 @@ int target_open(struct ps_target *t, const struct ps_project_options *o, struct 
 			result = compile(t, error);
 		if (result)
 			return result;
-		t->env = space_env_id(t->project.key);
+		t->env = space_env_id(t->runtime, t->project.key);
 		t->name = t->project.name;
 		t->directory = t->project.directory;
 	}

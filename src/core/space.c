@@ -24,6 +24,7 @@
 #include "sys.h"
 #include "text.h"
 
+#define ENV_PROBES 16 /* more environments with one 31-bit hash than anybody will have */
 #define NAME_ROOM 32 /* for "/env-XXXXXXXX" and the temporary names */
 
 _Static_assert(offsetof(struct ps_scope, requested) == 4096, "the tables start on a page of their own");
@@ -291,16 +292,46 @@ int space_open_host(const char *runtime, struct ps_host **host)
 
 /* ---- scopes ---- */
 
-uint32_t space_env_id(const char *key)
+uint32_t space_hash(const char *text)
 {
 	uint32_t hash = 2166136261u; /* FNV-1a, then mixed so that similar names differ in all bits */
 
-	for (; *key; key++)
-		hash = (hash ^ (unsigned char)*key) * 16777619u;
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * 16777619u;
 	hash ^= hash >> 16;
 	hash *= 0x7feb352du;
 	hash ^= hash >> 15;
-	return hash | PS_ENV_BIT;
+	return hash;
+}
+
+/* FNV-1a, 64 bits. Never 0. */
+static uint64_t key_hash(const char *key)
+{
+	uint64_t hash = UINT64_C(14695981039346656037);
+
+	for (; *key; key++)
+		hash = (hash ^ (unsigned char)*key) * UINT64_C(1099511628211);
+	return hash ? hash : 1;
+}
+
+uint32_t space_env_id(const char *runtime, const char *key)
+{
+	uint32_t first = space_hash(key);
+	uint64_t wanted = key_hash(key);
+
+	for (uint32_t i = 0; i < ENV_PROBES; i++) {
+		uint32_t id = (first + i) | PS_ENV_BIT;
+		struct ps_scope *scope;
+		bool namesake;
+
+		if (space_open_scope(runtime, id, &scope) != 0)
+			return id;
+		namesake = scope->key != wanted;
+		space_close_scope(scope);
+		if (!namesake)
+			return id;
+	}
+	return first | PS_ENV_BIT;
 }
 
 static int check_scope(const struct ps_scope *s, uint32_t id, uint64_t size)
@@ -365,6 +396,7 @@ static int describe(struct ps_scope *s, const struct ps_scope_spec *spec, uint32
 	s->env = env;
 	s->flags = spec->flags;
 	s->root = spec->root;
+	s->key = spec->key ? key_hash(spec->key) : 0;
 	s->created = now();
 	s->plan_size = spec->plan_size;
 	memcpy(s->chain, spec->chain, sizeof(s->chain));
@@ -405,7 +437,7 @@ static int make_scope(const char *runtime, const struct ps_scope_spec *spec, uin
 
 int space_open_env(const char *runtime, const struct ps_scope_spec *spec, struct ps_scope **scope)
 {
-	uint32_t id = space_env_id(spec->key);
+	uint32_t id = space_env_id(runtime, spec->key);
 	int error = space_open_scope(runtime, id, scope);
 
 	if (error != -ENOENT)

@@ -56,16 +56,16 @@ static void set_option(long fd, int level, int name, int value)
 
 /* True if somebody holds the address. TIME_WAIT does not count (SO_REUSEADDR), which only TCP has; for UDP the option
  * would hide sockets that share. */
-static bool held(const struct attempt *t, const struct ps_address *a)
+static bool held(const struct attempt *t, const struct ps_address *a, unsigned protocol)
 {
 	int family = a->u.any.sa_family;
-	int type = t->protocol == PS_TCP ? SOCK_STREAM : SOCK_DGRAM;
+	int type = protocol == PS_TCP ? SOCK_STREAM : SOCK_DGRAM;
 	long fd = sys3(SYS_socket, family, type | SOCK_CLOEXEC, 0);
 	long result;
 
 	if (fd < 0)
 		return false;
-	if (t->protocol == PS_TCP)
+	if (protocol == PS_TCP)
 		set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (family == AF_INET6 && address_locality(a) == PS_WILDCARD)
 		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !(t->dual_stack && t->address.u.any.sa_family == AF_INET6));
@@ -74,13 +74,24 @@ static bool held(const struct attempt *t, const struct ps_address *a)
 	return result == -EADDRINUSE;
 }
 
+/* A number that a service needs for both protocols is no good if one is taken. UDP without a declaration is checked for
+ * TCP as well: such servers (DNS, for one) often bind both, and a UDP bind is no hot path. */
+static bool needs_both(const struct attempt *t)
+{
+	return t->protocol == PS_UDP || (t->rules.service && t->rules.service->protocols == (PS_TCP | PS_UDP));
+}
+
 static bool rivals(const struct attempt *t)
 {
+	unsigned other = t->protocol ^ (PS_TCP | PS_UDP);
 	struct ps_address twin;
+	bool has_twin = !t->dual_stack && address_twin(&t->address, &twin);
 
-	if (!t->dual_stack && address_twin(&t->address, &twin) && held(t, &twin))
+	if (has_twin && held(t, &twin, t->protocol))
 		return true;
-	return t->reuse_port && held(t, &t->address);
+	if (t->reuse_port && held(t, &t->address, t->protocol))
+		return true;
+	return needs_both(t) && (held(t, &t->address, other) || (has_twin && held(t, &twin, other)));
 }
 
 /* ---- trying it ---- */

@@ -7,7 +7,7 @@ static int connect_routed(int fd, const struct sockaddr *address, socklen_t leng
 
 	if (!space || !route_read(&a, address, length))
 		return real.connect(fd, address, length);
-	switch (route_out(space, &a)) {
+	switch (route_out(space, fd, &a)) {
 	case ROUTE_MOVED:
 		return real.connect(fd, &a.u.any, a.length);
 	case ROUTE_REFUSED:

@@ -37,14 +37,24 @@ static bool is_local(const struct ps_address *a)
 	}
 }
 
-enum shim_route route_out(struct ps_space *space, struct ps_address *a)
+/* True if the assignment serves the protocol of the call. One that is held and not recorded yet may come to serve any. */
+static bool serves(const struct ps_space *space, uint16_t actual, int fd)
+{
+	unsigned protocols = space->host->record[actual].protocols;
+
+	if (protocols == 0 || protocols == (PS_TCP | PS_UDP))
+		return true;
+	return protocols & (fd < 0 ? PS_UDP : publish_protocol(fd));
+}
+
+enum shim_route route_out(struct ps_space *space, int fd, struct ps_address *a)
 {
 	uint16_t port = address_port(a);
 	uint16_t actual = registry_forward(space, port);
 
 	if (actual == port)
 		return ROUTE_PASS;
-	if (actual) {
+	if (actual && serves(space, actual, fd)) {
 		if (!is_local(a))
 			return ROUTE_PASS;
 		if (shared_bit(direct, actual))

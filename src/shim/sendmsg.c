@@ -18,7 +18,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 	if (!space || !kernel_readable(message, sizeof(*message)) || !message->msg_name ||
 	    !route_read(&a, message->msg_name, message->msg_namelen))
 		return real.sendmsg(fd, message, flags);
-	switch (route_out(space, &a)) {
+	switch (route_out(space, flags & MSG_FASTOPEN ? fd : -1, &a)) {
 	case ROUTE_MOVED:
 		copy = *message;
 		copy.msg_name = &a.u;

@@ -7,7 +7,7 @@ EXPORT ssize_t sendto(int fd, const void *data, size_t size, int flags, ADDRESS_
 
 	if (!space || !route_read(&a, PLAIN(address), length))
 		return real.sendto(fd, data, size, flags, PLAIN(address), length);
-	switch (route_out(space, &a)) {
+	switch (route_out(space, flags & MSG_FASTOPEN ? fd : -1, &a)) {
 	case ROUTE_MOVED:
 		return real.sendto(fd, data, size, flags, &a.u.any, a.length);
 	case ROUTE_REFUSED:

@@ -93,8 +93,9 @@ enum shim_route { ROUTE_PASS, ROUTE_MOVED, ROUTE_REFUSED };
 /* Reads a program's address into *a. False if the call is none of ours: the kernel judges the original. */
 bool route_read(struct ps_address *a, const struct sockaddr *address, socklen_t length);
 
-/* Where a client's destination leads; on ROUTE_MOVED *a has the actual port. */
-enum shim_route route_out(struct ps_space *space, struct ps_address *a);
+/* Where a client's destination leads; on ROUTE_MOVED *a has the actual port. `fd` is the socket of a connect; -1: the call
+ * sends a datagram. */
+enum shim_route route_out(struct ps_space *space, int fd, struct ps_address *a);
 
 /* The room that a caller's address buffer has, read before the call; 0 if there is no buffer. False: the pointers are
  * bad, and the kernel shall say so. */
