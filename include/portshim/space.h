@@ -3,7 +3,8 @@
  *
  * The runtime directory is the first usable of $PORTSHIM_RUNTIME_DIR, /dev/shm/portshim-UID, $XDG_RUNTIME_DIR/portshim and
  * /tmp/portshim-UID: /dev/shm comes before XDG_RUNTIME_DIR, because all of a user's logins must agree on one. It is
- * the user's own, mode 0700. Nothing is opened through a symlink, and no file of another owner or version is believed.
+ * the user's own, mode 0700, and has a subdirectory net-INODE for each network namespace, because each is a host with ports of
+ * its own (not so in $PORTSHIM_RUNTIME_DIR, which is used as it is). Nothing is opened through a symlink, and no file of another owner or version is believed.
  */
 #ifndef PORTSHIM_SPACE_H
 #define PORTSHIM_SPACE_H

@@ -95,6 +95,21 @@ static void user_directory(char *path, const char *prefix)
 	text_end(&t);
 }
 
+/* A network namespace is a host of its own, with a table of its own. */
+static int enter_netns(char *path)
+{
+	struct ps_text t = text_start(path, PS_RUNTIME_MAX);
+	uint64_t netns = kernel_netns();
+
+	if (!netns)
+		return 0;
+	t.at += text_length(path);
+	text_add(&t, "/net-");
+	text_number(&t, netns);
+	text_end(&t);
+	return t.cut ? -ENAMETOOLONG : usable(path);
+}
+
 int space_runtime(char *directory, char *const *environment)
 {
 	const char *chosen = variable(environment, "PORTSHIM_RUNTIME_DIR");
@@ -120,6 +135,8 @@ int space_runtime(char *directory, char *const *environment)
 	}
 	if (error)
 		error = first;
+	else
+		error = enter_netns(path);
 out:
 	if (!error)
 		text_copy(directory, PS_RUNTIME_MAX, path);
