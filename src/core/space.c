@@ -472,10 +472,29 @@ static uint32_t own_env(const uint32_t *chain)
 	return 0;
 }
 
+/* The processes of a run only ever map the table. */
+static int provide_host(const char *runtime)
+{
+	char path[PS_RUNTIME_MAX + NAME_ROOM];
+	struct ps_host *host;
+	int error;
+
+	join(path, sizeof(path), runtime, "host");
+	if (sys3(SYS_faccessat, AT_FDCWD, path, 0) == 0)
+		return 0;
+	error = space_open_host(runtime, &host);
+	if (!error)
+		unmap(host, sizeof(*host));
+	return error;
+}
+
 int space_create_run(const char *runtime, const struct ps_scope_spec *spec, char *path, struct ps_scope **scope)
 {
-	int error = -EEXIST;
+	int error = provide_host(runtime);
 
+	if (error)
+		return error;
+	error = -EEXIST;
 	for (int tries = 0; error == -EEXIST && tries < 100; tries++) {
 		uint32_t id = random_id() & ~PS_ENV_BIT;
 
