@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #define HEARTBEAT_MS 10000 /* three times faster than the 30 s after which readers call a file stale */
+#define GRACE_MS 100       /* for processes that are just about to end when the program does */
 
 /* PORTSHIM_HEARTBEAT_MS is for the tests, which cannot wait that long. */
 static int heartbeat(void)
@@ -120,6 +121,23 @@ static void look_after(struct ps_keeper *keeper)
 	}
 }
 
+/* A script that kills its server and ends leaves it dying behind: a moment later there is nothing left to be kept. Only
+ * waited for where something would be left on record. */
+static void wait_for_dying(struct ps_keeper *keeper)
+{
+	int64_t end = now_ms() + GRACE_MS;
+
+	while (!keeper->alone && (keeper->recorded || keeper->space->env->flags & PS_SCOPE_PRIVATE)) {
+		struct pollfd fd = { keeper->signals, POLLIN, 0 };
+		int64_t left = end - now_ms();
+
+		if (left <= 0 || poll(&fd, 1, (int)left) < 0)
+			break;
+		signals_read(keeper);
+		signals_reap(keeper);
+	}
+}
+
 int keeper_run(struct ps_keeper *keeper, char *const *argv)
 {
 	int error = start_program(keeper, argv);
@@ -137,6 +155,7 @@ int keeper_run(struct ps_keeper *keeper, char *const *argv)
 		keeper->ended = true;
 	if (keeper->space) {
 		notices_update(keeper);
+		wait_for_dying(keeper);
 		tidy_end(keeper);
 	}
 	return 0;

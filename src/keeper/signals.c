@@ -91,7 +91,7 @@ void signals_read(struct ps_keeper *keeper)
 	struct signalfd_siginfo info;
 
 	while (read(keeper->signals, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo != SIGCHLD && is_meant_for_program(keeper, &info))
+		if (info.ssi_signo != SIGCHLD && !keeper->ended && is_meant_for_program(keeper, &info))
 			pass_on(keeper, &info);
 	}
 }

@@ -93,11 +93,13 @@ def test_inner_group_kill(place):
     """kill 0 from inside the run reaches the program once, and the keeper keeps out of it"""
     program = TRAP.replace('print("ready", flush=True)', """
 print("ready", flush=True)
+read, write = os.pipe()
 if os.fork() == 0:
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    os.close(write)
     os.kill(0, signal.SIGUSR1)
+    os.read(read, 1)
     os._exit(0)
-os.wait()
 """)
     child = place.start("run", "--", PYTHON, "-c", program, start_new_session=True)
     same(line(child.stdout), "ready\n")
