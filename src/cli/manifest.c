@@ -256,6 +256,8 @@ static void build_ports(struct builder *b, struct ps_manifest_service *s, const 
 
 	for (const cJSON *item = NULL; (item = manifest_judge_port_item(raw, item)) != NULL;)
 		count++;
+	if (!count)
+		return;
 	s->ports = make(b, count, sizeof(*s->ports));
 	for (const cJSON *item = NULL; s->ports && (item = manifest_judge_port_item(raw, item)) != NULL;)
 		s->ports[s->port_count++] = (uint16_t)manifest_judge_port(b->profile, raw, item);
@@ -273,6 +275,15 @@ static void build_env(struct builder *b, struct ps_manifest_service *s, const cJ
 		env->name = copy(b, env->own ? item->valuestring : item->string);
 		env->template = copy(b, env->own ? "{port}" : item->valuestring);
 	}
+}
+
+static void build_conflicts(struct builder *b, struct ps_manifest_service *s, const cJSON *value)
+{
+	if (!value)
+		return;
+	s->conflicts = make(b, count_children(value), sizeof(*s->conflicts));
+	for (const cJSON *item = value->child; s->conflicts && item; item = item->next)
+		s->conflicts[s->conflict_count++] = copy(b, item->valuestring);
 }
 
 static void build_match(struct builder *b, struct ps_manifest_service *s, const cJSON *value)
@@ -307,10 +318,7 @@ static void build_service(struct builder *b, struct ps_manifest_service *s, cons
 	build_match(b, s, value[PS_KEY_MATCH]);
 	s->discovery = copy_path(b, value[PS_KEY_DISCOVERY]);
 	build_env(b, s, value[PS_KEY_ENV]);
-	s->conflicts = make(b, count_children(value[PS_KEY_CONFLICTS]), sizeof(*s->conflicts));
-	for (const cJSON *item = value[PS_KEY_CONFLICTS] ? value[PS_KEY_CONFLICTS]->child : NULL; s->conflicts && item;
-	     item = item->next)
-		s->conflicts[s->conflict_count++] = copy(b, item->valuestring);
+	build_conflicts(b, s, value[PS_KEY_CONFLICTS]);
 	s->protocols = (uint8_t)manifest_judge_protocols(value[PS_KEY_PROTOCOL]);
 	s->external = bool_of(value[PS_KEY_EXTERNAL], false);
 	s->report = report_of(value[PS_KEY_REPORT], m->report);
@@ -734,6 +742,7 @@ struct ps_plan *manifest_compile(const struct ps_manifest *manifest, const uint6
 		const struct ps_manifest_service *s = &manifest->services[i];
 
 		compile_service(&c, manifest, s, &services[i]);
+		plan->heirs |= s->inherits >= 0;
 		services[i].ports = used;
 		for (size_t k = 0; k < s->port_count; k++, used++) {
 			ports[used] = s->ports[k];

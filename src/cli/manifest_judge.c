@@ -168,9 +168,12 @@ char *manifest_judge_path(const struct ps_raw *raw, const char *path)
 static void report_unknown(struct ps_raw *raw, const cJSON *item, const char *code, const char *what, const char *name,
 			   const struct ps_raw_name *names, size_t count)
 {
-	const char **list = calloc(count + 1, sizeof(*list)), *near = NULL;
+	const char **list, *near = NULL;
 	char hint[128], text[80];
 
+	if (raw->found.count >= PS_DIAGNOSTICS_MAX)
+		return; /* looking for something similar takes time */
+	list = calloc(count + 1, sizeof(*list));
 	for (size_t i = 0; list && i < count; i++)
 		list[i] = names[i].name;
 	if (list)

@@ -36,7 +36,6 @@
 #define FEW 16
 #define QUOTE_MAX 80
 
-#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
 
 #define NAME_RULE "expected 1 to 63 letters, digits, `_`, `.` or `-`, not beginning with `.` or `-`"
@@ -227,6 +226,22 @@ static void report_twice(struct ps_raw *raw, const cJSON *item, const cJSON *fir
 			    output_clean(text, sizeof(text), child_name(item, keys)), manifest_raw_line(raw, first));
 }
 
+/* Reports names that are the same, in the sorted names of a parent's children. True if there are none. */
+static bool check_neighbours(struct ps_raw *raw, const cJSON *parent, bool keys, const struct ps_raw_name *names,
+			     size_t count)
+{
+	bool good = true;
+
+	for (size_t i = 1; names && i < count; i++) {
+		if (strcmp(names[i].name, names[i - 1].name) != 0)
+			continue;
+		good = false;
+		if (raw->found.count < PS_DIAGNOSTICS_MAX)
+			report_twice(raw, child_at(parent, names[i].index), child_at(parent, names[i - 1].index), keys);
+	}
+	return good;
+}
+
 /* Reports keys of an object (strings of an array) that stand in it more than once. True if there are none. */
 static bool check_unique(struct ps_raw *raw, const cJSON *parent, bool keys)
 {
@@ -247,14 +262,7 @@ static bool check_unique(struct ps_raw *raw, const cJSON *parent, bool keys)
 	if (count <= FEW && good)
 		return true;
 	names = sort_names(raw, parent, keys, &count);
-	good = true;
-	for (size_t i = 1; names && i < count; i++) {
-		if (strcmp(names[i].name, names[i - 1].name) != 0)
-			continue;
-		good = false;
-		if (raw->found.count < PS_DIAGNOSTICS_MAX)
-			report_twice(raw, child_at(parent, names[i].index), child_at(parent, names[i - 1].index), keys);
-	}
+	good = check_neighbours(raw, parent, keys, names, count);
 	free(names);
 	return good;
 }
@@ -291,12 +299,23 @@ long manifest_raw_range(const struct ps_raw *raw, const char *name)
 
 /* ---- forms of text ---- */
 
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_word(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_';
+}
+
 static bool is_name(const char *text)
 {
-	size_t length = strlen(text);
+	size_t length = 0;
 
-	return length >= 1 && length <= NAME_LENGTH && text[0] != '.' && text[0] != '-' &&
-	       strspn(text, LETTERS DIGITS "_.-") == length;
+	while (is_word(text[length]) || text[length] == '.' || text[length] == '-')
+		length++;
+	return text[length] == '\0' && length >= 1 && length <= NAME_LENGTH && text[0] != '.' && text[0] != '-';
 }
 
 /* Only digits would be a port: on the command line, and as a key of the discovery file. */
@@ -308,12 +327,16 @@ static bool is_service_name(const char *text)
 /* A range's name begins with a letter, so that "3000-" is a range gone wrong, not a name. */
 static bool is_range_name(const char *text)
 {
-	return is_name(text) && strspn(text, DIGITS) == 0;
+	return is_name(text) && !is_digit(text[0]);
 }
 
 static bool is_variable(const char *text)
 {
-	return text[0] != '\0' && strspn(text, DIGITS) == 0 && strspn(text, LETTERS DIGITS "_") == strlen(text);
+	size_t length = 0;
+
+	while (is_word(text[length]))
+		length++;
+	return text[length] == '\0' && length >= 1 && !is_digit(text[0]);
 }
 
 static bool is_clean(const char *text)
@@ -330,14 +353,14 @@ static bool is_clean(const char *text)
 /* A port as ranges have it: no sign, no leading zero. */
 static const char *span_port(const char *text, uint16_t *port)
 {
-	size_t length = strspn(text, DIGITS);
+	size_t length = 0;
 	unsigned value = 0;
 
-	if (length == 0 || length > 5 || text[0] == '0')
+	if (text[0] == '0')
 		return NULL;
-	for (size_t i = 0; i < length; i++)
-		value = value * 10 + (unsigned)(text[i] - '0');
-	if (value > 65535)
+	for (; is_digit(text[length]) && length <= 5; length++)
+		value = value * 10 + (unsigned)(text[length] - '0');
+	if (length == 0 || value > 65535)
 		return NULL;
 	*port = (uint16_t)value;
 	return text + length;
@@ -808,7 +831,8 @@ static bool read_services(struct ps_raw *raw, const cJSON *item)
 		return false;
 	}
 	raw->services = make(raw, count, sizeof(*raw->services));
-	if (!raw->services || !check_unique(raw, item, true))
+	raw->service_names = sort_names(raw, item, true, &count);
+	if (!raw->services || !check_neighbours(raw, item, true, raw->service_names, count))
 		good = false;
 	for (const cJSON *child = item->child; raw->services && child; child = child->next) {
 		struct ps_raw_service *service = &raw->services[raw->service_count++];
@@ -817,7 +841,6 @@ static bool read_services(struct ps_raw *raw, const cJSON *item)
 		if (!check_key(raw, child, is_service_name(child->string), NAME_RULE ", and not only digits"))
 			service->broken = true;
 	}
-	raw->service_names = sort_names(raw, item, true, &count);
 	for (size_t i = 1; raw->service_names && i < count; i++) {
 		if (strcmp(raw->service_names[i].name, raw->service_names[i - 1].name) == 0)
 			raw->services[raw->service_names[i].index].broken = true;
@@ -833,7 +856,8 @@ static bool read_ranges(struct ps_raw *raw, const cJSON *item)
 	if (!cJSON_IsObject(item))
 		return wrong_type(raw, item, "an object of ranges, like {\"frontend\": \"3000-3099\"}", NULL);
 	raw->ranges = make(raw, count, sizeof(*raw->ranges));
-	if (!raw->ranges || !check_unique(raw, item, true))
+	raw->range_names = sort_names(raw, item, true, &count);
+	if (!raw->ranges || !check_neighbours(raw, item, true, raw->range_names, count))
 		good = false;
 	for (const cJSON *child = item->child; raw->ranges && child; child = child->next) {
 		struct ps_raw_range *range = &raw->ranges[raw->range_count++];
@@ -843,7 +867,6 @@ static bool read_ranges(struct ps_raw *raw, const cJSON *item)
 		if (check_span(raw, child))
 			manifest_raw_span(child->valuestring, &range->first, &range->last);
 	}
-	raw->range_names = sort_names(raw, item, true, &count);
 	return good;
 }
 
@@ -859,9 +882,12 @@ static const struct field profile_fields[] = {
 
 static void report_unknown_service(struct ps_raw *raw, const cJSON *item)
 {
-	const char **names = make(raw, raw->service_count, sizeof(*names)), *near = NULL;
+	const char **names, *near = NULL;
 	char text[QUOTE_MAX], hint[128];
 
+	if (raw->found.count >= PS_DIAGNOSTICS_MAX)
+		return; /* looking for something similar takes time */
+	names = make(raw, raw->service_count, sizeof(*names));
 	for (size_t i = 0; names && i < raw->service_count; i++)
 		names[i] = raw->services[i].object->string;
 	if (names)
