@@ -66,7 +66,7 @@ check-$(1): $$($(1)_NEEDS)
 endef
 $(foreach s,$(SUITES),$(eval $(call suite_target,$(s))))
 
-bench: $(BENCH) $(PRODUCTS)
+bench: $(BENCH) $(T)/shim/with_ports $(PRODUCTS)
 	$(Q)/usr/bin/python3 tests/bench/run.py --build $(BUILD) $(BENCH_ARGS)
 
 # The sanitizers' builds have directories of their own; the shim itself cannot be preloaded with them (it has no libc).

@@ -25,9 +25,9 @@ way()
 	bare) set -- "$1" "$2" "$tests/shim/with_ports" 26 6 -- "$2" ;;
 	inert) set -- "$1" "$2" "$tests/shim/with_ports" 26 6 -- env PORTSHIM=off LD_PRELOAD="$shim" "$2" ;;
 	alone) set -- "$1" "$2" "$tests/shim/with_ports" --hold 26 6 -- env LD_PRELOAD="$shim" "$2" ;;
-	off) set -- "$1" "$2" "$tests/shim/with_ports" 26 6 -- "$portshim" exec --env "test-$$" -- \
+	off) set -- "$1" "$2" "$tests/shim/with_ports" 26 6 -- "$portshim" exec --strict --env "test-$$" -- \
 		env PORTSHIM=off "$2" ;;
-	*) set -- "$1" "$2" "$tests/shim/with_ports" --hold 26 6 -- "$portshim" exec --env "test-$$" -- "$2" ;;
+	*) set -- "$1" "$2" "$tests/shim/with_ports" --hold 26 6 -- "$portshim" exec --strict --env "test-$$" -- "$2" ;;
 	esac
 	log=$scratch/$1.log out=$scratch/$1.out directory=$scratch/$1
 	[ -d "$directory" ] || directory=$scratch

@@ -1,0 +1,376 @@
+#!/usr/bin/python3
+"""The benchmark: what portshim costs, as ratios to native, measured side by side.
+
+Every row is a workload of bench.c. For each variant (native again as a control, portshim, and the peers that are
+installed) a worker takes turns with a native one: batch by batch, in alternating order, pinned to one CPU. A pair of batches
+gives one ratio; the row shows the smallest, the median and the largest. Absolute times are never judged, except where a
+bar is a difference.
+
+The ports: with_ports holds some, as an outsider, so that portshim moves them, and keeps others free.
+"""
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SOCKET_WRAPPER = "/usr/lib/x86_64-linux-gnu/libsocket_wrapper.so"
+PROXYCHAINS = "/usr/lib/x86_64-linux-gnu/libproxychains.so.4"
+HELD, FREE = 16, 16
+
+
+class Failed(Exception):
+    """A variant that cannot do a workload."""
+
+
+class Worker:
+    """A process of bench.c that does batches on command."""
+
+    def __init__(self, prefix, environment, arguments, cpu):
+        environment = dict(os.environ, **environment)
+        environment["BENCH_CPU"] = "" if cpu is None else str(cpu)
+        self.process = subprocess.Popen(prefix + [BENCH] + [str(a) for a in arguments], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+                                        cwd=SCRATCH)
+        line = self.process.stdout.readline().strip()
+        if line != "ready":
+            self.process.stdin.close()
+            raise Failed(line or self.process.stderr.read().strip()[-200:] or "no answer")
+
+    def batch(self, count):
+        """Nanoseconds that `count` iterations took."""
+        try:
+            self.process.stdin.write(f"{count}\n")
+            self.process.stdin.flush()
+        except BrokenPipeError as error:
+            raise Failed("ended early") from error
+        line = self.process.stdout.readline().strip()
+        if not line.isdigit():
+            raise Failed(line or "ended early")
+        return int(line)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.stderr.close()
+        self.process.wait(30)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Row:
+    """One line of the table: a workload, and what is expected of portshim in it."""
+
+    def __init__(self, name, workload, bar=None, moved=False, extra=(), nanoseconds=None, absolute=None, pairs=1.0,
+                 pinned=True, count=None, commands=None, below=None, budget=None):
+        self.name, self.workload, self.bar, self.moved, self.extra = name, workload, bar, moved, list(extra)
+        self.nanoseconds = nanoseconds  # the difference may be at most this
+        self.absolute = absolute        # an iteration may take at most this
+        self.pairs = pairs              # factor on the number of pairs
+        self.pinned = pinned
+        self.count = count              # iterations in a batch; None: calibrated
+        self.commands = commands        # variant -> argv, where variants differ in what is spawned
+        self.below = below              # a variant whose ratio portshim's must be below
+        self.budget = budget            # iterations at most, over all batches of a worker
+
+
+def variants(portshim, runtime):
+    """What each variant puts before the worker, and into its environment."""
+    found = {
+        "native": ([], {}),
+        "control": ([], {}),
+        "portshim": ([portshim, "exec", "--strict", "--env", "bench", "--"], {"PORTSHIM_RUNTIME_DIR": runtime}),
+        "empty": ([], {"LD_PRELOAD": os.path.join(BUILD, "tests/bench/libempty.so")}),
+    }
+    if usable_namespace():
+        found["netns"] = (["unshare", "-rn", ONCE, "up"], {})
+    if os.path.exists(SOCKET_WRAPPER):
+        directory = os.path.join(SCRATCH, "wrapper")
+        os.makedirs(directory, exist_ok=True)
+        found["socket_wrapper"] = ([], {"LD_PRELOAD": SOCKET_WRAPPER, "SOCKET_WRAPPER_DIR": directory,
+                                        "SOCKET_WRAPPER_DEFAULT_IFACE": "1", "SOCKET_WRAPPER_MAX_SOCKETS": "4096"})
+    if os.path.exists(PROXYCHAINS):
+        path = os.path.join(SCRATCH, "proxychains.conf")
+        with open(path, "w", encoding="ascii") as f:
+            f.write("strict_chain\nquiet_mode\nlocalnet 127.0.0.0/255.0.0.0\n[ProxyList]\nsocks5 127.0.0.1 1080\n")
+        found["proxychains"] = ([], {"LD_PRELOAD": PROXYCHAINS, "PROXYCHAINS_CONF_FILE": path,
+                                     "PROXYCHAINS_QUIET_MODE": "1"})
+    if shutil.which("ip2unix"):
+        found["ip2unix"] = (["ip2unix", "-r", f"path={SCRATCH}/%p.sock"], {})
+    return found
+
+
+def usable_namespace():
+    return shutil.which("unshare") and subprocess.run(["unshare", "-rn", ONCE, "up", "true"], check=False,
+                                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def rows(portshim):
+    exec_true = {"native": ["true"], "control": ["true"], "portshim": [portshim, "exec", "--env", "bench", "--", "true"],
+                 "env": ["env", "true"], "unshare": ["unshare", "-rn", "true"],
+                 "netns": ["unshare", "-rn", ONCE, "up", "true"]}
+    run_true = dict(exec_true, portshim=[portshim, "run", "--env", "bench", "--", "true"])
+    return [
+        Row("1-byte ping-pong, read/write", "read-write", 1.015),
+        Row("1-byte ping-pong, send/recv", "send-recv", 1.015),
+        Row("connected UDP", "udp-connected", 1.015),
+        Row("open/dup/close", "open", 1.015),
+        Row("AF_UNIX connect", "unix-connect", 1.015),
+        Row("stream of 64 KiB messages", "stream", 1.02),
+        Row("accept + close", "accept", 1.02),
+        Row("accept + close, moved", "accept", 1.02, moved=True),
+        Row("connect + close", "connect", 1.03),
+        Row("connect + close, redirected", "connect", 1.03, moved=True),
+        Row("UDP sendto/recvfrom", "udp", 1.03),
+        Row("UDP sendto/recvfrom, redirected", "udp", 1.03, moved=True),
+        Row("getsockname", "getsockname", 1.06, nanoseconds=30),
+        Row("getsockname, moved", "getsockname", 1.06, moved=True, nanoseconds=30),
+        Row("getpeername", "getpeername", 1.06, nanoseconds=30),
+        Row("getpeername, redirected", "getpeername", 1.06, moved=True, nanoseconds=30),
+        Row("socket + bind + close", "bind", 1.08),
+        Row("socket + bind + close, moved", "bind", 1.08, moved=True),
+        Row("bind, a new port each time", "bind-new", 2.5, budget=7900),
+        Row("bind + listen + close, recorded", "listen", nanoseconds=100_000),
+        Row("the same, moved", "listen", moved=True, nanoseconds=100_000),
+        Row("the same, a new entry each time", "listen-new", nanoseconds=100_000, count=4, pairs=0.3),
+        Row("the same, with 1,000 entries", "listen-crowd", extra=[1000, 4000], absolute=1_000_000, count=4, pairs=0.3),
+        Row("connect from 4 threads", "threads", 1.15, moved=True, pinned=False),
+        Row("posix_spawn of true", "spawn", 1.15, extra=["true"], pairs=0.5),
+        Row("posix_spawn, binds once", "spawn", 1.18, extra=[ONCE, "bind", "PORT"], pairs=0.5),
+        Row("exec -- true", "spawn", 2.8, commands=exec_true, pairs=0.4),
+        Row("run -- true", "spawn", 5.0, commands=run_true, pairs=0.4, below="netns"),
+    ]
+
+
+def calibrate(worker, row, target):
+    """Iterations that take about `target` nanoseconds."""
+    if row.count:
+        return row.count
+    count = 1
+    while True:
+        spent = worker.batch(count)
+        if spent >= target / 2 or count >= 1 << 20 or (row.budget and count * 16 > row.budget):
+            break
+        count *= 2
+    count = max(1, int(count * target / max(spent, 1)))
+    return min(count, 100) if row.budget else count
+
+
+def open_worker(row, variant, table, ports, cpu):
+    """The worker of a variant; `ports` is where its own free (or held) ports start."""
+    if row.commands:
+        return Worker([], table["portshim"][1], ["spawn", 0] + row.commands[variant], cpu)
+    prefix, environment = table[variant]
+    if variant == "portshim":
+        environment = dict(environment)
+        name = "bench-" + re.sub("[^a-z0-9]+", "-", row.name.lower())
+        prefix = [name[:60].strip("-") if p == "bench" else p for p in prefix]
+    extra = [ports + 3 if e == "PORT" else e for e in row.extra]
+    port = 2000 if row.workload in ("bind-new", "listen-new", "listen-crowd") else ports
+    return Worker(prefix, environment, [row.workload, port] + extra, cpu if row.pinned else None)
+
+
+def compare(row, variant, table, settings):
+    """Pairs of batches of native and the variant: what there is to say about them."""
+    first_held, first_free = int(os.environ["PORTS_FIRST"]), int(os.environ["PORTS_CLOSED"])
+    ports = first_held if variant == "portshim" and row.moved else first_free + 4
+    pairs = max(5, int(settings.pairs * row.pairs))
+    with open_worker(row, "native", table, first_free, settings.cpu) as native:
+        count = calibrate(native, row, settings.target)
+        if row.budget:
+            pairs = min(pairs, (row.budget - 400) // count)
+        with open_worker(row, variant, table, ports, settings.cpu) as other:
+            native.batch(max(1, count // 4))
+            other.batch(max(1, count // 4))
+            times = []
+            for i in range(pairs):
+                if i % 2:
+                    there = other.batch(count)
+                    here = native.batch(count)
+                else:
+                    here = native.batch(count)
+                    there = other.batch(count)
+                times.append((here / count, there / count))
+    ratios = sorted(there / here for here, there in times)
+    return {
+        "native_ns": statistics.median(here for here, _ in times),
+        "ns": statistics.median(there for _, there in times),
+        "difference_ns": statistics.median(there - here for here, there in times),
+        "min": ratios[0], "median": statistics.median(ratios), "max": ratios[-1], "pairs": pairs, "count": count,
+    }
+
+
+def judge(row, result, others):
+    """True if portshim met the row's bar."""
+    good = True
+    if row.bar is not None:
+        good = result["median"] <= row.bar
+    if row.nanoseconds is not None:
+        good = good and result["difference_ns"] <= row.nanoseconds
+    if row.absolute is not None:
+        good = good and result["ns"] < row.absolute
+    if row.below and row.below in others and "median" in others[row.below]:
+        good = good and result["median"] < others[row.below]["median"]
+    return good
+
+
+def bar_text(row):
+    parts = []
+    if row.bar is not None:
+        parts.append(f"{row.bar:g}")
+    if row.nanoseconds is not None:
+        parts.append(f"+{row.nanoseconds:,} ns")
+    if row.absolute is not None:
+        parts.append(f"{row.absolute:,} ns")
+    if row.below:
+        parts.append(f"<{row.below}")
+    return ", ".join(parts)
+
+
+def print_line(name, result, bar, good, control, peers):
+    verdict = "" if good is None else "pass" if good else "FAIL"
+    told = " ".join(f"{n}={p['median']:.2f}" if "median" in p else f"{n}=-" for n, p in peers.items())
+    print(f"{name:33} {result['min']:7.3f} {result['median']:7.3f} {result['max']:7.3f} {result['difference_ns']:12,.0f}"
+          f"  {bar:>18} {verdict:4} {control['median']:8.3f}  {told}", flush=True)
+
+
+def measure(row, table, settings):
+    entry = {"name": row.name, "workload": row.workload, "moved": row.moved, "bar": row.bar,
+             "bar_ns": row.nanoseconds, "bar_absolute_ns": row.absolute}
+    names = [n for n in (row.commands or table) if n not in ("native", "control", "portshim")]
+    if not settings.peers:
+        names = [n for n in names if n == row.below]
+    try:
+        entry["control"] = compare(row, "control", table, settings)
+        entry["portshim"] = compare(row, "portshim", table, settings)
+    except Failed as failure:
+        print(f"{row.name:33} could not be measured: {failure}", flush=True)
+        entry.update(error=str(failure), good=False)
+        return entry
+    entry["peers"] = {}
+    few = argparse.Namespace(**vars(settings))
+    few.pairs = max(5, settings.pairs // 4)
+    for name in names:
+        try:
+            entry["peers"][name] = compare(row, name, table, few)
+        except Failed as failure:
+            entry["peers"][name] = {"error": str(failure)}
+    entry["good"] = judge(row, entry["portshim"], entry["peers"])
+    print_line(row.name, entry["portshim"], bar_text(row), entry["good"], entry["control"], entry["peers"])
+    return entry
+
+
+def memory(table, settings):
+    """Resident KiB that portshim adds to a process that has bound, listened and connected."""
+    first_held, first_free = int(os.environ["PORTS_FIRST"]), int(os.environ["PORTS_CLOSED"])
+
+    def resident(variant, port):
+        prefix, environment = table[variant]
+        done = subprocess.run(prefix + [BENCH, "memory", str(port)], env=dict(os.environ, **environment), cwd=SCRATCH,
+                              stdout=subprocess.PIPE, check=True)
+        return int(done.stdout)
+
+    native = statistics.median(resident("native", first_free) for _ in range(settings.repeats * 3))
+    shim = statistics.median(resident("portshim", first_held) for _ in range(settings.repeats * 3))
+    good = shim - native <= 200
+    print(f"{'resident memory added':33} {shim - native:.0f} KiB ({native:.0f} -> {shim:.0f}); bar 200 KiB"
+          f"  {'pass' if good else 'FAIL'}", flush=True)
+    return {"name": "resident memory added", "native_kib": native, "portshim_kib": shim, "bar_kib": 200, "good": good}
+
+
+def environments(portshim, runtime, settings, namespaces):
+    """All at once on one port, each checked by its own client; against as many network namespaces."""
+    port = os.environ["PORTS_FIRST"]
+    environment = dict(os.environ, PORTSHIM_RUNTIME_DIR=runtime)
+
+    def once(prefix):
+        done = subprocess.run([MANY, str(settings.environments), port] + prefix, env=environment, cwd=SCRATCH,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+        if not done.stdout.startswith("{"):
+            raise Failed(f"many: exit status {done.returncode}")
+        return json.loads(done.stdout)
+
+    shim, spaces = [], []
+    for round_number in range(settings.repeats):
+        shim.append(once([portshim, "exec", "--env", f"bench-{round_number}-%", "--"]))
+        if namespaces:
+            spaces.append(once(["unshare", "-rn", ONCE, "up"]))
+    right = min(s["right"] for s in shim)
+    wall = statistics.median(s["wall_ns"] for s in shim)
+    bind = statistics.median(s["bind_p50_ns"] for s in shim)
+    count = settings.environments
+    name = f"{count:,} environments on one port"
+    good = right == count
+    text = f"{right:,} of {count:,} right, {wall / 1e9:.2f} s"
+    if spaces:
+        theirs = statistics.median(s["wall_ns"] for s in spaces)
+        good = good and wall < theirs
+        text += f"; network namespaces: {min(s['right'] for s in spaces):,} right, {theirs / 1e9:.2f} s" \
+                f" (ratio {wall / theirs:.2f}, bar 1)"
+    print(f"{name:33} {text}  {'pass' if good else 'FAIL'}", flush=True)
+    print(f"{'bind p50 among those':33} {bind / 1000:.1f} us; bar 40 us  {'pass' if bind <= 40000 else 'FAIL'}", flush=True)
+    return [{"name": "environments", "count": count, "portshim": shim, "netns": spaces, "good": good},
+            {"name": "bind p50", "ns": bind, "bar_ns": 40000, "good": bind <= 40000}]
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Measure portshim against native and its peers.")
+    parser.add_argument("--build", default=os.path.join(TOP, "build"), help="the build directory")
+    parser.add_argument("--json", metavar="FILE", help="write everything as JSON, too")
+    parser.add_argument("--quick", action="store_true", help="few pairs, 100 environments: to see that it works")
+    parser.add_argument("--only", metavar="TEXT", help="only the rows whose name or workload contains this")
+    parser.add_argument("--no-peers", dest="peers", action="store_false", help="leave the peers out")
+    parser.add_argument("--pairs", type=int, help="pairs of batches for each row (101; with --quick 15)")
+    parser.add_argument("--check", action="store_true", help="exit status 1 if a bar was missed")
+    options = parser.parse_args()
+    global BUILD, BENCH, ONCE, MANY, SCRATCH
+    BUILD = os.path.abspath(options.build)
+    BENCH, ONCE, MANY = (os.path.join(BUILD, "tests/bench", n) for n in ("bench", "once", "many"))
+    portshim = os.path.join(BUILD, "portshim")
+    if "PORTS_FIRST" not in os.environ:
+        holder = os.path.join(BUILD, "tests/shim/with_ports")
+        os.execv(holder, [holder, "--hold", str(HELD), str(FREE), "--", sys.executable] + sys.argv)
+    for name in ("PORTSHIM_RUN", "PORTSHIM_ENV", "LD_PRELOAD"):
+        os.environ.pop(name, None)
+    cpus = sorted(os.sched_getaffinity(0))
+    settings = argparse.Namespace(pairs=options.pairs or (15 if options.quick else 101), peers=options.peers,
+                                  target=1_500_000 if options.quick else 4_000_000, cpu=cpus[-1],
+                                  repeats=1 if options.quick else 3, environments=100 if options.quick else 1000)
+    runtime = tempfile.mkdtemp(prefix="portshim-bench.", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+    SCRATCH = tempfile.mkdtemp(prefix="portshim-bench.")
+    results = []
+    try:
+        table = variants(portshim, runtime)
+        print(f"{'ratio to native':33} {'min':>7} {'median':>7} {'max':>7} {'diff ns':>12}  {'bar':>18} {'':4} "
+              f"{'control':>8}  peers' medians")
+        for row in rows(portshim):
+            if not options.only or options.only in row.name or options.only in row.workload:
+                results.append(measure(row, table, settings))
+        if not options.only or options.only in "resident memory added":
+            results.append(memory(table, settings))
+        if not options.only or options.only in "environments on one port":
+            results += environments(portshim, runtime, settings, "netns" in table)
+    finally:
+        shutil.rmtree(runtime, ignore_errors=True)
+        shutil.rmtree(SCRATCH, ignore_errors=True)
+    missed = [r["name"] for r in results if not r["good"]]
+    print(f"{len(results) - len(missed)} bars met, {len(missed)} missed" + (": " + "; ".join(missed) if missed else ""))
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as f:
+            json.dump({"version": 1, "kernel": platform.release(), "machine": platform.machine(), "cpus": len(cpus),
+                       "quick": options.quick, "rows": results}, f, indent=1)
+    return 1 if missed and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
