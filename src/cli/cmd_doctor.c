@@ -20,16 +20,18 @@ static const char help[] =
 	"\n"
 	"Usage: portshim doctor [--json] [PROGRAM...]\n"
 	"\n"
-	"portshim reaches programs through the dynamic loader. This says beforehand whether it gets into a program: not if it\n"
-	"is statically linked, makes its own system calls as Go does, gains rights when it starts, or is for another\n"
-	"architecture. A script is judged by its interpreter.\n"
+	"portshim reaches programs through the dynamic loader. This says beforehand whether it gets into a\n"
+	"program: not if it is statically linked, makes its own system calls as Go does, gains rights when it\n"
+	"starts, or is for another architecture. A script is judged by its interpreter. Without a program, it\n"
+	"says whether the system has what portshim needs.\n"
 	"\n"
 	"      --json  as JSON\n"
 	"  -h, --help  this text\n"
 	"\n"
 	"Exit status: 0 if it is fit, 1 if it is not, 2 usage, 3 system.\n";
 
-struct ps_finding *doctor_add(struct ps_findings *f, const char *name, enum ps_verdict verdict, const char *format, ...)
+struct ps_finding *doctor_add(struct ps_findings *f, const char *name, enum ps_verdict verdict, const char *format,
+			      ...)
 {
 	struct ps_finding *found = &f->list[f->count < PS_FINDINGS_MAX - 1 ? f->count++ : f->count];
 	va_list ap;
@@ -54,23 +56,27 @@ static const char by_hand[] =
 static void judge_unreached(struct ps_findings *f, const struct ps_program *p)
 {
 	if (p->kind == PS_PROGRAM_STATIC && p->go)
-		advise(doctor_add(f, "go", PS_UNFIT, "a static Go program: no loader runs, and it makes its own system calls"),
+		advise(doctor_add(f, "go", PS_UNFIT,
+				  "a static Go program: no loader runs, and it makes its own system calls"),
 		       by_hand);
 	else if (p->kind == PS_PROGRAM_STATIC)
-		advise(doctor_add(f, "static", PS_UNFIT, "statically linked: no loader runs, so nothing can be preloaded"),
+		advise(doctor_add(f, "static", PS_UNFIT,
+				  "statically linked: no loader runs, so nothing can be preloaded"),
 		       "use a dynamically linked build of it, or give it another port by its own options");
 	else if (p->kind == PS_PROGRAM_FOREIGN)
 		advise(doctor_add(f, "architecture", PS_UNFIT, "%s, so its loader refuses the library", p->problem),
 		       "use a build of it for this machine");
 	else if (p->setid)
-		advise(doctor_add(f, "setuid", PS_UNFIT, "runs with the rights of another user or group: the loader drops preloads"),
+		advise(doctor_add(f, "setuid", PS_UNFIT,
+				  "runs with the rights of another user or group: the loader drops preloads"),
 		       "start it from a process that has those rights already, or use a copy without the bit");
 	else if (p->capabilities)
-		advise(doctor_add(f, "capabilities", PS_UNFIT, "gains capabilities when it starts: the loader drops preloads"),
+		advise(doctor_add(f, "capabilities", PS_UNFIT,
+				  "gains capabilities when it starts: the loader drops preloads"),
 		       "under portshim a privileged port needs none: use a copy without them (setcap -r)");
 	else if (p->go)
 		advise(doctor_add(f, "go", PS_UNFIT,
-				  "a Go program: it is dynamically linked, but makes its system calls itself, past the library"),
+				  "a Go program: dynamically linked, but it makes its system calls past the library"),
 		       by_hand);
 }
 
@@ -81,10 +87,12 @@ static void judge_loader(struct ps_findings *f, const struct ps_program *p)
 	else if (p->kind == PS_PROGRAM_MUSL)
 		doctor_add(f, "musl", PS_FIT, "dynamically linked with musl (%s): it will be reached", p->loader);
 	else
-		doctor_add(f, "loader", PS_NOTE, "its loader, %s, is none that is known; it will be reached if that knows LD_PRELOAD",
+		doctor_add(f, "loader", PS_NOTE,
+			   "its loader, %s, is none that is known; it will be reached if that knows LD_PRELOAD",
 			   p->loader);
 	if (p->shell)
-		doctor_add(f, "children", PS_NOTE, "it starts other programs, each of which is reached or not by itself");
+		doctor_add(f, "children", PS_NOTE,
+			   "it starts other programs, each of which is reached or not by itself");
 }
 
 static void judge(struct ps_findings *f, const struct ps_program *p)
@@ -113,7 +121,7 @@ static void judge(struct ps_findings *f, const struct ps_program *p)
 
 static const char *verdict_name(enum ps_verdict verdict)
 {
-	static const char *const names[] = { [PS_FIT] = "ok", [PS_NOTE] = "note", [PS_UNFIT] = "unfit" };
+	static const char *const names[] = {[PS_FIT] = "ok", [PS_NOTE] = "note", [PS_UNFIT] = "unfit"};
 
 	return names[verdict];
 }
@@ -128,7 +136,7 @@ static bool fit(const struct ps_findings *f)
 
 static void print_text(const char *program, const struct ps_findings *f)
 {
-	static const enum ps_colour colours[] = { [PS_FIT] = PS_GREEN, [PS_NOTE] = PS_YELLOW, [PS_UNFIT] = PS_RED };
+	static const enum ps_colour colours[] = {[PS_FIT] = PS_GREEN, [PS_NOTE] = PS_YELLOW, [PS_UNFIT] = PS_RED};
 	bool colour = output_colour(stdout);
 	char clean[512];
 
@@ -138,8 +146,9 @@ static void print_text(const char *program, const struct ps_findings *f)
 	for (unsigned i = 0; i < f->count; i++) {
 		const struct ps_finding *found = &f->list[i];
 
-		printf("%s%-5s%s  %-17s  %s\n", output_escape(colour, colours[found->verdict]), verdict_name(found->verdict),
-		       output_escape(colour, PS_PLAIN), found->name, output_clean(clean, sizeof(clean), found->text));
+		printf("%s%-5s%s  %-17s  %s\n", output_escape(colour, colours[found->verdict]),
+		       verdict_name(found->verdict), output_escape(colour, PS_PLAIN), found->name,
+		       output_clean(clean, sizeof(clean), found->text));
 		if (found->hint[0])
 			printf("       %-17s  hint: %s\n", "", found->hint);
 	}
@@ -190,8 +199,8 @@ static int run(int argc, char **argv)
 {
 	bool json = false, all_fit = true;
 	const struct ps_option options[] = {
-		{ .name = "json", .flag = &json },
-		{ .name = NULL },
+		{.name = "json", .flag = &json},
+		{.name = NULL},
 	};
 	struct ps_findings *findings;
 	cJSON *object = NULL, *list = NULL;

@@ -1,10 +1,10 @@
 /*
  * cmd_env.c - `portshim env`: the manifest's environment variables, with the ports as they really are.
  *
- * Theory of operation: `run` sets these variables with requested ports, because the shim moves server and client alike.
- * Whoever is not under portshim (a browser's launcher, a test on the host) needs the actual ones. So the loaded manifest
- * is changed to what is the case - each service's first port becomes its actual one where it is assigned - and the
- * templates are expanded as always.
+ * Theory of operation: `run` sets these variables with requested ports, because the shim moves server and client
+ * alike. Whoever is not under portshim (a browser's launcher, a test on the host) needs the actual ones. So the
+ * loaded manifest is changed to what is the case - each service's first port becomes its actual one where it is
+ * assigned - and the templates are expanded as always.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,9 +24,10 @@ static const char help[] =
 	"\n"
 	"Usage: portshim env [OPTION...]\n"
 	"\n"
-	"Prints the variables that the manifest's services have under \"env\", with the actual port of each service that is\n"
-	"assigned, and the requested one of the others. Variables of the array form, like [\"PORT\"], belong to one service:\n"
-	"they are printed if there is only one, or for the one that --service names.\n"
+	"Prints the variables that the manifest's services have under \"env\", with the actual port of each\n"
+	"service that is assigned, and the requested one of the others. Variables of the array form, like\n"
+	"[\"PORT\"], belong to one service: they are printed if there is only one, or for the one that\n"
+	"--service names.\n"
 	"\n"
 	"      --format FORMAT   sh (the default), fish, json or dotenv\n"
 	"      --json            the same as --format json\n"
@@ -52,7 +53,7 @@ struct printer {
 static void set_actual(const struct ps_target *target, const struct ps_state_now *state)
 {
 	const struct ps_manifest *manifest = target->project.manifest;
-	struct ps_error ignored = { 0 };
+	struct ps_error ignored = {0};
 
 	for (size_t i = 0; i < manifest->service_count; i++) {
 		struct ps_manifest_service *s = &manifest->services[i];
@@ -155,7 +156,7 @@ static bool print_all(struct printer *p, const struct ps_manifest_service *own)
 
 static int print(const struct ps_target *target, const struct ps_manifest_service *own, enum format format)
 {
-	struct printer p = { .format = format, .manifest = target->project.manifest };
+	struct printer p = {.format = format, .manifest = target->project.manifest};
 	size_t room = 1;
 	cJSON *json = NULL;
 	int code;
@@ -194,7 +195,7 @@ out:
 /* -1: there is no such format. */
 static int parse_format(const char *text, bool json)
 {
-	static const char *const formats[] = { [SH] = "sh", [FISH] = "fish", [JSON] = "json", [DOTENV] = "dotenv" };
+	static const char *const formats[] = {[SH] = "sh", [FISH] = "fish", [JSON] = "json", [DOTENV] = "dotenv"};
 	const char *near;
 
 	if (!text)
@@ -214,7 +215,7 @@ static int prepare(struct ps_target *target, struct ps_state_now *state, const c
 		   const struct ps_manifest_service **own, struct ps_error *error)
 {
 	char empty[] = "";
-	char *const nothing[] = { empty, NULL };
+	char *const nothing[] = {empty, NULL};
 	struct ps_wanted wanted;
 	int code;
 
@@ -238,21 +239,21 @@ static int prepare(struct ps_target *target, struct ps_state_now *state, const c
 
 static int run(int argc, char **argv)
 {
-	struct ps_project_options project = { 0 };
+	struct ps_project_options project = {0};
 	const struct ps_manifest_service *own = NULL;
-	struct ps_target target = { 0 };
-	struct ps_state_now state = { 0 };
-	struct ps_error error = { 0 };
+	struct ps_target target = {0};
+	struct ps_state_now state = {0};
+	struct ps_error error = {0};
 	const char *format_name = NULL, *service = NULL;
 	bool json = false;
 	const struct ps_option options[] = {
-		{ .name = "format", .argument = "FORMAT", .value = &format_name },
-		{ .name = "json", .flag = &json },
-		{ .name = "service", .argument = "NAME", .value = &service },
-		{ .name = "env", .argument = "NAME", .value = &project.env },
-		{ .name = "profile", .argument = "PROFILE", .value = &project.profile },
-		{ .name = "manifest", .argument = "FILE", .value = &project.manifest },
-		{ .name = NULL },
+		{.name = "format", .argument = "FORMAT", .value = &format_name},
+		{.name = "json", .flag = &json},
+		{.name = "service", .argument = "NAME", .value = &service},
+		{.name = "env", .argument = "NAME", .value = &project.env},
+		{.name = "profile", .argument = "PROFILE", .value = &project.profile},
+		{.name = "manifest", .argument = "FILE", .value = &project.manifest},
+		{.name = NULL},
 	};
 	int code, format;
 

@@ -42,7 +42,7 @@ static void print_all(void)
 static int run(int argc, char **argv)
 {
 	const struct ps_option options[] = {
-		{ .name = NULL },
+		{.name = NULL},
 	};
 	const char *names[32], *near;
 	const struct ps_command *command;

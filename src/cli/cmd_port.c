@@ -24,14 +24,16 @@ static const char help[] =
 	"\n"
 	"Exit status: 0 if it is assigned, 1 if it is not, 2 usage, 3 system.\n";
 
-static int print(const struct ps_target *target, const struct ps_wanted *wanted, const struct ps_assignment *a, bool json)
+static int print(const struct ps_target *target, const struct ps_wanted *wanted, const struct ps_assignment *a,
+		 bool json)
 {
 	cJSON *object;
 
 	if (!a) {
 		fprintf(stderr, "portshim: %s is not assigned in environment %s\n", wanted->text, target->name);
 		if (wanted->external)
-			fprintf(stderr, "hint: the manifest calls it external: it is where it always is, on %u\n", wanted->port);
+			fprintf(stderr, "hint: the manifest calls it external: it is where it always is, on %u\n",
+				wanted->port);
 		return PS_EXIT_NO;
 	}
 	if (!json) {

@@ -68,7 +68,7 @@ static int print_json(const struct selection *s)
 
 static void print_row(const struct selection *s, struct ps_table *table, const struct ps_assignment *a)
 {
-	struct ps_holder owner = { 0 };
+	struct ps_holder owner = {0};
 	char text[256], command[64];
 	bool listening = a->state == PS_LISTENING;
 
@@ -81,7 +81,8 @@ static void print_row(const struct selection *s, struct ps_table *table, const s
 		output_table_cell(table, PS_PLAIN, "%d", process_pid(a->owner));
 	else
 		output_table_cell(table, PS_DIM, "-");
-	output_table_cell(table, PS_PLAIN, "%s", owner.command[0] ? output_clean(command, sizeof(command), owner.command) : "-");
+	output_table_cell(table, PS_PLAIN, "%s",
+			  owner.command[0] ? output_clean(command, sizeof(command), owner.command) : "-");
 	output_table_cell(table, PS_PLAIN, "%s", output_age(text, show_age(a)));
 	output_table_cell(table, PS_PLAIN, "%s", discovery_reason(a->reason));
 	output_table_cell(table, listening ? PS_GREEN : PS_DIM, "%s", discovery_state(a->state));
@@ -93,8 +94,8 @@ static void print_row(const struct selection *s, struct ps_table *table, const s
 
 static int print_table(const struct selection *s)
 {
-	static const char *const heads[] = { "SERVICE", "PORT",  "PROTOCOL",    "PID",      "COMMAND",
-					     "AGE",     "REASON", "STATE", "ENVIRONMENT", "DIRECTORY" };
+	static const char *const heads[] = {"SERVICE", "PORT",   "PROTOCOL", "PID",         "COMMAND",
+					    "AGE",     "REASON", "STATE",    "ENVIRONMENT", "DIRECTORY"};
 	struct ps_table table;
 	size_t rows = 0;
 
@@ -135,15 +136,15 @@ static int understand(struct selection *s, int argc, char **argv, struct ps_erro
 
 static int run(int argc, char **argv)
 {
-	struct selection s = { 0 };
-	struct ps_error error = { 0 };
+	struct selection s = {0};
+	struct ps_error error = {0};
 	const struct ps_option options[] = {
-		{ .name = "all", .letter = 'a', .flag = &s.all },
-		{ .name = "env", .argument = "NAME", .value = &s.project.env },
-		{ .name = "profile", .argument = "PROFILE", .value = &s.project.profile },
-		{ .name = "manifest", .argument = "FILE", .value = &s.project.manifest },
-		{ .name = "json", .flag = &s.json },
-		{ .name = NULL },
+		{.name = "all", .letter = 'a', .flag = &s.all},
+		{.name = "env", .argument = "NAME", .value = &s.project.env},
+		{.name = "profile", .argument = "PROFILE", .value = &s.project.profile},
+		{.name = "manifest", .argument = "FILE", .value = &s.project.manifest},
+		{.name = "json", .flag = &s.json},
+		{.name = NULL},
 	};
 	int code;
 

@@ -25,7 +25,8 @@ static const char help[] =
 	"\n"
 	"Exit status: 0 if it is assigned, 1 if it is not, 2 usage, 3 system.\n";
 
-static int print(const struct ps_target *target, const struct ps_wanted *wanted, const struct ps_assignment *a, bool json)
+static int print(const struct ps_target *target, const struct ps_wanted *wanted, const struct ps_assignment *a,
+		 bool json)
 {
 	char url[PS_SHOW_URL];
 	cJSON *object;

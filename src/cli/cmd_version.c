@@ -16,8 +16,8 @@ static const char help[] =
 	"\n"
 	"Usage: portshim version [--json]\n"
 	"\n"
-	"Prints the version. In JSON, \"abi\" is the number of the shared-memory formats: programs of different ABI numbers\n"
-	"do not share a runtime directory.\n"
+	"Prints the version. In JSON, \"abi\" is the number of the shared-memory formats: programs of different\n"
+	"ABI numbers do not share a runtime directory.\n"
 	"\n"
 	"      --json  as JSON\n"
 	"  -h, --help  this text\n"
@@ -28,8 +28,8 @@ static int run(int argc, char **argv)
 {
 	bool json = false;
 	const struct ps_option options[] = {
-		{ .name = "json", .flag = &json },
-		{ .name = NULL },
+		{.name = "json", .flag = &json},
+		{.name = NULL},
 	};
 	cJSON *object;
 	int code;

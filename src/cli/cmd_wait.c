@@ -1,13 +1,14 @@
 /*
  * cmd_wait.c - `portshim wait`: returns when services listen.
  *
- * Theory of operation: whoever publishes an assignment touches the file of its environment, after the record is written.
- * So: watch the file, then look, then sleep until the watch reports something, and look again. An event between look
- * and sleep is not lost, because the watch was there before the look. The watch is set anew before every look: a file that was
- * removed meanwhile (which touches it too) is made again and watched. No clock is involved, but for the timeout.
+ * Theory of operation: whoever publishes an assignment touches the file of its environment, after the record is
+ * written. So: watch the file, then look, then sleep until the watch reports something, and look again. An event
+ * between look and sleep is not lost, because the watch was there before the look. The watch is set anew before every
+ * look: a file that was removed meanwhile (which touches it too) is made again and watched. No clock is involved, but
+ * for the timeout.
  *
- * Services that the manifest calls external are nobody's record, and the kernel tells nobody when a socket begins to listen:
- * those, and only those, are asked for ten times a second.
+ * Services that the manifest calls external are nobody's record, and the kernel tells nobody when a socket begins to
+ * listen: those, and only those, are asked for ten times a second.
  */
 #include <errno.h>
 #include <poll.h>
@@ -55,12 +56,12 @@ struct waiting {
 	struct ps_target target;
 	struct ps_host *host;
 	struct ps_wanted *wanted;
-	bool *there;      /* which of them listen */
+	bool *there; /* which of them listen */
 	unsigned count;
 	bool any, quiet, external;
 	bool talked;
 	const char *timeout_text;
-	int64_t timeout;  /* ms; -1 for ever */
+	int64_t timeout; /* ms; -1 for ever */
 	int64_t start;
 	int inotify;
 };
@@ -79,7 +80,7 @@ static bool parse_timeout(const char *text, int64_t *ms)
 	static const struct {
 		const char *unit;
 		double ms;
-	} units[] = { { "ms", 1 }, { "s", 1e3 }, { "", 1e3 }, { "m", 60e3 }, { "h", 3600e3 } };
+	} units[] = {{"ms", 1}, {"s", 1e3}, {"", 1e3}, {"m", 60e3}, {"h", 3600e3}};
 	char *end;
 	double n;
 
@@ -105,8 +106,12 @@ static int make_env(const struct ps_target *t)
 {
 	char discovery[PS_PATH_MAX];
 	struct ps_scope_spec spec = {
-		.key = t->project.key, .name = t->project.name, .project = t->project.project,
-		.profile = t->project.profile, .directory = t->project.directory, .discovery = discovery,
+		.key = t->project.key,
+		.name = t->project.name,
+		.project = t->project.project,
+		.profile = t->project.profile,
+		.directory = t->project.directory,
+		.discovery = discovery,
 	};
 	struct ps_scope *scope;
 	int result;
@@ -237,8 +242,8 @@ static int give_up(const struct waiting *w)
 		if (w->timeout == 0)
 			fprintf(stderr, "portshim: %s does not listen in environment %s\n", text, w->target.name);
 		else
-			fprintf(stderr, "portshim: %s did not listen in environment %s within %s\n", text, w->target.name,
-				w->timeout_text);
+			fprintf(stderr, "portshim: %s did not listen in environment %s within %s\n", text,
+				w->target.name, w->timeout_text);
 		explain(w, &w->wanted[i]);
 	}
 	return PS_EXIT_NO;
@@ -262,7 +267,7 @@ static int64_t patience(struct waiting *w)
 
 static int sleep_until_touched(struct waiting *w, int64_t ms)
 {
-	struct pollfd p = { .fd = w->inotify, .events = POLLIN };
+	struct pollfd p = {.fd = w->inotify, .events = POLLIN};
 	char events[4096] __attribute__((aligned(8)));
 	int result;
 
@@ -305,7 +310,7 @@ static int wait_for_all(struct waiting *w, struct ps_error *error)
 static int prepare(struct waiting *w, const struct ps_project_options *project, int argc, char **argv,
 		   struct ps_error *error)
 {
-	struct ps_state_now state = { 0 };
+	struct ps_state_now state = {0};
 	int code = target_open(&w->target, project, error);
 
 	if (!code)
@@ -326,17 +331,17 @@ static int prepare(struct waiting *w, const struct ps_project_options *project, 
 
 static int run(int argc, char **argv)
 {
-	struct waiting w = { .inotify = -1, .timeout_text = DEFAULT_TIMEOUT };
-	struct ps_project_options project = { 0 };
-	struct ps_error error = { 0 };
+	struct waiting w = {.inotify = -1, .timeout_text = DEFAULT_TIMEOUT};
+	struct ps_project_options project = {0};
+	struct ps_error error = {0};
 	const struct ps_option options[] = {
-		{ .name = "timeout", .argument = "TIME", .value = &w.timeout_text },
-		{ .name = "any", .flag = &w.any },
-		{ .name = "quiet", .letter = 'q', .flag = &w.quiet },
-		{ .name = "env", .argument = "NAME", .value = &project.env },
-		{ .name = "profile", .argument = "PROFILE", .value = &project.profile },
-		{ .name = "manifest", .argument = "FILE", .value = &project.manifest },
-		{ .name = NULL },
+		{.name = "timeout", .argument = "TIME", .value = &w.timeout_text},
+		{.name = "any", .flag = &w.any},
+		{.name = "quiet", .letter = 'q', .flag = &w.quiet},
+		{.name = "env", .argument = "NAME", .value = &project.env},
+		{.name = "profile", .argument = "PROFILE", .value = &project.profile},
+		{.name = "manifest", .argument = "FILE", .value = &project.manifest},
+		{.name = NULL},
 	};
 	int code;
 

@@ -1,9 +1,9 @@
 /*
  * cmd_why.c - `portshim why`: who holds a port, and what became of those who asked for it.
  *
- * Theory of operation: two questions are one to whoever asks. The number may be an actual port: then its holders are what the
- * kernel says, with the assignment if it is one of portshim's. And it may be a requested port: then
- * the assignments of this environment that asked for it tell where they went and why. Often it is both.
+ * Theory of operation: two questions are one to whoever asks. The number may be an actual port: then its holders are
+ * what the kernel says, with the assignment if it is one of portshim's. And it may be a requested port: then the
+ * assignments of this environment that asked for it tell where they went and why. Often it is both.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -30,9 +30,9 @@ static const char help[] =
 	"\n"
 	"Usage: portshim why [OPTION...] PORT|SERVICE\n"
 	"\n"
-	"Tells the process that holds the port (pid, command, user, directory), for which environment, and what it had\n"
-	"asked for; also of processes that do not run under portshim. If the port was asked for in this environment and\n"
-	"is somewhere else, tells where and why.\n"
+	"Tells the process that holds the port (pid, command, user, directory), for which environment, and\n"
+	"what it had asked for; also of processes that do not run under portshim. If the port was asked for in\n"
+	"this environment and is somewhere else, tells where and why.\n"
 	"\n"
 	"      --env NAME        the environment of that name instead of the project's\n"
 	"      --profile PROFILE the project's environment of that profile\n"
@@ -40,7 +40,8 @@ static const char help[] =
 	"      --json            as JSON\n"
 	"  -h, --help            this text\n"
 	"\n"
-	"Exit status: 0 if there is something to tell, 1 if nobody holds the port or asked for it, 2 usage, 3 system.\n";
+	"Exit status: 0 if there is something to tell, 1 if nobody holds the port or asked for it, 2 usage,\n"
+	"3 system.\n";
 
 struct inquiry {
 	struct ps_target target;
@@ -138,11 +139,11 @@ static void print_story(const struct ps_assignment *a)
 	else if (a->requested == 0)
 		snprintf(text, sizeof(text), "any port");
 	else
-		snprintf(text, sizeof(text), "%u%s%s; got %u, %s", a->requested, cause[0] ? ", but " : "", cause, a->actual,
-			 show_reason(a->reason));
+		snprintf(text, sizeof(text), "%u%s%s; got %u, %s", a->requested, cause[0] ? ", but " : "", cause,
+			 a->actual, show_reason(a->reason));
 	print_field("asked for", text);
-	snprintf(text, sizeof(text), "%s, for %s", a->state == PS_LISTENING ? "listening" : "held, does not listen now",
-		 output_age(age, show_age(a)));
+	snprintf(text, sizeof(text), "%s, for %s",
+		 a->state == PS_LISTENING ? "listening" : "held, does not listen now", output_age(age, show_age(a)));
 	print_field("state", text);
 }
 
@@ -184,7 +185,7 @@ static void print_holder(const struct inquiry *q, const struct ps_holder *h)
 static void print_held(const struct inquiry *q)
 {
 	const struct ps_assignment *a = q->assigned;
-	struct ps_holder owner = { 0 };
+	struct ps_holder owner = {0};
 
 	printf("%u is kept by portshim\n", q->wanted.port);
 	print_environment(a);
@@ -195,7 +196,7 @@ static void print_held(const struct inquiry *q)
 
 static void print_elsewhere(const struct inquiry *q, const struct ps_assignment *a)
 {
-	struct ps_holder owner = { 0 };
+	struct ps_holder owner = {0};
 	char phrase[PS_HOLDER_PHRASE];
 
 	printf("%s%sin environment %s is on %u\n", a->service, a->service[0] ? " " : "what asked for it ",
@@ -206,7 +207,8 @@ static void print_elsewhere(const struct inquiry *q, const struct ps_assignment 
 	}
 	print_story(a);
 	if (!q->holder_count && a->cause == EADDRINUSE)
-		print_field("note", "whoever had it is gone; a restart keeps the port that it has now, as clients know it");
+		print_field("note",
+			    "whoever had it is gone; a restart keeps the port that it has now, as clients know it");
 }
 
 static void print_nothing(const struct inquiry *q)
@@ -214,11 +216,13 @@ static void print_nothing(const struct inquiry *q)
 	int first = 0;
 	FILE *file;
 
-	fprintf(stderr, "portshim: nobody listens on %u, and nothing in environment %s asked for it\n", q->wanted.port,
-		q->target.name);
+	fprintf(stderr, "portshim: nobody listens on %u, and nothing in environment %s asked for it\n",
+		q->wanted.port, q->target.name);
 	file = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re");
 	if (file && fscanf(file, "%d", &first) == 1 && q->wanted.port < first)
-		fprintf(stderr, "hint: ports below %d need a privilege; under portshim an ordinary user gets another\n", first);
+		fprintf(stderr,
+			"hint: ports below %d need a privilege; under portshim an ordinary user gets another\n",
+			first);
 	if (file)
 		fclose(file);
 }
@@ -246,12 +250,13 @@ static int print_text(const struct inquiry *q)
 	if (!told)
 		print_nothing(q);
 	if (others)
-		fprintf(stderr, "hint: %u other environment%s asked for %u too and went elsewhere; see `portshim status --all %u`\n",
+		fprintf(stderr, "hint: %u other environment%s asked for %u too: see `portshim status --all %u`\n",
 			others, others == 1 ? "" : "s", q->wanted.port, q->wanted.port);
 	return told ? PS_EXIT_YES : PS_EXIT_NO;
 }
 
-static int ask(struct inquiry *q, const char *operand, const struct ps_project_options *project, struct ps_error *error)
+static int ask(struct inquiry *q, const char *operand, const struct ps_project_options *project,
+	       struct ps_error *error)
 {
 	const struct ps_assignment *a;
 	int code = target_open(&q->target, project, error), count;
@@ -280,16 +285,16 @@ static int ask(struct inquiry *q, const char *operand, const struct ps_project_o
 
 static int run(int argc, char **argv)
 {
-	struct ps_project_options project = { 0 };
-	struct ps_error error = { 0 };
-	struct inquiry q = { 0 };
+	struct ps_project_options project = {0};
+	struct ps_error error = {0};
+	struct inquiry q = {0};
 	bool json = false;
 	const struct ps_option options[] = {
-		{ .name = "env", .argument = "NAME", .value = &project.env },
-		{ .name = "profile", .argument = "PROFILE", .value = &project.profile },
-		{ .name = "manifest", .argument = "FILE", .value = &project.manifest },
-		{ .name = "json", .flag = &json },
-		{ .name = NULL },
+		{.name = "env", .argument = "NAME", .value = &project.env},
+		{.name = "profile", .argument = "PROFILE", .value = &project.profile},
+		{.name = "manifest", .argument = "FILE", .value = &project.manifest},
+		{.name = "json", .flag = &json},
+		{.name = NULL},
 	};
 	int code;
 

@@ -16,9 +16,9 @@
 
 static int print_services(void)
 {
-	struct ps_project_options none = { 0 };
-	struct ps_error ignored = { 0 };
-	struct ps_target target = { 0 };
+	struct ps_project_options none = {0};
+	struct ps_error ignored = {0};
+	struct ps_target target = {0};
 	int code = PS_EXIT_NO;
 
 	if (target_open(&target, &none, &ignored))
@@ -39,8 +39,8 @@ static int compare(const void *a, const void *b)
 /* Environments that --env can name, and those that run: one by its directory has a shown name too. */
 static int print_environments(void)
 {
-	struct ps_state_now state = { 0 };
-	struct ps_error ignored = { 0 };
+	struct ps_state_now state = {0};
+	struct ps_error ignored = {0};
 	const char **names = NULL;
 	size_t count = 0;
 	int code = PS_EXIT_NO;

@@ -1,5 +1,6 @@
 /*
- * complete.h - `portshim __complete services|environments|commands|options COMMAND`: words for the shells' completion.
+ * complete.h - `portshim __complete services|environments|commands|options COMMAND`: words for the shells'
+ * completion.
  */
 #ifndef PORTSHIM_CLI_COMPLETE_H
 #define PORTSHIM_CLI_COMPLETE_H

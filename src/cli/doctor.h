@@ -13,7 +13,7 @@ struct ps_finding {
 	const char *name; /* short and stable, like "runtime-directory" */
 	enum ps_verdict verdict;
 	char text[512];
-	char hint[256];   /* what to do, or "" */
+	char hint[256]; /* what to do, or "" */
 };
 
 #define PS_FINDINGS_MAX 24
@@ -24,8 +24,8 @@ struct ps_findings {
 };
 
 /* Adds a finding and returns it, for its hint. */
-struct ps_finding *doctor_add(struct ps_findings *findings, const char *name, enum ps_verdict verdict, const char *format,
-			      ...) __attribute__((format(printf, 4, 5)));
+struct ps_finding *doctor_add(struct ps_findings *findings, const char *name, enum ps_verdict verdict,
+			      const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* Looks at the system. */
 void doctor_system(struct ps_findings *findings);

@@ -1,9 +1,9 @@
 /*
  * doctor_system.c - is this system fit for portshim?
  *
- * Theory of operation: each look is a function that adds one finding. What portshim cannot do without is PS_UNFIT; what makes
- * it slower, or takes one feature away, is a note. The library is not only looked for: a copy of this program is
- * started with it preloaded and says whether it is there.
+ * Theory of operation: each look is a function that adds one finding. What portshim cannot do without is PS_UNFIT;
+ * what makes it slower, or takes one feature away, is a note. The library is not only looked for: a copy of this
+ * program is started with it preloaded and says whether it is there.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -51,7 +51,8 @@ static bool look_runtime(struct ps_findings *f, char *runtime)
 	struct statfs fs;
 
 	if (result < 0) {
-		found = doctor_add(f, "runtime-directory", PS_UNFIT, "there is none that is usable: %s", strerror(-result));
+		found = doctor_add(f, "runtime-directory", PS_UNFIT, "there is none that is usable: %s",
+				   strerror(-result));
 		snprintf(found->hint, sizeof(found->hint),
 			 "it must be your own, with mode 0700; PORTSHIM_RUNTIME_DIR names another");
 		return false;
@@ -61,8 +62,10 @@ static bool look_runtime(struct ps_findings *f, char *runtime)
 		doctor_add(f, "runtime-directory", PS_FIT, "%s, in memory (tmpfs)", path);
 		return true;
 	}
-	found = doctor_add(f, "runtime-directory", PS_NOTE, "%s, on a disk: the first bind of a port takes longer", path);
-	snprintf(found->hint, sizeof(found->hint), "mount /dev/shm, or let PORTSHIM_RUNTIME_DIR name a directory on a tmpfs");
+	found = doctor_add(f, "runtime-directory", PS_NOTE, "%s, on a disk: the first bind of a port takes longer",
+			   path);
+	snprintf(found->hint, sizeof(found->hint),
+		 "mount /dev/shm, or let PORTSHIM_RUNTIME_DIR name a directory on a tmpfs");
 	return true;
 }
 
@@ -79,7 +82,8 @@ static void look_registry(struct ps_findings *f, const char *runtime)
 	} else if (result < 0) {
 		doctor_add(f, "registry", PS_UNFIT, "%s/host cannot be used: %s", runtime, strerror(-result));
 	} else if (host->netns != kernel_netns()) {
-		found = doctor_add(f, "registry", PS_NOTE, "it was made in another network namespace, whose ports are others");
+		found = doctor_add(f, "registry", PS_NOTE,
+				   "it was made in another network namespace, whose ports are others");
 		snprintf(found->hint, sizeof(found->hint), "here, let PORTSHIM_RUNTIME_DIR name another directory");
 	} else {
 		doctor_add(f, "registry", PS_FIT, "opens, and is this network namespace's");
@@ -132,15 +136,17 @@ static void look_library(struct ps_findings *f, const char *runtime)
 
 	if (result < 0) {
 		found = doctor_add(f, "library", PS_UNFIT, PS_LIBRARY_FILE " was not found: %s", strerror(-result));
-		snprintf(found->hint, sizeof(found->hint),
-			 "it belongs beside portshim, or into ../lib from there; PORTSHIM_LIBRARY names it otherwise");
+		snprintf(
+			found->hint, sizeof(found->hint),
+			"it belongs beside portshim, or into ../lib from there; PORTSHIM_LIBRARY names it otherwise");
 		return;
 	}
 	output_path(shown, 256, path);
 	result = library_name(path, runtime, name, sizeof(name));
 	if (result < 0)
-		doctor_add(f, "library", PS_UNFIT, "%s has a name that LD_PRELOAD cannot express, and no link to it can be made: %s",
-			   shown, strerror(-result));
+		doctor_add(f, "library", PS_UNFIT,
+			   "%s has a name that LD_PRELOAD cannot express, and no link to it can be made: %s", shown,
+			   strerror(-result));
 	else if (!try_preload(name))
 		doctor_add(f, "library", PS_UNFIT, "%s does not get into a program that it is preloaded to", shown);
 	else
@@ -152,7 +158,8 @@ static void look_proc(struct ps_findings *f)
 	if (process_start(process_self()) != 0)
 		doctor_add(f, "proc", PS_FIT, "/proc is there");
 	else
-		doctor_add(f, "proc", PS_NOTE, "/proc cannot be read: a reused pid cannot be told from the one before");
+		doctor_add(f, "proc", PS_NOTE,
+			   "/proc cannot be read: a reused pid cannot be told from the one before");
 }
 
 static bool ignore_listener(const struct ps_listener *listener, void *context)
@@ -169,7 +176,8 @@ static void look_sock_diag(struct ps_findings *f)
 	if (result >= 0)
 		doctor_add(f, "sock-diag", PS_FIT, "the kernel says who listens");
 	else
-		doctor_add(f, "sock-diag", PS_NOTE, "the kernel does not say who listens (%s): what is over is noticed late",
+		doctor_add(f, "sock-diag", PS_NOTE,
+			   "the kernel does not say who listens (%s): what is over is noticed late",
 			   strerror(-result));
 }
 
@@ -182,7 +190,8 @@ static void look_inotify(struct ps_findings *f, const char *runtime)
 		doctor_add(f, "inotify", PS_FIT, "changes can be waited for");
 	} else {
 		found = doctor_add(f, "inotify", PS_NOTE, "changes cannot be waited for: %s", strerror(errno));
-		snprintf(found->hint, sizeof(found->hint), "raise fs.inotify.max_user_instances and max_user_watches");
+		snprintf(found->hint, sizeof(found->hint),
+			 "raise fs.inotify.max_user_instances and max_user_watches");
 	}
 	if (fd >= 0)
 		close(fd);
@@ -190,13 +199,14 @@ static void look_inotify(struct ps_findings *f, const char *runtime)
 
 static void look_ipv6(struct ps_findings *f)
 {
-	struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
 	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
 		doctor_add(f, "ipv6", PS_FIT, "::1 works");
 	else
-		doctor_add(f, "ipv6", PS_NOTE, "::1 does not work (%s): ports are looked at in IPv4 only", strerror(errno));
+		doctor_add(f, "ipv6", PS_NOTE, "::1 does not work (%s): ports are looked at in IPv4 only",
+			   strerror(errno));
 	if (fd >= 0)
 		close(fd);
 }
@@ -208,17 +218,19 @@ static void look_ports(struct ps_findings *f)
 	int first, last;
 
 	if (read_setting("/proc/sys/net/ipv4/ip_unprivileged_port_start", text, sizeof(text)))
-		doctor_add(f, "privileged-ports", PS_FIT, "below %s: an ordinary user's server is moved to another", text);
+		doctor_add(f, "privileged-ports", PS_FIT, "below %s: an ordinary user's server is moved to another",
+			   text);
 	if (!read_setting("/proc/sys/net/ipv4/ip_local_port_range", text, sizeof(text)) ||
 	    sscanf(text, "%d %d", &first, &last) != 2)
 		return;
 	if (first > DEFAULT_LAST || last < DEFAULT_FIRST) {
-		doctor_add(f, "ephemeral-ports", PS_FIT, "%d-%d, apart from portshim's default range %d-%d", first, last,
-			   DEFAULT_FIRST, DEFAULT_LAST);
+		doctor_add(f, "ephemeral-ports", PS_FIT, "%d-%d, apart from portshim's default range %d-%d", first,
+			   last, DEFAULT_FIRST, DEFAULT_LAST);
 		return;
 	}
-	found = doctor_add(f, "ephemeral-ports", PS_NOTE, "%d-%d overlaps portshim's default range %d-%d: outgoing connections "
-							  "may take ports that servers had last time",
+	found = doctor_add(f, "ephemeral-ports", PS_NOTE,
+			   "%d-%d overlaps portshim's default range %d-%d: outgoing connections "
+			   "may take ports that servers had last time",
 			   first, last, DEFAULT_FIRST, DEFAULT_LAST);
 	snprintf(found->hint, sizeof(found->hint), "choose another \"range\" under \"defaults\" in the manifest");
 }

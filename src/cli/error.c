@@ -1,10 +1,11 @@
 /*
  * error.c - errors in three parts, and suggestions for typing errors.
  *
- * Theory of operation: a function that fails fills the caller's struct ps_error and returns its code; nobody prints below
- * the command. The text is cut at the size of the field rather than allocated, so that running out of memory can be
- * reported too. Suggestions use the distance of Damerau and Levenshtein (insert, delete, replace, swap of neighbours) and
- * are made only when the distance is small for the length of the word: a wrong guess is worse than none.
+ * Theory of operation: a function that fails fills the caller's struct ps_error and returns its code; nobody prints
+ * below the command. The text is cut at the size of the field rather than allocated, so that running out of memory
+ * can be reported too. Suggestions use the distance of Damerau and Levenshtein (insert, delete, replace, swap of
+ * neighbours) and are made only when the distance is small for the length of the word: a wrong guess is worse than
+ * none.
  */
 #include "error.h"
 
@@ -72,7 +73,8 @@ static unsigned distance(const char *a, const char *b)
 			bool same = lower(a[i - 1]) == lower(b[j - 1]);
 
 			row[j] = least(least(above[j] + 1, row[j - 1] + 1), above[j - 1] + !same);
-			if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1]))
+			if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
+			    lower(a[i - 2]) == lower(b[j - 1]))
 				row[j] = least(row[j], before[j - 2] + 1);
 		}
 		spare = before;

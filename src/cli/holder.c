@@ -1,14 +1,15 @@
 /*
  * holder.c - from a port to the process that holds it.
  *
- * Theory of operation: the kernel lists the sockets (sock_diag, or /proc/net where a sandbox has no netlink) with inode
- * and user, but not their processes. Those are found the long way round: every /proc/PID/fd is searched for a link
- * "socket:[INODE]". An ordinary user may look into processes of the same user only; of others the socket's user is all
- * that there is to say, and the phrases say it. Several processes can have one socket (forked workers, a supervisor):
- * the one that started first is named, since it is the one that opened it and whose end would free the port.
+ * Theory of operation: the kernel lists the sockets (sock_diag, or /proc/net where a sandbox has no netlink) with
+ * inode and user, but not their processes. Those are found the long way round: every /proc/PID/fd is searched for a
+ * link "socket:[INODE]". An ordinary user may look into processes of the same user only; of others the socket's user
+ * is all that there is to say, and the phrases say it. Several processes can have one socket (forked workers, a
+ * supervisor): the one that started first is named, since it is the one that opened it and whose end would free the
+ * port.
  *
- * All of it is a snapshot: a process can end between two reads. Then a field stays empty, never wrong by a reused pid's data of
- * another kind: a process that went is simply not found.
+ * All of it is a snapshot: a process can end between two reads. Then a field stays empty, never wrong by a reused
+ * pid's data of another kind: a process that went is simply not found.
  */
 #include "holder.h"
 
@@ -52,18 +53,18 @@ static bool collect(const struct ps_listener *listener, void *context)
 /* One line of /proc/net/{tcp,tcp6,udp,udp6}: addresses are words in host byte order, printed in hexadecimal. */
 static void collect_line(struct sockets *s, const char *line, uint16_t port, uint8_t protocol, uint8_t family)
 {
-	struct ps_listener found = { .protocol = protocol, .family = family };
+	struct ps_listener found = {.protocol = protocol, .family = family};
 	unsigned local_port, state, uid, word[4], words = family == AF_INET6 ? 4 : 1;
 	unsigned long inode;
 	char local[33];
 
-	if (sscanf(line, " %*u: %32[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %u %*d %lu", local, &local_port, &state,
-		   &uid, &inode) != 5)
+	if (sscanf(line, " %*u: %32[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %u %*d %lu", local, &local_port,
+		   &state, &uid, &inode) != 5)
 		return;
 	if (local_port != port || state != (protocol == PS_TCP ? 10u : 7u) || strlen(local) != words * 8)
 		return;
 	for (unsigned i = 0; i < words; i++) {
-		char digits[9] = { 0 };
+		char digits[9] = {0};
 
 		memcpy(digits, local + (size_t)i * 8, 8);
 		word[i] = (unsigned)strtoul(digits, NULL, 16);
@@ -200,8 +201,9 @@ static void read_link(int directory, const char *name, char *text, size_t size)
 	text[length > 0 ? length : 0] = '\0';
 }
 
-/* A name that a person knows the program by: the first word of the command line without its directory. The kernel's comm is
- * the second choice, because it is the main thread's name ("MainThread" in newer node) and cut after 15 bytes. */
+/* A name that a person knows the program by: the first word of the command line without its directory. The kernel's
+ * comm is the second choice, because it is the main thread's name ("MainThread" in newer node) and cut after 15
+ * bytes. */
 static void name_command(struct ps_holder *h, const char *raw, const char *executable, const char *comm)
 {
 	char word[sizeof(h->line)];
@@ -209,7 +211,8 @@ static void name_command(struct ps_holder *h, const char *raw, const char *execu
 	size_t length;
 
 	snprintf(word, sizeof(word), "%s", raw);
-	/* Servers that rewrite their title put a sentence there: "nginx: master process ...". A path with spaces is no title. */
+	/* Servers that rewrite their title put a sentence there: "nginx: master process ...". A path with spaces is
+	 * no title. */
 	if (strcmp(word, executable) != 0)
 		word[strcspn(word, " ")] = '\0';
 	base = strrchr(word, '/');
@@ -232,7 +235,8 @@ static uint64_t start_time(int32_t pid)
 	long rate = sysconf(_SC_CLK_TCK);
 	struct timespec now, up;
 
-	if (!ticks || rate <= 0 || clock_gettime(CLOCK_REALTIME, &now) != 0 || clock_gettime(CLOCK_BOOTTIME, &up) != 0)
+	if (!ticks || rate <= 0 || clock_gettime(CLOCK_REALTIME, &now) != 0 ||
+	    clock_gettime(CLOCK_BOOTTIME, &up) != 0)
 		return 0;
 	return (uint64_t)now.tv_sec - (uint64_t)up.tv_sec + ticks / (uint64_t)rate;
 }
@@ -276,7 +280,8 @@ static void name_user(struct ps_holder *h, uint32_t uid)
 static bool known(const struct ps_holder *list, unsigned count, const struct ps_listener *socket, int32_t pid)
 {
 	for (unsigned i = 0; i < count; i++)
-		if (list[i].pid == pid && list[i].socket.protocol == socket->protocol && list[i].socket.uid == socket->uid)
+		if (list[i].pid == pid && list[i].socket.protocol == socket->protocol &&
+		    list[i].socket.uid == socket->uid)
 			return true;
 	return false;
 }
@@ -331,7 +336,8 @@ void holder_phrase(const struct ps_holder *h, char *text)
 	char command[64], path[128];
 
 	if (!h->pid && h->socket.uid != getuid()) {
-		snprintf(text, PS_HOLDER_PHRASE, "held by a process of user %s", output_clean(command, sizeof(command), h->user));
+		snprintf(text, PS_HOLDER_PHRASE, "held by a process of user %s",
+			 output_clean(command, sizeof(command), h->user));
 		return;
 	}
 	if (!h->pid) {

@@ -1,5 +1,6 @@
 /*
- * holder.h - who holds a port: the kernel's sockets, and the processes behind them. Also of those that portshim knows nothing of.
+ * holder.h - who holds a port: the kernel's sockets, and the processes behind them. Also of those that portshim knows
+ * nothing of.
  */
 #ifndef PORTSHIM_CLI_HOLDER_H
 #define PORTSHIM_CLI_HOLDER_H
@@ -22,14 +23,15 @@ struct ps_holder {
 	uint64_t started;            /* Unix seconds, 0 if unknown */
 };
 
-/* Everybody who holds the port, at most `room`; sockets of one process and protocol count once. Returns the number, or
- * a negative errno. */
+/* Everybody who holds the port, at most `room`; sockets of one process and protocol count once. Returns the number,
+ * or a negative errno. */
 int holder_list(uint16_t port, unsigned protocols, struct ps_holder *list, unsigned room);
 
 /* The holder to name when only one can be: one whose process is known, else any. False if nobody holds the port. */
 bool holder_find(uint16_t port, unsigned protocols, struct ps_holder *first);
 
-/* Fills pid, command, line, directory, started from /proc; what cannot be read stays empty. False if there is no such process. */
+/* Fills pid, command, line, directory, started from /proc; what cannot be read stays empty. False if there is no such
+ * process. */
 bool holder_process(struct ps_holder *holder, int32_t pid);
 
 /* "held by node, pid 812, ~/shop": one line without control characters; `text` holds PS_HOLDER_PHRASE bytes. */

@@ -7,18 +7,18 @@
 
 int lookup_run(const struct ps_command *command, int argc, char **argv, lookup_print *print)
 {
-	struct ps_project_options project = { 0 };
-	struct ps_target target = { 0 };
-	struct ps_state_now state = { 0 };
-	struct ps_error error = { 0 };
+	struct ps_project_options project = {0};
+	struct ps_target target = {0};
+	struct ps_state_now state = {0};
+	struct ps_error error = {0};
 	struct ps_wanted wanted;
 	bool json = false;
 	const struct ps_option options[] = {
-		{ .name = "env", .argument = "NAME", .value = &project.env },
-		{ .name = "profile", .argument = "PROFILE", .value = &project.profile },
-		{ .name = "manifest", .argument = "FILE", .value = &project.manifest },
-		{ .name = "json", .flag = &json },
-		{ .name = NULL },
+		{.name = "env", .argument = "NAME", .value = &project.env},
+		{.name = "profile", .argument = "PROFILE", .value = &project.profile},
+		{.name = "manifest", .argument = "FILE", .value = &project.manifest},
+		{.name = "json", .flag = &json},
+		{.name = NULL},
 	};
 	int code;
 

@@ -8,8 +8,8 @@
 #include "target.h"
 
 /* Prints what was found (NULL: it is not assigned) and returns the exit code. */
-typedef int lookup_print(const struct ps_target *target, const struct ps_wanted *wanted, const struct ps_assignment *found,
-			 bool json);
+typedef int lookup_print(const struct ps_target *target, const struct ps_wanted *wanted,
+			 const struct ps_assignment *found, bool json);
 
 int lookup_run(const struct ps_command *command, int argc, char **argv, lookup_print *print);
 

@@ -1,10 +1,10 @@
 /*
  * main.c - the table of commands, and the way to the one that was asked for.
  *
- * Theory of operation: a command is a struct ps_command beside its code; main finds it, runs it, and sees that its output
- * really got out: a full disk behind stdout is an error of the command, not a secret. run and exec pass their file
- * descriptors on as they are; every other command gets closed ones back (read-only, so that writing fails), lest a file that it opens
- * becomes its stdout.
+ * Theory of operation: a command is a struct ps_command beside its code; main finds it, runs it, and sees that its
+ * output really got out: a full disk behind stdout is an error of the command, not a secret. run and exec pass their
+ * file descriptors on as they are; every other command gets closed ones back (read-only, so that writing fails), lest
+ * a file that it opens becomes its stdout.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +18,9 @@
 #include "doctor.h"
 
 const struct ps_command *const commands[] = {
-	&command_run,    &command_exec, &command_status,   &command_port, &command_url,     &command_env, &command_wait,
-	&command_why,    &command_doctor, &command_validate, &command_help, &command_version, NULL,
+	&command_run,  &command_exec, &command_status, &command_port,     &command_url,  &command_env,
+	&command_wait, &command_why,  &command_doctor, &command_validate, &command_help, &command_version,
+	NULL,
 };
 
 static int unknown_command(const char *name)
@@ -37,7 +38,8 @@ static int unknown_command(const char *name)
 	if (near)
 		fprintf(stderr, "hint: did you mean `portshim %s`?\n", near);
 	else
-		fprintf(stderr, "hint: `portshim run -- %s` runs a program; `portshim help` lists the commands\n", name);
+		fprintf(stderr, "hint: `portshim run -- %s` runs a program; `portshim help` lists the commands\n",
+			name);
 	return PS_EXIT_USAGE;
 }
 

@@ -1,10 +1,10 @@
 /*
  * options.c - one small parser for every command.
  *
- * Theory of operation: getopt_long(3) would accept abbreviations, which makes every new option a break of old scripts, and
- * its messages neither suggest nor name the command. This one knows `--name VALUE`, `--name=VALUE`, `--flag`, letters
- * (also several in one word), `-h`, `--help` and `--`. Operands may stand between options, unless the rest of the
- * line belongs to another program. argv is reordered in place; nothing is copied.
+ * Theory of operation: getopt_long(3) would accept abbreviations, which makes every new option a break of old
+ * scripts, and its messages neither suggest nor name the command. This one knows `--name VALUE`, `--name=VALUE`,
+ * `--flag`, letters (also several in one word), `-h`, `--help` and `--`. Operands may stand between options, unless
+ * the rest of the line belongs to another program. argv is reordered in place; nothing is copied.
  */
 #include "options.h"
 
@@ -57,7 +57,8 @@ static bool store(struct parser *p, const struct ps_option *o, const char *value
 		return true;
 	}
 	if (o->list->count == PS_OPTION_LIST_MAX)
-		return fail(p, command_usage(p->command, "--%s is given more than %d times", o->name, PS_OPTION_LIST_MAX));
+		return fail(p, command_usage(p->command, "--%s is given more than %d times", o->name,
+					     PS_OPTION_LIST_MAX));
 	o->list->value[o->list->count++] = value;
 	return true;
 }
@@ -66,7 +67,8 @@ static bool store(struct parser *p, const struct ps_option *o, const char *value
 static bool store_next(struct parser *p, const struct ps_option *o)
 {
 	if (p->at + 1 >= p->argc)
-		return fail(p, command_usage(p->command, "--%s needs a value: --%s %s", o->name, o->name, o->argument));
+		return fail(p,
+			    command_usage(p->command, "--%s needs a value: --%s %s", o->name, o->name, o->argument));
 	return store(p, o, p->argv[++p->at]);
 }
 
@@ -116,7 +118,7 @@ static bool parse_letters(struct parser *p, const char *letters)
 bool options_parse(const struct ps_command *command, const struct ps_option *options, unsigned mode, int *argc,
 		   char ***argv, int *code)
 {
-	struct parser p = { .command = command, .options = options, .argv = *argv, .argc = *argc };
+	struct parser p = {.command = command, .options = options, .argv = *argv, .argc = *argc};
 	int operands = 1;
 
 	for (p.at = 1; p.at < p.argc; p.at++) {

@@ -29,19 +29,20 @@ struct ps_option_list {
 
 /* Exactly one of value, list and flag is set; argument (what help calls the value) goes with value and list. */
 struct ps_option {
-	const char *name;     /* without the dashes; NULL ends the table */
-	char letter;          /* the short form, or 0 */
+	const char *name; /* without the dashes; NULL ends the table */
+	char letter;      /* the short form, or 0 */
 	const char *argument;
-	const char **value;   /* the last one given wins */
+	const char **value; /* the last one given wins */
 	struct ps_option_list *list;
-	bool *flag;           /* becomes true */
+	bool *flag; /* becomes true */
 };
 
-#define PS_OPTIONS_STOP 1u /* the first word that is no option ends the options: the rest is somebody else's command line */
+#define PS_OPTIONS_STOP                                                                                              \
+	1u /* the first word that is no option ends the options: the rest is somebody else's command line */
 
 /* Takes the options out of the command line: afterwards *argv and *argc are the operands alone, ended by NULL (`--`
- * ends the options and is dropped). False if the command is to end here with *code: --help and -h were printed, or something was wrong and has been
- * said. The strings stay those of argv. */
+ * ends the options and is dropped). False if the command is to end here with *code: --help and -h were printed, or
+ * something was wrong and has been said. The strings stay those of argv. */
 bool options_parse(const struct ps_command *command, const struct ps_option *options, unsigned mode, int *argc,
 		   char ***argv, int *code);
 

@@ -2,9 +2,10 @@
  * output.c - tables, colour, ages, paths, JSON.
  *
  * Theory of operation: stdout is data and may be a file, a pipe or a terminal; colour is decided per stream and never
- * changes the text. Names of processes and directories are other people's text: before they reach a terminal their control
- * characters go, since an escape sequence in the name of a directory must not move anybody's cursor; before they reach JSON
- * their bytes are made valid UTF-8. Widths are counted in code points: enough for file names, wrong for wide characters.
+ * changes the text. Names of processes and directories are other people's text: before they reach a terminal their
+ * control characters go, since an escape sequence in the name of a directory must not move anybody's cursor; before
+ * they reach JSON their bytes are made valid UTF-8. Widths are counted in code points: enough for file names, wrong
+ * for wide characters.
  */
 #include "output.h"
 
@@ -36,8 +37,8 @@ bool output_colour(FILE *stream)
 const char *output_escape(bool on, enum ps_colour colour)
 {
 	static const char *const escapes[] = {
-		[PS_PLAIN] = "\033[0m", [PS_BOLD] = "\033[1m", [PS_DIM] = "\033[2m",
-		[PS_RED] = "\033[31m", [PS_GREEN] = "\033[32m", [PS_YELLOW] = "\033[33m",
+		[PS_PLAIN] = "\033[0m", [PS_BOLD] = "\033[1m",   [PS_DIM] = "\033[2m",
+		[PS_RED] = "\033[31m",  [PS_GREEN] = "\033[32m", [PS_YELLOW] = "\033[33m",
 	};
 
 	return on ? escapes[colour] : "";
@@ -48,7 +49,7 @@ char *output_age(char *text, uint64_t seconds)
 	static const struct {
 		uint64_t seconds;
 		char unit;
-	} units[] = { { 86400, 'd' }, { 3600, 'h' }, { 60, 'm' }, { 1, 's' } };
+	} units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
 	unsigned i = 0;
 
 	/* Two of a unit before the smaller one is dropped: "90s" tells more than "1m". */
@@ -142,13 +143,14 @@ static void print_cell(FILE *stream, bool colour, enum ps_colour which, const ch
 {
 	bool paint = colour && which != PS_PLAIN;
 
-	fprintf(stream, "%s%s%s%*s", output_escape(paint, which), text, output_escape(paint, PS_PLAIN), (int)padding, "");
+	fprintf(stream, "%s%s%s%*s", output_escape(paint, which), text, output_escape(paint, PS_PLAIN), (int)padding,
+		"");
 }
 
 bool output_table_print(struct ps_table *table, FILE *stream)
 {
 	bool colour = output_colour(stream), ok = !table->failed;
-	unsigned widths[COLUMNS_MAX] = { 0 }, column;
+	unsigned widths[COLUMNS_MAX] = {0}, column;
 	size_t i;
 
 	for (column = 0; column < table->columns; column++)
@@ -192,8 +194,11 @@ cJSON *output_json_start(void)
 /* The length of the UTF-8 sequence at `s` (RFC 3629: no overlong forms, no surrogates), or 0 if it is none. */
 static unsigned utf8_length(const unsigned char *s)
 {
-	unsigned n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 :
-		     s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+	unsigned n = s[0] < 0x80                   ? 1
+		     : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+		     : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+		     : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+						   : 0;
 
 	for (unsigned i = 1; i < n; i++)
 		if ((s[i] & 0xc0) != 0x80)

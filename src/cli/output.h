@@ -24,7 +24,8 @@ char *output_age(char *text, uint64_t seconds);
 /* The path with the home directory as `~`; control characters become `?`. Cut at `size`. Returns text. */
 char *output_path(char *text, size_t size, const char *path);
 
-/* Copies text of strangers (names of processes, paths) for a terminal: control characters become `?`. Returns `to`. */
+/* Copies text of strangers (names of processes, paths) for a terminal: control characters become `?`. Returns `to`.
+ */
 char *output_clean(char *to, size_t size, const char *from);
 
 /* A table: as many heads as columns, then cells row by row; printed with two spaces between aligned columns. */

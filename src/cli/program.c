@@ -1,12 +1,13 @@
 /*
  * program.c - reading executables: ELF headers, `#!` lines, permissions.
  *
- * Theory of operation: a file is judged as execve(2) and ld.so(8) would judge it. A script is followed to its interpreter (and
- * `env NAME` to NAME), at most as deep as the kernel goes. Of an ELF file only headers are read, with every offset
- * checked against the file's size: it is somebody else's and may be broken. Go is recognised by the note or the
- * section that its linker always writes; both survive `strip`.
+ * Theory of operation: a file is judged as execve(2) and ld.so(8) would judge it. A script is followed to its
+ * interpreter (and `env NAME` to NAME), at most as deep as the kernel goes. Of an ELF file only headers are read,
+ * with every offset checked against the file's size: it is somebody else's and may be broken. Go is recognised by the
+ * note or the section that its linker always writes; both survive `strip`.
  *
- * Limits: what a program does once it runs - statically linked children, raw system calls of its own - cannot be read here.
+ * Limits: what a program does once it runs - statically linked children, raw system calls of its own - cannot be read
+ * here.
  */
 #include "program.h"
 
@@ -74,8 +75,8 @@ static bool search_path(struct ps_program *p, const char *name)
 		at += length + 1;
 	}
 	snprintf(p->path, sizeof(p->path), "%s", name);
-	return seen ? fail(p, PS_PROGRAM_NOT_EXECUTABLE, "there is such a file in PATH, but it cannot be executed") :
-		      fail(p, PS_PROGRAM_NOT_FOUND, "no directory of PATH has it");
+	return seen ? fail(p, PS_PROGRAM_NOT_EXECUTABLE, "there is such a file in PATH, but it cannot be executed")
+		    : fail(p, PS_PROGRAM_NOT_FOUND, "no directory of PATH has it");
 }
 
 static bool find(struct ps_program *p, const char *name)
@@ -101,7 +102,8 @@ static bool find(struct ps_program *p, const char *name)
 
 /* ---- rights ---- */
 
-/* The kernel tells the loader to run in secure mode when a program gains rights; where it gains none, it is as any other. */
+/* The kernel tells the loader to run in secure mode when a program gains rights; where it gains none, it is as any
+ * other. */
 static void read_rights(struct ps_program *p)
 {
 	struct statvfs fs;
@@ -118,7 +120,8 @@ static void read_rights(struct ps_program *p)
 
 static bool read_at(const struct elf *e, void *to, uint64_t size, uint64_t offset)
 {
-	return offset <= e->size && size <= e->size - offset && pread(e->fd, to, size, (off_t)offset) == (ssize_t)size;
+	return offset <= e->size && size <= e->size - offset &&
+	       pread(e->fd, to, size, (off_t)offset) == (ssize_t)size;
 }
 
 static bool segment(const struct elf *e, unsigned i, Elf64_Phdr *segment)
@@ -224,7 +227,8 @@ static void read_elf(struct ps_program *p, struct elf *e)
 	bool little = ident[EI_DATA] == ELFDATA2LSB;
 
 	/* Class, data and machine lie at the same place in both classes. */
-	if (!read_at(e, &e->header, 20, 0) || !little || ident[EI_CLASS] != ELFCLASS64 || e->header.e_machine != OWN_MACHINE) {
+	if (!read_at(e, &e->header, 20, 0) || !little || ident[EI_CLASS] != ELFCLASS64 ||
+	    e->header.e_machine != OWN_MACHINE) {
 		snprintf(p->problem, sizeof(p->problem), "it is made for %s%s; portshim is %s",
 			 little ? machine_name(e->header.e_machine) : "another architecture",
 			 ident[EI_CLASS] == ELFCLASS32 ? ", 32 bits" : "", machine_name(OWN_MACHINE));
@@ -278,7 +282,8 @@ static bool follow(struct ps_program *p, char *line)
 		return fail(p, PS_PROGRAM_NOT_EXECUTABLE, "its `#!` lines lead on too often");
 	*end = '\0';
 	if (end > line && end[-1] == '\r')
-		return fail(p, PS_PROGRAM_NOT_EXECUTABLE, "its `#!` line ends in a carriage return (a Windows line end)");
+		return fail(p, PS_PROGRAM_NOT_EXECUTABLE,
+			    "its `#!` line ends in a carriage return (a Windows line end)");
 	snprintf(p->script[p->script_count++], PS_PATH_MAX, "%s", p->path);
 	interpreter = line + 2 + strspn(line + 2, " \t");
 	args = interpreter + strcspn(interpreter, " \t");
@@ -288,8 +293,9 @@ static bool follow(struct ps_program *p, char *line)
 	through_env = is_env(interpreter) && env_operand(args, &name);
 	if (find(p, name))
 		return true;
-	snprintf(p->problem, sizeof(p->problem), "its `#!` line asks for %.100s%.100s, which %s", through_env ? "env " : "",
-		 name, p->kind == PS_PROGRAM_NOT_FOUND ? "is not there" : "cannot be executed");
+	snprintf(p->problem, sizeof(p->problem), "its `#!` line asks for %.100s%.100s, which %s",
+		 through_env ? "env " : "", name,
+		 p->kind == PS_PROGRAM_NOT_FOUND ? "is not there" : "cannot be executed");
 	p->kind = PS_PROGRAM_NOT_EXECUTABLE;
 	return false;
 }
@@ -297,14 +303,15 @@ static bool follow(struct ps_program *p, char *line)
 /* One file. True if it is a script, and the way goes on with its interpreter. */
 static bool read_file(struct ps_program *p)
 {
-	struct elf e = { .fd = open(p->path, O_RDONLY | O_CLOEXEC) };
+	struct elf e = {.fd = open(p->path, O_RDONLY | O_CLOEXEC)};
 	char start[512] = "";
 	bool more = false;
 	struct stat st;
 	ssize_t got;
 
 	if (e.fd < 0 || fstat(e.fd, &st) != 0) {
-		/* Executable but not readable is allowed; the loader will preload all the same, but nothing can be said. */
+		/* Executable but not readable is allowed; the loader will preload all the same, but nothing can be
+		 * said. */
 		fail(p, PS_PROGRAM_NOT_EXECUTABLE, strerror(errno));
 		goto out;
 	}
@@ -336,8 +343,8 @@ out:
 
 static bool is_shell(const char *path)
 {
-	static const char *const shells[] = { "sh",  "bash", "dash", "zsh",  "ksh",     "fish", "busybox", "env",
-					      "nice", "nohup", "time", "make", "xargs", "timeout" };
+	static const char *const shells[] = {"sh",  "bash", "dash",  "zsh",  "ksh",  "fish",  "busybox",
+					     "env", "nice", "nohup", "time", "make", "xargs", "timeout"};
 	const char *base = strrchr(path, '/');
 
 	base = base ? base + 1 : path;

@@ -13,14 +13,14 @@ enum ps_program_kind {
 	PS_PROGRAM_MUSL,           /* dynamic, with the loader of musl */
 	PS_PROGRAM_OTHER_LOADER,   /* dynamic, with a loader that is neither */
 	PS_PROGRAM_STATIC,
-	PS_PROGRAM_FOREIGN,        /* for another architecture or word size than portshim's */
+	PS_PROGRAM_FOREIGN, /* for another architecture or word size than portshim's */
 };
 
 #define PS_PROGRAM_SCRIPTS 5 /* how many levels of `#!` the kernel follows */
 
 struct ps_program {
 	enum ps_program_kind kind;
-	char path[PS_PATH_MAX];   /* of the file that really runs: the interpreter of a script */
+	char path[PS_PATH_MAX];                       /* of the file that really runs: the interpreter of a script */
 	char script[PS_PROGRAM_SCRIPTS][PS_PATH_MAX]; /* the scripts on the way to it, outermost first */
 	unsigned script_count;
 	char loader[PS_PATH_MAX]; /* PT_INTERP, or "" */

@@ -41,7 +41,7 @@ static void add_addresses(cJSON *json, const struct ps_assignment *a)
 
 const char *show_protocols(unsigned protocols)
 {
-	static const char *const names[] = { "", "tcp", "udp", "tcp+udp" };
+	static const char *const names[] = {"", "tcp", "udp", "tcp+udp"};
 
 	return names[protocols & (PS_TCP | PS_UDP)];
 }
@@ -61,7 +61,7 @@ uint64_t show_age(const struct ps_assignment *a)
 
 cJSON *show_json(const struct ps_assignment *a)
 {
-	struct ps_holder owner = { 0 };
+	struct ps_holder owner = {0};
 	cJSON *json = cJSON_CreateObject();
 	char text[PS_SHOW_URL];
 
@@ -79,7 +79,10 @@ cJSON *show_json(const struct ps_assignment *a)
 	add_addresses(json, a);
 	cJSON_AddStringToObject(json, "state", discovery_state(a->state));
 	cJSON_AddStringToObject(json, "reason", discovery_reason(a->reason));
-	cJSON_AddStringToObject(json, "cause", a->cause == EADDRINUSE ? "EADDRINUSE" : a->cause == EACCES ? "EACCES" : "");
+	cJSON_AddStringToObject(json, "cause",
+				a->cause == EADDRINUSE ? "EADDRINUSE"
+				: a->cause == EACCES   ? "EACCES"
+						       : "");
 	cJSON_AddNumberToObject(json, "process_id", process_pid(a->owner));
 	cJSON_AddBoolToObject(json, "alive", a->alive);
 	if (a->alive)

@@ -15,7 +15,8 @@ cJSON *show_json(const struct ps_assignment *assignment);
 /* "3000 -> 23107", or "3000" if it did not move. `text` holds 32 bytes. Returns text. */
 char *show_ports(char *text, const struct ps_assignment *assignment);
 
-/* Its URL, with another scheme than the recorded one if `scheme` is neither NULL nor "". `text` holds PS_SHOW_URL bytes. */
+/* Its URL, with another scheme than the recorded one if `scheme` is neither NULL nor "". `text` holds PS_SHOW_URL
+ * bytes. */
 char *show_url(char *text, const struct ps_assignment *assignment, const char *scheme);
 
 /* "tcp", "udp", "tcp+udp" or "". */

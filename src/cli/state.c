@@ -1,33 +1,31 @@
 /*
  * state.c - reading the registry as an inventory, and the clearing away that comes before ("the next look").
  *
- * Theory of operation: nothing depends on a daemon, so whoever looks first clears away. A run is over when its root process
- * is dead, none of its assignments has a living owner or listener, and no process of the user still carries its PORTSHIM_RUN: a
- * server that went into the background without having bound yet must find its run file. Then its records are freed
- * and its file is removed. Environments' files stay, because they hold what is sticky; a private one goes with its last run.
+ * Theory of operation: nothing depends on a daemon, so whoever looks first clears away: listeners that are gone, then
+ * runs that are over (leftover.c tells which), then records that belong to no run. Environments' files stay, because
+ * they hold what is sticky; a private one goes with its last run.
  *
- * Heads are read as portshim/host.h wants it: only where the bitmap says so, and the record is copied between two reads
- * of the head; a record whose head changed meanwhile is read again.
+ * Heads are read as portshim/host.h wants it: only where the bitmap says so, and the record is copied between two
+ * reads of the head; a record whose head changed meanwhile is read again.
  *
- * Limits: from another network namespace the kernel's list of listeners is not the one that the table speaks of, so nothing
- * is cleared away there. Processes of another pid namespace look dead; their listeners still keep their runs.
+ * Limits: from another network namespace the kernel's list of listeners is not the one that the table speaks of, so
+ * nothing is cleared away there. Processes of another pid namespace look dead; their listeners still keep their runs.
  */
 #include "state.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <portshim/discovery.h>
 #include <portshim/process.h>
 #include <portshim/registry.h>
 
-#define ENVIRON_MAX (1 << 20)
+#include "../keeper/keeper.h"
+#include "leftover.h"
 
 struct ids {
 	uint32_t *list;
@@ -68,7 +66,8 @@ static uint32_t file_id(const char *name, const char *prefix)
 	return *end ? 0 : (uint32_t)id;
 }
 
-/* Ids of all runs (prefix "run-") or environments ("env-") that have a file. False if the directory cannot be read. */
+/* Ids of all runs (prefix "run-") or environments ("env-") that have a file. False if the directory cannot be read.
+ */
 static bool ids_read(struct ids *ids, const char *runtime, const char *prefix)
 {
 	DIR *directory = opendir(runtime);
@@ -89,96 +88,17 @@ static bool ids_read(struct ids *ids, const char *runtime, const char *prefix)
 	return ok;
 }
 
-/* True while something of the run lives that the registry knows of. */
-static bool run_busy(const struct ps_host *host, uint32_t run)
-{
-	struct ps_assignment a;
-
-	for (unsigned word = 0; word < PS_BITMAP_WORDS; word++) {
-		if (!host->owned[word])
-			continue;
-		for (unsigned bit = 0; bit < 64; bit++)
-			if (state_record(&a, host, (uint16_t)(word * 64 + bit)) && a.run_id == run &&
-			    (a.state == PS_LISTENING || a.alive))
-				return true;
-	}
-	return false;
-}
-
-/* True if the environment block has PORTSHIM_RUN=PATH. */
-static bool block_has(const char *block, size_t size, const char *path)
-{
-	size_t length = strlen(path);
-
-	for (const char *at = block, *end = block + size; at < end; at += strnlen(at, (size_t)(end - at)) + 1)
-		if (strncmp(at, "PORTSHIM_RUN=", 13) == 0 && (size_t)(end - at) > 13 + length &&
-		    memcmp(at + 13, path, length + 1) == 0)
-			return true;
-	return false;
-}
-
-/* True if any visible process was started with this run's file. Those that cannot be read are not the user's. */
-static bool run_carried(const char *path, char *block)
-{
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
-	bool found = !proc; /* without /proc nobody can tell: keep it */
-
-	while (!found && (entry = readdir(proc))) {
-		char name[64];
-		size_t size = 0;
-		ssize_t got;
-		int fd;
-
-		if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || atoi(entry->d_name) == getpid())
-			continue;
-		snprintf(name, sizeof(name), "%.20s/environ", entry->d_name);
-		fd = openat(dirfd(proc), name, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		while (size < ENVIRON_MAX && (got = read(fd, block + size, ENVIRON_MAX - size)) > 0)
-			size += (size_t)got;
-		close(fd);
-		found = block_has(block, size, path);
-	}
-	if (proc)
-		closedir(proc);
-	return found;
-}
-
-static void end_run(struct ps_space *space, uint32_t id)
-{
-	registry_sweep(space->host, space->run, space->env, true);
-	if (space->plan)
-		for (uint32_t i = 0; i < space->plan->service_count; i++)
-			if (plan_service(space->plan, (uint16_t)i)->discovery)
-				discovery_remove_service(space, (uint16_t)i);
-	discovery_write(space, 0);
-	space_unlink_scope(space->runtime, id);
-	space_poke(space->runtime, space->env->id);
-}
-
-static void sweep_run(const char *runtime, uint32_t id, char *block)
+/* Demotes what listens no more, in a run that may go on. */
+static void sweep_run(const char *runtime, uint32_t id)
 {
 	char path[PS_RUNTIME_MAX + 16];
 	struct ps_space space;
-	int result;
 
 	space_scope_path(runtime, id, path);
-	result = space_open(&space, path);
-	if (result == -ENOENT && access(path, F_OK) == 0) {
-		/* Its environment is gone, so nobody can use it any more; nor can it be swept. */
-		space_unlink_scope(runtime, id);
+	if (space_open(&space, path) < 0)
 		return;
-	}
-	if (result < 0)
-		return;
-	if (registry_sweep(space.host, space.run, space.env, false) > 0) {
-		discovery_write(&space, 0);
-		space_poke(runtime, space.env->id);
-	}
-	if (!process_alive(space.run->root) && !run_busy(space.host, id) && !run_carried(path, block))
-		end_run(&space, id);
+	if (registry_sweep(space.host, space.run, space.env, false) > 0)
+		tidy_redraw(&space);
 	space_close(&space);
 }
 
@@ -193,7 +113,8 @@ static void sweep_orphans(struct ps_host *host, const struct ids *runs)
 			continue;
 		if (bsearch(&a.run_id, runs->list, runs->count, sizeof(*runs->list), ids_compare))
 			continue;
-		if (!registry_listening(host, (uint16_t)port) && atomic_compare_exchange_strong(&host->head[port], &head, 0))
+		if (!registry_listening(host, (uint16_t)port) &&
+		    atomic_compare_exchange_strong(&host->head[port], &head, 0))
 			shared_clear(host->moved, (uint16_t)port);
 	}
 }
@@ -201,7 +122,7 @@ static void sweep_orphans(struct ps_host *host, const struct ids *runs)
 /* A private environment is gone when its last run is. */
 static void sweep_private(const char *runtime, const struct ids *runs)
 {
-	struct ids envs = { 0 };
+	struct ids envs = {0};
 	size_t i, j;
 
 	ids_read(&envs, runtime, "env-");
@@ -230,15 +151,15 @@ static void sweep_private(const char *runtime, const struct ids *runs)
 
 void state_sweep(const char *runtime, struct ps_host *host)
 {
-	struct ids runs = { 0 }, left = { 0 };
-	char *block = malloc(ENVIRON_MAX);
+	struct ids runs = {0}, left = {0};
 
-	if (!block || host->netns != kernel_netns())
+	if (host->netns != kernel_netns())
 		goto out;
 	if (!ids_read(&runs, runtime, "run-"))
 		goto out;
 	for (size_t i = 0; i < runs.count; i++)
-		sweep_run(runtime, runs.list[i], block);
+		sweep_run(runtime, runs.list[i]);
+	leftover_sweep(runtime);
 	if (!ids_read(&left, runtime, "run-"))
 		goto out;
 	sweep_orphans(host, &left);
@@ -246,7 +167,6 @@ void state_sweep(const char *runtime, struct ps_host *host)
 out:
 	free(runs.list);
 	free(left.list);
-	free(block);
 }
 
 bool state_record(struct ps_assignment *a, const struct ps_host *host, uint16_t actual)
@@ -262,9 +182,18 @@ bool state_record(struct ps_assignment *a, const struct ps_host *host, uint16_t 
 		if (host_head(host, actual) != head)
 			continue;
 		*a = (struct ps_assignment){
-			.env_id = head_env(head), .run_id = r.run, .requested = head_requested(head), .actual = actual,
-			.state = head_state(head), .reason = r.reason, .cause = r.cause, .protocols = r.protocols,
-			.at = r.at, .owner = r.owner, .alive = process_alive(r.owner), .since = r.since,
+			.env_id = head_env(head),
+			.run_id = r.run,
+			.requested = head_requested(head),
+			.actual = actual,
+			.state = head_state(head),
+			.reason = r.reason,
+			.cause = r.cause,
+			.protocols = r.protocols,
+			.at = r.at,
+			.owner = r.owner,
+			.alive = process_alive(r.owner),
+			.since = r.since,
 		};
 		memcpy(a->address, r.address, sizeof(a->address));
 		snprintf(a->scheme, sizeof(a->scheme), "%.*s", (int)sizeof(r.scheme), r.scheme);
@@ -308,7 +237,7 @@ const struct ps_assignment *state_actual(const struct ps_state_now *state, uint1
 
 static bool read_scopes(struct ps_state_now *state)
 {
-	struct ids ids = { 0 };
+	struct ids ids = {0};
 	bool ok = ids_read(&ids, state->runtime, "run-") && ids_read(&ids, state->runtime, "env-");
 
 	if (ok && ids.count > 0)
@@ -341,6 +270,12 @@ static int assignment_compare(const void *a, const void *b)
 	return x->actual < y->actual ? -1 : x->actual > y->actual;
 }
 
+/* Kept for a run of which nothing is left, and which is only too young to be cleared away. */
+static bool is_over(const struct ps_assignment *a)
+{
+	return a->state == PS_HELD && !a->alive && (!a->run || !process_alive(a->run->root));
+}
+
 static bool read_assignments(struct ps_state_now *state)
 {
 	size_t room = 0;
@@ -352,6 +287,8 @@ static bool read_assignments(struct ps_state_now *state)
 			continue;
 		a.env = state_scope(state, a.env_id);
 		a.run = state_scope(state, a.run_id);
+		if (is_over(&a))
+			continue;
 		if (a.env && shared_bit(a.env->requested, a.requested))
 			a.first = a.env->forward[a.requested] == a.actual;
 		if (state->count == room) {
@@ -386,7 +323,8 @@ int state_read(struct ps_state_now *state, struct ps_error *error)
 		return error_hint(error, "end the programs that run under it, then remove the directory");
 	}
 	if (result < 0)
-		return error_set(error, PS_EXIT_SYSTEM, "%s/host cannot be used: %s", state->runtime, strerror(-result));
+		return error_set(error, PS_EXIT_SYSTEM, "%s/host cannot be used: %s", state->runtime,
+				 strerror(-result));
 	state_sweep(state->runtime, state->host);
 	if (!read_scopes(state) || !read_assignments(state))
 		return error_set(error, PS_EXIT_SYSTEM, "%s cannot be read: %s", state->runtime, strerror(errno));

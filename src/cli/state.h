@@ -15,14 +15,14 @@ struct ps_assignment {
 	const struct ps_scope *env; /* NULL: its file is gone */
 	const struct ps_scope *run; /* NULL: its file is gone */
 	uint16_t requested, actual;
-	enum ps_state state;        /* PS_HELD or PS_LISTENING */
+	enum ps_state state; /* PS_HELD or PS_LISTENING */
 	enum ps_reason reason;
-	uint8_t cause;              /* errno that made it move, or 0 */
+	uint8_t cause; /* errno that made it move, or 0 */
 	uint8_t protocols, at, address[16];
-	uint64_t owner;             /* identity (portshim/process.h) */
-	bool alive;                 /* the owner runs */
-	bool first;                 /* the environment's clients reach this one when they ask for the requested port */
-	uint64_t since;             /* Unix seconds */
+	uint64_t owner; /* identity (portshim/process.h) */
+	bool alive;     /* the owner runs */
+	bool first;     /* the environment's clients reach this one when they ask for the requested port */
+	uint64_t since; /* Unix seconds */
 	char scheme[16];
 	char service[PS_SERVICE_MAX];
 };

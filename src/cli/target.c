@@ -1,8 +1,8 @@
 /*
  * target.c - from the command line and the place where it is given to an environment, a service, an assignment.
  *
- * Theory of operation: names are looked up in the plan, inside a run as outside, because a run may have been started with
- * another manifest than the one found here. Which of several assignments of one port is meant follows what a
+ * Theory of operation: names are looked up in the plan, inside a run as outside, because a run may have been started
+ * with another manifest than the one found here. Which of several assignments of one port is meant follows what a
  * client would reach (law 8): the own run's, then the environment's first, then those of the environments around it.
  */
 #include "target.h"
@@ -36,7 +36,7 @@ static int compile(struct ps_target *t, struct ps_error *error)
 
 int target_open(struct ps_target *t, const struct ps_project_options *o, struct ps_error *error)
 {
-	struct ps_error ignored = { 0 };
+	struct ps_error ignored = {0};
 	int result;
 
 	memset(t, 0, sizeof(*t));
@@ -78,8 +78,8 @@ void target_close(struct ps_target *t)
 	memset(t, 0, sizeof(*t));
 }
 
-/* The service whose port this one has: the end of its chain of "inherit". The plan was checked: the chain may still be
- * circular in a file made by hand, so it is followed only as often as there are services. */
+/* The service whose port this one has: the end of its chain of "inherit". The plan was checked: the chain may still
+ * be circular in a file made by hand, so it is followed only as often as there are services. */
 static uint16_t root_of(const struct ps_plan *plan, uint16_t index)
 {
 	for (uint32_t i = 0; i < plan->service_count; i++) {
@@ -129,9 +129,11 @@ static int no_service(const struct ps_target *t, const char *text, struct ps_err
 	if (names)
 		near = error_suggest(text, names, count);
 	if (t->plan)
-		error_set(error, PS_EXIT_USAGE, "there is no service `%s`%s%s", text, t->manifest[0] ? " in " : "", t->manifest);
+		error_set(error, PS_EXIT_USAGE, "there is no service `%s`%s%s", text, t->manifest[0] ? " in " : "",
+			  t->manifest);
 	else
-		error_set(error, PS_EXIT_USAGE, "there is no service `%s`, and no manifest that could declare one", text);
+		error_set(error, PS_EXIT_USAGE, "there is no service `%s`, and no manifest that could declare one",
+			  text);
 	if (near)
 		error_hint(error, "did you mean `%s`?", near);
 	else

@@ -10,25 +10,25 @@
 struct ps_target {
 	char runtime[PS_RUNTIME_MAX];
 	struct ps_project project; /* inside a run it may be missing: project.key is "" then */
-	bool in_run;               /* the command runs inside a run, and its options do not name another environment */
-	struct ps_space space;     /* that run, mapped */
-	struct ps_plan *compiled;  /* malloc'ed, of the project's manifest; NULL inside a run or without a manifest */
+	bool in_run;              /* the command runs inside a run, and its options do not name another environment */
+	struct ps_space space;    /* that run, mapped */
+	struct ps_plan *compiled; /* malloc'ed, of the project's manifest; NULL inside a run or without a manifest */
 	const struct ps_plan *plan; /* the run's plan or `compiled`; NULL for none */
-	uint32_t env;              /* id of the environment */
-	const char *name;          /* of the environment, shown */
-	const char *directory;     /* of its project */
-	const char *manifest;      /* path of the manifest, or "" */
+	uint32_t env;               /* id of the environment */
+	const char *name;           /* of the environment, shown */
+	const char *directory;      /* of its project */
+	const char *manifest;       /* path of the manifest, or "" */
 };
 
 /* A service or port as an operand names it. */
 struct ps_wanted {
-	const char *text;           /* the operand */
-	char name[PS_SERVICE_MAX];  /* the service that has the port, "" if none is declared */
-	char scheme[16];            /* of its URL, "" for the usual one */
+	const char *text;          /* the operand */
+	char name[PS_SERVICE_MAX]; /* the service that has the port, "" if none is declared */
+	char scheme[16];           /* of its URL, "" for the usual one */
 	bool by_number;
 	bool external;
-	uint16_t port;              /* the number given, else the service's first port; 0 if no manifest tells */
-	uint16_t index;             /* in the plan, of the service that has the port, or PS_NO_SERVICE */
+	uint16_t port;  /* the number given, else the service's first port; 0 if no manifest tells */
+	uint16_t index; /* in the plan, of the service that has the port, or PS_NO_SERVICE */
 };
 
 /* Finds the environment: the options' own; else that of the run in which the command runs ($PORTSHIM_RUN); else the
@@ -36,12 +36,14 @@ struct ps_wanted {
 int target_open(struct ps_target *target, const struct ps_project_options *options, struct ps_error *error);
 void target_close(struct ps_target *target);
 
-/* Understands an operand. `state` may be NULL; with it, services of earlier manifests are known too. 0 or the error's code. */
+/* Understands an operand. `state` may be NULL; with it, services of earlier manifests are known too. 0 or the error's
+ * code. */
 int target_wanted(const struct ps_target *target, const struct ps_state_now *state, const char *text,
 		  struct ps_wanted *wanted, struct ps_error *error);
 
 /* True if the assignment is what the operand names, whatever its environment. */
-bool target_matches(const struct ps_target *target, const struct ps_wanted *wanted, const struct ps_assignment *assignment);
+bool target_matches(const struct ps_target *target, const struct ps_wanted *wanted,
+		    const struct ps_assignment *assignment);
 
 /* True if a client here sees the assignment's environment. */
 bool target_sees(const struct ps_target *target, uint32_t env);

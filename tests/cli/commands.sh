@@ -345,8 +345,8 @@ else
 fi
 stop "$api_server"
 stop "$stranger"
-"$portshim" status --all >/dev/null 2>&1
-same "no run is left over" "" "$(find "$PORTSHIM_RUNTIME_DIR" -name 'run-*')"
+outcome "$portshim" status --all
+same "nothing is left over" 1 "$code"
 
 # ---- without a manifest ----
 

@@ -19,8 +19,9 @@
 /* A socket on a port of the kernel's choice. */
 static int open_socket(int family, int type, uint16_t *port)
 {
-	struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(*port), .sin6_addr = IN6ADDR_LOOPBACK_INIT };
-	struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(*port) };
+	struct sockaddr_in6 six = {
+		.sin6_family = AF_INET6, .sin6_port = htons(*port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(*port)};
 	socklen_t length = family == AF_INET ? sizeof(four) : sizeof(six);
 	struct sockaddr *address = family == AF_INET ? (void *)&four : (void *)&six;
 	int fd = socket(family, type | SOCK_CLOEXEC, 0);
@@ -109,7 +110,7 @@ static void test_inherited(void **state)
 
 static void test_phrase(void **state)
 {
-	struct ps_holder h = { .pid = 812, .command = "no\033de", .directory = "/home/ann/shop", .user = "ann" };
+	struct ps_holder h = {.pid = 812, .command = "no\033de", .directory = "/home/ann/shop", .user = "ann"};
 	char text[PS_HOLDER_PHRASE];
 
 	(void)state;
@@ -137,7 +138,7 @@ static void test_phrase(void **state)
 static void check_name(const char *argv0, const char *wanted)
 {
 	int in[2], out[2], status;
-	struct ps_holder h = { 0 };
+	struct ps_holder h = {0};
 	pid_t child;
 	char byte;
 
@@ -174,7 +175,7 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_self),	 cmocka_unit_test(test_both_families_once),
+		cmocka_unit_test(test_self),      cmocka_unit_test(test_both_families_once),
 		cmocka_unit_test(test_inherited), cmocka_unit_test(test_phrase),
 		cmocka_unit_test(test_names),
 	};

@@ -20,10 +20,10 @@ static int never(int argc, char **argv)
 	return 0;
 }
 
-static const struct ps_command command = { .name = "test", .summary = "", .help = "", .run = never };
+static const struct ps_command command = {.name = "test", .summary = "", .help = "", .run = never};
 
 /* main.c, with the real table, is not linked into unit tests. */
-const struct ps_command *const commands[] = { &command, NULL };
+const struct ps_command *const commands[] = {&command, NULL};
 
 struct parsed {
 	const char *env;
@@ -40,11 +40,11 @@ struct parsed {
 static void parse(struct parsed *p, unsigned mode, const char *const *words)
 {
 	const struct ps_option options[] = {
-		{ .name = "env", .letter = 'e', .argument = "NAME", .value = &p->env },
-		{ .name = "allow", .argument = "ENV", .list = &p->allow },
-		{ .name = "json", .letter = 'j', .flag = &p->json },
-		{ .name = "quiet", .letter = 'q', .flag = &p->quiet },
-		{ .name = NULL },
+		{.name = "env", .letter = 'e', .argument = "NAME", .value = &p->env},
+		{.name = "allow", .argument = "ENV", .list = &p->allow},
+		{.name = "json", .letter = 'j', .flag = &p->json},
+		{.name = "quiet", .letter = 'q', .flag = &p->quiet},
+		{.name = NULL},
 	};
 	int saved = dup(STDERR_FILENO);
 
@@ -64,7 +64,7 @@ static void parse(struct parsed *p, unsigned mode, const char *const *words)
 	close(saved);
 }
 
-#define PARSE(p, mode, ...) parse(p, mode, (const char *const[]){ __VA_ARGS__, NULL })
+#define PARSE(p, mode, ...) parse(p, mode, (const char *const[]){__VA_ARGS__, NULL})
 
 static void test_operands_anywhere(void **state)
 {
@@ -178,9 +178,12 @@ static void test_wrong(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_operands_anywhere), cmocka_unit_test(test_end_of_options),
-		cmocka_unit_test(test_stop),		  cmocka_unit_test(test_letters),
-		cmocka_unit_test(test_list),		  cmocka_unit_test(test_wrong),
+		cmocka_unit_test(test_operands_anywhere),
+		cmocka_unit_test(test_end_of_options),
+		cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_letters),
+		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_wrong),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

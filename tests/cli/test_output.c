@@ -18,9 +18,9 @@ static void test_age(void **state)
 	static const struct {
 		uint64_t seconds;
 		const char *text;
-	} cases[] = { { 0, "0s" },	{ 12, "12s" },	     { 119, "119s" }, { 120, "2m" },
-		      { 7199, "119m" }, { 7200, "2h" },      { 172799, "47h" }, { 172800, "2d" },
-		      { UINT64_MAX, "213503982334601d" } };
+	} cases[] = {{0, "0s"},       {12, "12s"},    {119, "119s"},
+		     {120, "2m"},     {7199, "119m"}, {7200, "2h"},
+		     {172799, "47h"}, {172800, "2d"}, {UINT64_MAX, "213503982334601d"}};
 	char text[24];
 
 	(void)state;
@@ -96,14 +96,13 @@ static char *table_text(const char *const *heads, unsigned columns, const char *
 
 static void test_table(void **state)
 {
-	static const char *const heads[] = { "NAME", "PORT", "X" };
-	static const char *const cells[] = { "web", "3000 -> 23107", "a", "\xc3\xa9t\xc3\xa9", "1", "b\033" };
+	static const char *const heads[] = {"NAME", "PORT", "X"};
+	static const char *const cells[] = {"web", "3000 -> 23107", "a", "\xc3\xa9t\xc3\xa9", "1", "b\033"};
 
 	(void)state;
-	assert_string_equal(table_text(heads, 3, cells, 6),
-			    "NAME  PORT           X\n"
-			    "web   3000 -> 23107  a\n"
-			    "\xc3\xa9t\xc3\xa9   1              b?\n");
+	assert_string_equal(table_text(heads, 3, cells, 6), "NAME  PORT           X\n"
+							    "web   3000 -> 23107  a\n"
+							    "\xc3\xa9t\xc3\xa9   1              b?\n");
 	assert_string_equal(table_text(heads, 3, cells, 0), "NAME  PORT  X\n");
 }
 
@@ -112,13 +111,16 @@ static void test_json_text(void **state)
 	static const struct {
 		const char *in, *out;
 	} cases[] = {
-		{ "plain", "plain" },
-		{ "\xc3\xa9", "\xc3\xa9" },
-		{ "a\xff" "b", "a\xef\xbf\xbd" "b" },
-		{ "\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd" },                         /* overlong */
-		{ "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },           /* surrogate */
-		{ "\xf4\x90\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" }, /* beyond U+10FFFF */
-		{ "\xe2\x82", "\xef\xbf\xbd\xef\xbf\xbd" },                         /* cut */
+		{"plain", "plain"},
+		{"\xc3\xa9", "\xc3\xa9"},
+		{"a\xff"
+		 "b",
+		 "a\xef\xbf\xbd"
+		 "b"},
+		{"\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd"},                                 /* overlong */
+		{"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},                 /* surrogate */
+		{"\xf4\x90\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"}, /* beyond U+10FFFF */
+		{"\xe2\x82", "\xef\xbf\xbd\xef\xbf\xbd"},                                 /* cut */
 	};
 
 	(void)state;
@@ -135,14 +137,22 @@ static void test_json_text(void **state)
 
 static void test_suggest(void **state)
 {
-	static const char *const names[] = { "run", "exec", "status", "port", "url", "env", "wait", "why", "doctor" };
+	static const char *const names[] = {"run", "exec", "status", "port", "url", "env", "wait", "why", "doctor"};
 	static const struct {
 		const char *word, *near;
 	} cases[] = {
-		{ "statsu", "status" }, { "stat", "status" }, { "Status", "status" }, { "prot", "port" },
-		{ "doktor", "doctor" }, { "npm", NULL },      { "node", NULL },	      { "", NULL },
-		{ "evn", "env" },	{ "zzzzzz", NULL },   { "wiat", "wait" },
-		{ "a-word-that-is-far-longer-than-any-name-that-anybody-would-ever-type-on-purpose", NULL },
+		{"statsu", "status"},
+		{"stat", "status"},
+		{"Status", "status"},
+		{"prot", "port"},
+		{"doktor", "doctor"},
+		{"npm", NULL},
+		{"node", NULL},
+		{"", NULL},
+		{"evn", "env"},
+		{"zzzzzz", NULL},
+		{"wiat", "wait"},
+		{"a-word-that-is-far-longer-than-any-name-that-anybody-would-ever-type-on-purpose", NULL},
 	};
 
 	(void)state;
@@ -160,7 +170,7 @@ static void test_suggest(void **state)
 
 static void test_error(void **state)
 {
-	struct ps_error error = { 0 };
+	struct ps_error error = {0};
 	char big[4096];
 
 	(void)state;
@@ -177,9 +187,9 @@ static void test_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_age),	  cmocka_unit_test(test_path),	  cmocka_unit_test(test_clean),
-		cmocka_unit_test(test_colour),	  cmocka_unit_test(test_table),	  cmocka_unit_test(test_json_text),
-		cmocka_unit_test(test_suggest),	  cmocka_unit_test(test_error),
+		cmocka_unit_test(test_age),     cmocka_unit_test(test_path),  cmocka_unit_test(test_clean),
+		cmocka_unit_test(test_colour),  cmocka_unit_test(test_table), cmocka_unit_test(test_json_text),
+		cmocka_unit_test(test_suggest), cmocka_unit_test(test_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

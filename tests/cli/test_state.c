@@ -28,7 +28,8 @@ static char runtime[PS_RUNTIME_MAX];
 static int setup(void **state)
 {
 	(void)state;
-	snprintf(runtime, sizeof(runtime), "%s/portshim-state.XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	snprintf(runtime, sizeof(runtime), "%s/portshim-state.XXXXXX",
+		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	return !mkdtemp(runtime) || setenv("PORTSHIM_RUNTIME_DIR", runtime, 1) != 0;
 }
 
@@ -51,7 +52,7 @@ static int teardown(void **state)
 /* A listening socket on a port of the kernel's choice. */
 static int listen_somewhere(uint16_t *port)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET };
+	struct sockaddr_in address = {.sin_family = AF_INET};
 	socklen_t length = sizeof(address);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -81,8 +82,13 @@ static uint64_t dead(void)
 static uint32_t make_run(struct ps_space *space, const char *key, uint64_t root, uint32_t flags)
 {
 	char discovery[PS_RUNTIME_MAX + 32], path[PS_RUNTIME_MAX + 16];
-	struct ps_scope_spec env = { .key = key, .name = "shop", .project = "shop", .profile = "", .directory = "/srv/shop",
-				     .discovery = discovery, .flags = flags };
+	struct ps_scope_spec env = {.key = key,
+				    .name = "shop",
+				    .project = "shop",
+				    .profile = "",
+				    .directory = "/srv/shop",
+				    .discovery = discovery,
+				    .flags = flags};
 	struct ps_scope_spec run = env;
 	struct ps_scope *scope;
 
@@ -94,6 +100,7 @@ static uint32_t make_run(struct ps_space *space, const char *key, uint64_t root,
 	assert_int_equal(space_create_run(runtime, &run, path, &scope), 0);
 	space_close_scope(scope);
 	assert_int_equal(space_open(space, path), 0);
+	space->run->created -= 60; /* young runs are left alone */
 	return space->run->id;
 }
 
@@ -132,7 +139,7 @@ static const struct ps_assignment *find(const struct ps_state_now *now, uint16_t
 static void test_empty(void **state)
 {
 	struct ps_state_now now;
-	struct ps_error error = { 0 };
+	struct ps_error error = {0};
 
 	(void)state;
 	assert_int_equal(state_read(&now, &error), 0);
@@ -143,7 +150,7 @@ static void test_empty(void **state)
 static void test_living(void **state)
 {
 	struct ps_state_now now;
-	struct ps_error error = { 0 };
+	struct ps_error error = {0};
 	struct ps_space space;
 	uint16_t port;
 	int fd = listen_somewhere(&port);
@@ -182,7 +189,7 @@ static void test_living(void **state)
 static void test_dead_run(void **state)
 {
 	struct ps_state_now now;
-	struct ps_error error = { 0 };
+	struct ps_error error = {0};
 	struct ps_space space;
 	uint16_t port;
 	int fd = listen_somewhere(&port);
@@ -213,7 +220,7 @@ static void test_carried(void **state)
 {
 	char path[PS_RUNTIME_MAX + 16], byte;
 	struct ps_state_now now;
-	struct ps_error error = { 0 };
+	struct ps_error error = {0};
 	struct ps_space space;
 	uint32_t id = make_run(&space, "dir:/srv/shop", dead(), 0);
 	int in[2], out[2];
@@ -251,7 +258,7 @@ static void test_carried(void **state)
 static void test_orphan(void **state)
 {
 	struct ps_state_now now;
-	struct ps_error error = { 0 };
+	struct ps_error error = {0};
 	struct ps_space space;
 	uint16_t port;
 	int fd = listen_somewhere(&port);
@@ -275,7 +282,7 @@ static void test_orphan(void **state)
 static void test_private(void **state)
 {
 	struct ps_state_now now;
-	struct ps_error error = { 0 };
+	struct ps_error error = {0};
 	struct ps_space space;
 	uint32_t env;
 
@@ -306,7 +313,7 @@ static void write_file(const char *name, const char *text)
 static void test_strange_files(void **state)
 {
 	struct ps_state_now now;
-	struct ps_error error = { 0 };
+	struct ps_error error = {0};
 	char path[PS_RUNTIME_MAX + 32];
 
 	(void)state;
@@ -325,7 +332,7 @@ static void test_strange_files(void **state)
 static void test_unusable(void **state)
 {
 	struct ps_state_now now;
-	struct ps_error error = { 0 };
+	struct ps_error error = {0};
 
 	(void)state;
 	assert_int_equal(chmod(runtime, 0755), 0);
