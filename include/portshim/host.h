@@ -43,6 +43,7 @@ enum ps_reason {
 #define PS_AT_LO4 4u
 #define PS_AT_LO6 8u
 #define PS_AT_OTHER 16u
+#define PS_AT_OTHERS 32u /* more than one other */
 
 #define PS_SERVICE_MAX 64
 
@@ -50,7 +51,7 @@ struct ps_record {
 	_Atomic uint64_t owner; /* identity of the process that bound or listened last (process.h) */
 	uint64_t since;         /* Unix seconds */
 	uint32_t run;           /* scope id of the run that it belongs to */
-	uint32_t inode;         /* the last listening socket, as sock_diag knows it */
+	uint32_t inode;         /* the socket that was bound first or listened last, as sock_diag knows it */
 	uint16_t listeners;     /* how many different sockets have listened */
 	uint8_t reason;         /* enum ps_reason */
 	uint8_t cause;          /* errno that made it move (EADDRINUSE, EACCES), 0 if it did not move */

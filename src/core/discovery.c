@@ -121,7 +121,7 @@ static void host_text(struct ps_text *t, const uint8_t address[16], uint8_t at, 
 {
 	char text[48];
 
-	if (at != PS_AT_OTHER) {
+	if (!(at & PS_AT_OTHER) || at & (PS_AT_ANY4 | PS_AT_ANY6 | PS_AT_LO4 | PS_AT_LO6)) {
 		text_add(t, "localhost");
 		return;
 	}

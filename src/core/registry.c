@@ -258,6 +258,8 @@ void registry_hold(struct ps_space *space, uint16_t port)
 	head = head_make(space->env->id, requested, PS_HELD);
 	if (port != requested)
 		shared_set(space->host->moved, port);
+	else
+		shared_clear(space->host->moved, port);
 	atomic_store_explicit(&space->host->head[port], head, memory_order_release);
 	hint(space, port, head);
 }
@@ -285,6 +287,8 @@ void registry_note_address(struct ps_record *record, const struct ps_address *ad
 	default:
 		break;
 	}
+	if (record->at & PS_AT_OTHER && memcmp(record->address, bytes, sizeof(bytes)) != 0)
+		record->at |= PS_AT_OTHERS;
 	record->at |= PS_AT_OTHER;
 	memcpy(record->address, bytes, sizeof(bytes));
 }
@@ -323,18 +327,27 @@ void registry_announce(struct ps_space *space, uint16_t port, uint32_t inode)
 		space->host->record[port].inode = inode;
 }
 
+/* True if the record is about this socket: this run's, or one that a process of an outer run bound and passed on. */
+static bool is_about(const struct ps_space *space, uint16_t port, uint32_t inode)
+{
+	const struct ps_record *record = &space->host->record[port];
+	uint64_t head = host_head(space->host, port);
+
+	if (head_state(head) == PS_FREE || !registry_sees(space, head_env(head)))
+		return false;
+	return record->run == space->run->id || (inode && record->inode == inode);
+}
+
 bool registry_listen(struct ps_space *space, uint16_t port, uint32_t inode, unsigned protocol)
 {
 	struct ps_record *record = &space->host->record[port];
-	uint64_t head = host_head(space->host, port);
 	uint64_t self = process_self();
+	uint64_t head;
 	bool changed;
 
-	if (head_state(head) == PS_FREE || head_env(head) != space->env->id || record->run != space->run->id) {
-		if (!adopt(space, port))
-			return false;
-		head = host_head(space->host, port);
-	}
+	if (!is_about(space, port, inode) && !adopt(space, port))
+		return false;
+	head = host_head(space->host, port);
 	changed = head_state(head) != PS_LISTENING || record->owner != self || !(record->protocols & protocol);
 	if (!record->listeners || record->inode != inode)
 		record->listeners = (uint16_t)(head_state(head) == PS_LISTENING ? record->listeners + 1 : 1);
@@ -344,7 +357,7 @@ bool registry_listen(struct ps_space *space, uint16_t port, uint32_t inode, unsi
 	record->owner = self;
 	record->since = unix_time();
 	record->protocols |= (uint8_t)protocol;
-	head = head_make(space->env->id, head_requested(head), PS_LISTENING);
+	head = head_make(head_env(head), head_requested(head), PS_LISTENING);
 	atomic_store_explicit(&space->host->head[port], head, memory_order_release);
 	hint(space, port, head);
 	return true;

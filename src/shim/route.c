@@ -37,14 +37,32 @@ static bool is_local(const struct ps_address *a)
 	}
 }
 
-/* True if the assignment serves the protocol of the call. One that is held and not recorded yet may come to serve any. */
-static bool serves(const struct ps_space *space, uint16_t actual, int fd)
+/* 127.0.0.1, ::1 and the wildcards are "localhost", and one assignment has them all (law 2). A server on another address
+ * of this machine is another listener, unless it is one that the assignment is bound to. */
+static bool serves_address(const struct ps_record *record, const struct ps_address *a)
 {
-	unsigned protocols = space->host->record[actual].protocols;
+	uint8_t bytes[16];
 
-	if (protocols == 0 || protocols == (PS_TCP | PS_UDP))
+	if (record->at == 0 || record->at & (PS_AT_ANY4 | PS_AT_ANY6 | PS_AT_OTHERS) ||
+	    address_locality(a) == PS_WILDCARD)
 		return true;
-	return protocols & (fd < 0 ? PS_UDP : publish_protocol(fd));
+	address_bytes(a, bytes);
+	if (address_locality(a) == PS_LOOPBACK &&
+	    (bytes[12] != 127 || (bytes[13] == 0 && bytes[14] == 0 && bytes[15] == 1)))
+		return true;
+	return record->at & PS_AT_OTHER && memcmp(record->address, bytes, sizeof(bytes)) == 0;
+}
+
+/* True if the assignment serves the call. One that is held and not recorded yet may come to serve any protocol. */
+static bool serves(const struct ps_space *space, uint16_t actual, int fd, const struct ps_address *a)
+{
+	const struct ps_record *record = &space->host->record[actual];
+
+	if (!serves_address(record, a))
+		return false;
+	if (record->protocols == 0 || record->protocols == (PS_TCP | PS_UDP))
+		return true;
+	return record->protocols & (fd < 0 ? PS_UDP : publish_protocol(fd));
 }
 
 enum shim_route route_out(struct ps_space *space, int fd, struct ps_address *a)
@@ -54,7 +72,7 @@ enum shim_route route_out(struct ps_space *space, int fd, struct ps_address *a)
 
 	if (actual == port)
 		return ROUTE_PASS;
-	if (actual && serves(space, actual, fd)) {
+	if (actual && serves(space, actual, fd, a)) {
 		if (!is_local(a))
 			return ROUTE_PASS;
 		if (shared_bit(direct, actual))
