@@ -39,6 +39,14 @@
 
 /* ---- the command line ---- */
 
+/* --strict is passed on, so that the library and runs inside this one fail closed as well. */
+static bool is_strict(void)
+{
+	const char *text = getenv("PORTSHIM_STRICT");
+
+	return text && *text && strcmp(text, "0") != 0;
+}
+
 bool launch_parse(const struct ps_command *command, struct ps_launch_options *options, int *argc, char ***argv, int *code)
 {
 	const struct ps_option table[] = {
@@ -55,6 +63,7 @@ bool launch_parse(const struct ps_command *command, struct ps_launch_options *op
 		{ .name = NULL },
 	};
 
+	options->strict = is_strict();
 	if (!options_parse(command, table, PS_OPTIONS_STOP, argc, argv, code)) {
 		if (*code == PS_EXIT_USAGE)
 			*code = PS_EXIT_FAILED; /* the other codes are the program's */
@@ -408,11 +417,13 @@ static int judge_program(const struct ps_launch_options *options, const char *na
 	return 0;
 }
 
-static int set_variables(struct ps_launch *launch, const struct ps_manifest_service *service, struct ps_error *error)
+static int set_variables(struct ps_launch *launch, const struct ps_launch_options *options,
+			 const struct ps_manifest_service *service, struct ps_error *error)
 {
 	char *preload = library_preload(getenv("LD_PRELOAD"), launch->library);
 
-	if (!preload || setenv("LD_PRELOAD", preload, 1) != 0 || setenv("PORTSHIM_RUN", launch->run_path, 1) != 0)
+	if (!preload || setenv("LD_PRELOAD", preload, 1) != 0 || setenv("PORTSHIM_RUN", launch->run_path, 1) != 0 ||
+	    (options->strict && setenv("PORTSHIM_STRICT", "1", 1) != 0))
 		error_set(error, PS_EXIT_FAILED, "out of memory");
 	free(preload);
 	return error->code ? error->code : inject_set(launch->project.manifest, service, error);
@@ -449,7 +460,7 @@ int launch_prepare(struct ps_launch *launch, const struct ps_launch_options *opt
 			goto failed;
 		return without(options, error);
 	}
-	if (judge_program(options, argv[0], error) == 0 && set_variables(launch, service, error) == 0)
+	if (judge_program(options, argv[0], error) == 0 && set_variables(launch, options, service, error) == 0)
 		return 0;
 	launch_cancel(launch);
 failed:
