@@ -11,7 +11,7 @@ command_of() {
 	local server=("$PYTHON" -m http.server "$2")
 	case $WAY in
 	"env -i") COMMAND=(env -i "${server[@]}") ;;
-	"sh, env -i, sh") COMMAND=(sh -c 'env -i sh -c "\"\$@\"" sh "$@"' sh "${server[@]}") ;;
+	"sh, env -i, sh") COMMAND=(sh -c 'exec env -i sh -c "exec \"\$@\"" sh "$@"' sh "${server[@]}") ;;
 	node) COMMAND=(node "$REAL/node/cleared.mjs" "${server[@]}") ;;
 	*) COMMAND=("$PYTHON" "$REAL/programs/cleared.py" "$WAY" "${server[@]}") ;;
 	esac

@@ -16,7 +16,7 @@ ask() {
 	for host in localhost 127.0.0.1 0.0.0.0 "${LOOP6[@]}"; do
 		is "$1: a client of $host:$2 reaches its own" "$(within "$1" "$PYTHON" "$REAL/programs/client.py" http "$host" "$2")" "$1"
 	done
-	like "$1: the log names the environment's own directory" "$(ask_portshim "$1" why "$2")" "*${ACTUAL[$1]}*"
+	like "$1: portshim why $2 tells its actual port" "$(ask_portshim "$1" why "$2" 2>&1)" "*${ACTUAL[$1]}*"
 }
 
 LOOP6=(${HAVE6:+::1})

@@ -39,6 +39,7 @@ HOLDERS=() AS=() GIVEN=" "
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/portshim-$NAME.XXXXXX") || exit 3
 WORK=$(cd "$WORK" && pwd -P)
 PORTSHIM_RUNTIME_DIR=$(mktemp -d /dev/shm/portshim-test.XXXXXX 2>/dev/null || mktemp -d "$WORK/runtime.XXXXXX")
+RUNTIME=$PORTSHIM_RUNTIME_DIR
 export PORTSHIM_RUNTIME_DIR
 
 # ---- results --------------------------------------------------------------------------------------------------------
@@ -109,10 +110,15 @@ need() { # PROGRAM...
 
 # ---- cleaning up ----------------------------------------------------------------------------------------------------
 
+# Waits for the end of a process that need not be a child of ours.
+gone() { # SECONDS PID
+	"$PYTHON" "$REAL/programs/gone.py" "$@"
+}
+
 # Ends what a process id leads: `serve` makes every run the leader of its own process group.
 end_group() { # PID
 	kill -TERM "$1" 2>/dev/null || return 0
-	timeout 10 tail --pid="$1" -f /dev/null 2>/dev/null || kill -KILL -- "-$1" 2>/dev/null
+	gone 10 "$1" || kill -KILL -- "-$1" 2>/dev/null
 	wait "$1" 2>/dev/null
 	return 0
 }
@@ -123,9 +129,9 @@ cleanup() {
 	for pid in "${RUNS[@]}" "${HOLDERS[@]}"; do end_group "$pid"; done
 	for pid in "${RUNS[@]}"; do kill -KILL -- "-$pid" 2>/dev/null; done
 	if [ -n "${PORTSHIM_TEST_KEEP:-}" ]; then
-		echo "# kept: $WORK $PORTSHIM_RUNTIME_DIR" >&2
+		echo "# kept: $WORK $RUNTIME" >&2
 	else
-		rm -rf "$WORK" "$PORTSHIM_RUNTIME_DIR"
+		rm -rf "$WORK" "$RUNTIME"
 	fi
 }
 trap cleanup EXIT
@@ -180,8 +186,10 @@ as_user() { # USER
 	cp "$BUILD/portshim" "$BUILD/libportshim.so" "$WORK/as/"
 	chmod 755 "$WORK" "$WORK/as"
 	PORTSHIM=$WORK/as/portshim
-	chown "$1:$group" "$PORTSHIM_RUNTIME_DIR"
 	OWNER=$1:$group
+	PORTSHIM_RUNTIME_DIR=$(mktemp -d "$PORTSHIM_RUNTIME_DIR/as.XXXXXX") # that user's own
+	chmod 711 "$(dirname "$PORTSHIM_RUNTIME_DIR")"
+	own "$PORTSHIM_RUNTIME_DIR"
 }
 
 own() { # FILE...
@@ -249,13 +257,13 @@ $(tail -n 20 "${LOGS[$id]}")"
 recorded() { # ID PORT [PROTOCOL]
 	local out
 	if out=$("$PYTHON" "$REAL/programs/discovery.py" "${DIRS[$1]}/.portshim/ports.json" "$2" "${3:-tcp}" 2>&1); then
+		ok "$1: the discovery file tells the truth about $2: owner, actual port ($out), addresses, mode 0600"
 		ACTUAL[$1]=$out
-		ok "$1: the discovery file tells the owner and the actual port of $2 ($out), mode 0600"
+		is "$1: portshim port $2 tells the same" "$(ask_portshim "$1" port "$2" 2>&1)" "$out"
 	else
-		ACTUAL[$1]=0
-		not_ok "$1: the discovery file tells the owner and the actual port of $2, mode 0600" "$out"
+		not_ok "$1: the discovery file tells the truth about $2: owner, actual port, addresses, mode 0600" "$out"
+		ACTUAL[$1]=$(ask_portshim "$1" port "$2" 2>/dev/null || echo 0)
 	fi
-	is "$1: portshim port $2 tells the same" "$(ask_portshim "$1" port "$2" 2>&1)" "${ACTUAL[$1]}"
 }
 
 forgotten() { # ID PORT
@@ -276,7 +284,7 @@ apart() { # VARIANT PORT ID ID
 		[ "${ACTUAL[$id]}" = "$2" ] || is "$id: the run tells the move once" \
 			"$(grep -c "^portshim: .*$2 -> ${ACTUAL[$id]} " "${LOGS[$id]}")" 1
 	done
-	[ "$1" = held ] || [ "${ACTUAL[$3]}" = "$2" ] || [ "${ACTUAL[$4]}" = "$2" ] ||
+	[ "$1" != free ] || [ "${ACTUAL[$3]}" = "$2" ] || [ "${ACTUAL[$4]}" = "$2" ] ||
 		not_ok "one of the two has $2, which was free" "${ACTUAL[$3]} ${ACTUAL[$4]}"
 }
 
@@ -287,7 +295,7 @@ ask() { :; }          # ID PORT: checks by clients of one
 compare() { :; }      # PORT: checks by clients of both, after that
 
 # The shape of most tests: the same program twice, at once, on the same hardcoded port.
-both() { # free|held [PORT]
+both() { # free|held|privileged [PORT]
 	local variant=$1 port id
 	if [ $# -gt 1 ]; then port=$2; else new_port && port=$PORT; fi
 	[ "$variant" != held ] || hold "$port"

@@ -6,6 +6,7 @@ need redis-server redis-cli
 prepare() {
 	cat >"${DIRS[$1]}/redis.conf" <<-END
 		port $2
+		bind 127.0.0.1 -::1
 		save ""
 		dir ${DIRS[$1]}
 	END

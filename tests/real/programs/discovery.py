@@ -1,17 +1,26 @@
 """discovery.py FILE REQUESTED PROTOCOL [KEY]: is what the discovery file says about a port what the kernel says?
 
-Prints the actual port. The kernel's side: the process named is alive and has a socket that listens there (UDP: is bound).
+Prints the actual port. The kernel's side: the process named is alive and has a socket that listens there (UDP: is bound),
+and all the addresses that its sockets there have are named.
 """
 import json
 import os
+import socket
 import stat
 import sys
 import time
 
 
+def address(text):
+    """An address of /proc/net: 32-bit words in host byte order."""
+    raw = bytes.fromhex(text)
+    raw = b"".join(raw[i:i + 4][::-1] if sys.byteorder == "little" else raw[i:i + 4] for i in range(0, len(raw), 4))
+    return socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw)
+
+
 def sockets(protocol, port):
-    """The inodes of the sockets that listen (TCP) or are bound (UDP) on a port, in this network namespace."""
-    found = set()
+    """The sockets that listen (TCP) or are bound (UDP) on a port, in this network namespace: inode -> address."""
+    found = {}
     for name in (protocol, protocol + "6"):
         try:
             lines = open(f"/proc/net/{name}").readlines()[1:]
@@ -20,7 +29,7 @@ def sockets(protocol, port):
         for line in lines:
             f = line.split()
             if int(f[1].rsplit(":", 1)[1], 16) == port and (protocol == "udp" or f[3] == "0A"):
-                found.add(f[9])
+                found[f[9]] = address(f[1].rsplit(":", 1)[0])
     return found
 
 
@@ -63,7 +72,10 @@ def check(path, requested, protocol, key):
         assert os.path.exists(f"/proc/{pid}"), f"{name}: process {pid} is dead; {text}"
         there = sockets(protocol, port)
         assert there, f"{name}: nothing listens on {port}/{protocol}; {text}"
-        assert there & held_by(pid), f"{name}: process {pid} does not listen on {port}; {text}"
+        own = held_by(pid)
+        addresses = {a for inode, a in there.items() if inode in own}
+        assert addresses, f"{name}: process {pid} does not listen on {port}; {text}"
+        assert addresses <= set(e["addresses"]), f"{name}: the kernel has {addresses}; {text}"
     return port
 
 
