@@ -37,7 +37,7 @@ $(BUILD)/libportshim.so: $(call objects,pic,$(CORE) $(SHIM)) src/shim/exports.ma
 
 $(BUILD)/portshim: $(call objects,obj,$(CORE) $(CLI) $(KEEPER))
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcjson -lbsd
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcjson
 
 $(BUILD)/pic/%.o: src/%.c
 	$(call say,CC,$<)
