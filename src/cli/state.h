@@ -36,8 +36,9 @@ struct ps_state_now {
 	size_t count;
 };
 
-/* Clears away what is over, then reads. Returns 0 or the error's code. state_free in any case. */
-int state_read(struct ps_state_now *state, struct ps_error *error);
+/* Clears away what is over, then reads. With `envs` (`count` ids of environments), of these alone: a thousand others
+ * cost nothing then. Returns 0 or the error's code. state_free in any case. */
+int state_read(struct ps_state_now *state, const uint32_t *envs, unsigned count, struct ps_error *error);
 void state_free(struct ps_state_now *state);
 
 /* The scope with this id, or NULL. */
@@ -48,8 +49,5 @@ const struct ps_assignment *state_actual(const struct ps_state_now *state, uint1
 
 /* Reads one assignment as it is this moment; false if the port is not assigned. The scopes stay NULL. */
 bool state_record(struct ps_assignment *assignment, const struct ps_host *host, uint16_t actual);
-
-/* Looks at every run: demotes what listens no more, and ends runs whose processes are gone. Part of state_read. */
-void state_sweep(const char *runtime, struct ps_host *host);
 
 #endif
