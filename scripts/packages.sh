@@ -7,7 +7,7 @@
 
 say()
 {
-	printf '\n== %s\n' "$*" >&2
+	printf '\n== %s\n' "$*"
 }
 
 # One line per need: what shows that it is there (a command, or a file by its absolute path, or a pattern), and the package.
