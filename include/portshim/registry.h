@@ -48,9 +48,9 @@ int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested);
 /* The claim's bind failed. */
 void registry_release(struct ps_space *space, uint16_t port);
 
-/* The claim's bind succeeded, and the record is filled in: HELD. Sets the forward hints of the run, of the runs around
+/* The claim's bind to this address (with the actual port) succeeded, and the rest of the record is filled in: HELD. Sets the forward hints of the run, of the runs around
  * it and of its environment, where no living assignment of the same requested port has them. */
-void registry_hold(struct ps_space *space, uint16_t port);
+void registry_hold(struct ps_space *space, const struct ps_address *address);
 
 /* Gives up an assignment of this run: its port turned out to be somebody else's. */
 void registry_forget(struct ps_space *space, uint16_t port);
@@ -58,12 +58,9 @@ void registry_forget(struct ps_space *space, uint16_t port);
 /* The socket with this inode is about to listen on a port that is HELD by this run. */
 void registry_announce(struct ps_space *space, uint16_t port, uint32_t inode);
 
-/* The socket listens (UDP: is bound). A port that no bind of ours claimed (port 0) is recorded under its own number.
+/* The socket listens (UDP: is bound) on this address, with the actual port. A port that no bind of ours claimed (port 0) is recorded under its own number.
  * True if the record changed, so that the discovery file must be written. */
-bool registry_listen(struct ps_space *space, uint16_t port, uint32_t inode, unsigned protocol);
-
-/* Notes the addresses that an assignment is bound to. */
-void registry_note_address(struct ps_record *record, const struct ps_address *address);
+bool registry_listen(struct ps_space *space, const struct ps_address *address, uint32_t inode, unsigned protocol);
 
 /* Looks at every assignment of a run. Where the listener is gone it is demoted to HELD (the run goes on) or freed (the run
  * is over). Takes the run's lock. Returns the number of assignments that changed. */

@@ -250,21 +250,7 @@ static void hint(struct ps_space *space, uint16_t actual, uint64_t head)
 	}
 }
 
-void registry_hold(struct ps_space *space, uint16_t port)
-{
-	uint64_t head = host_head(space->host, port);
-	uint16_t requested = head_requested(head);
-
-	head = head_make(space->env->id, requested, PS_HELD);
-	if (port != requested)
-		shared_set(space->host->moved, port);
-	else
-		shared_clear(space->host->moved, port);
-	atomic_store_explicit(&space->host->head[port], head, memory_order_release);
-	hint(space, port, head);
-}
-
-void registry_note_address(struct ps_record *record, const struct ps_address *address)
+static void add_address(struct ps_record *record, const struct ps_address *address)
 {
 	bool six = address->u.any.sa_family == AF_INET6;
 	uint8_t bytes[16];
@@ -291,6 +277,31 @@ void registry_note_address(struct ps_record *record, const struct ps_address *ad
 		record->at |= PS_AT_OTHERS;
 	record->at |= PS_AT_OTHER;
 	memcpy(record->address, bytes, sizeof(bytes));
+}
+
+void registry_hold(struct ps_space *space, const struct ps_address *address)
+{
+	uint16_t port = address_port(address);
+	uint64_t head = host_head(space->host, port);
+	uint16_t requested = head_requested(head);
+
+	add_address(&space->host->record[port], address);
+	head = head_make(space->env->id, requested, PS_HELD);
+	if (port != requested)
+		shared_set(space->host->moved, port);
+	else
+		shared_clear(space->host->moved, port);
+	atomic_store_explicit(&space->host->head[port], head, memory_order_release);
+	hint(space, port, head);
+}
+
+/* True if the record did not have the address. */
+static bool note_address(struct ps_record *record, const struct ps_address *address)
+{
+	uint8_t before = record->at;
+
+	add_address(record, address);
+	return record->at != before;
 }
 
 /* ---- listening ---- */
@@ -338,8 +349,9 @@ static bool is_about(const struct ps_space *space, uint16_t port, uint32_t inode
 	return record->run == space->run->id || (inode && record->inode == inode);
 }
 
-bool registry_listen(struct ps_space *space, uint16_t port, uint32_t inode, unsigned protocol)
+bool registry_listen(struct ps_space *space, const struct ps_address *address, uint32_t inode, unsigned protocol)
 {
+	uint16_t port = address_port(address);
 	struct ps_record *record = &space->host->record[port];
 	uint64_t self = process_self();
 	uint64_t head;
@@ -348,7 +360,8 @@ bool registry_listen(struct ps_space *space, uint16_t port, uint32_t inode, unsi
 	if (!is_about(space, port, inode) && !adopt(space, port))
 		return false;
 	head = host_head(space->host, port);
-	changed = head_state(head) != PS_LISTENING || record->owner != self || !(record->protocols & protocol);
+	changed = note_address(record, address);
+	changed |= head_state(head) != PS_LISTENING || record->owner != self || !(record->protocols & protocol);
 	if (!record->listeners || record->inode != inode)
 		record->listeners = (uint16_t)(head_state(head) == PS_LISTENING ? record->listeners + 1 : 1);
 	record->inode = inode;

@@ -108,7 +108,6 @@ static void fill(struct attempt *t, uint16_t port, enum ps_reason reason)
 		text_copy(r->service, sizeof(r->service), plan_string(t->space->plan, t->rules.service->name));
 		text_copy(r->scheme, sizeof(r->scheme), plan_string(t->space->plan, t->rules.service->scheme));
 	}
-	registry_note_address(r, &t->address);
 }
 
 /* The kernel has chosen: the socket is bound, so the record has to follow. */
@@ -128,7 +127,7 @@ static enum outcome hold_chosen(struct attempt *t, enum ps_reason reason)
 	}
 	address_set_port(&t->address, port);
 	fill(t, port, reason);
-	registry_hold(t->space, port);
+	registry_hold(t->space, &t->address);
 	return HELD;
 }
 
@@ -154,7 +153,7 @@ static enum outcome try_port(struct attempt *t, uint16_t port, enum ps_reason re
 		if (!port)
 			return hold_chosen(t, reason);
 		fill(t, port, reason);
-		registry_hold(t->space, port);
+		registry_hold(t->space, &t->address);
 		return HELD;
 	}
 	if (port)

@@ -28,14 +28,9 @@ unsigned publish_protocol(int fd)
 
 bool publish_record(struct ps_space *space, int fd, const struct ps_address *address, unsigned protocol)
 {
-	uint16_t port = address_port(address);
-
 	if (atomic_load(&space->run->flags) & PS_SCOPE_RETIRED)
 		return false;
-	if (!registry_listen(space, port, kernel_socket_inode(fd), protocol))
-		return false;
-	registry_note_address(&space->host->record[port], address);
-	return true;
+	return registry_listen(space, address, kernel_socket_inode(fd), protocol);
 }
 
 void publish_write(struct ps_space *space, uint16_t port)
