@@ -98,7 +98,6 @@ build_needs()
 		make make
 		/usr/include/stdio.h libc6-dev
 		/usr/include/cjson/cJSON.h libcjson-dev
-		/usr/include/bsd/bsd.h libbsd-dev
 		python3 python3-minimal
 		curl curl
 	END
@@ -109,6 +108,7 @@ check_needs()
 {
 	cat <<-END
 		/usr/include/cmocka.h libcmocka-dev
+		/usr/include/bsd/bsd.h libbsd-dev
 		/usr/lib/python3*/http/server.py libpython3-stdlib
 		/usr/lib/python3/dist-packages/jsonschema python3-jsonschema
 		git git
