@@ -266,7 +266,7 @@ static int run(int argc, char **argv)
 		return PS_EXIT_USAGE;
 	code = target_open(&target, &project, &error);
 	if (!code)
-		code = state_read(&state, &error);
+		code = target_state(&target, &state, &error);
 	if (!code)
 		code = prepare(&target, &state, service, &own, &error);
 	if (code)

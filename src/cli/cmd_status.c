@@ -150,10 +150,12 @@ static int run(int argc, char **argv)
 
 	if (!options_parse(&command_status, options, 0, &argc, &argv, &code))
 		return code;
-	code = state_read(&s.state, &error);
 	/* What others have running is no matter of this project's manifest: a broken one must not hide it. */
-	if (!code && !(s.all && argc == 0))
+	code = 0;
+	if (!s.all || argc > 0)
 		code = target_open(&s.target, &s.project, &error);
+	if (!code)
+		code = s.all ? state_read(&s.state, NULL, 0, &error) : target_state(&s.target, &s.state, &error);
 	if (!code)
 		code = understand(&s, argc, argv, &error);
 	if (code)

@@ -314,7 +314,7 @@ static int prepare(struct waiting *w, const struct ps_project_options *project, 
 	int code = target_open(&w->target, project, error);
 
 	if (!code)
-		code = state_read(&state, error);
+		code = target_state(&w->target, &state, error);
 	w->host = state.host;
 	w->wanted = calloc((size_t)argc, sizeof(*w->wanted));
 	w->there = calloc((size_t)argc, sizeof(*w->there));

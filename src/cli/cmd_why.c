@@ -176,6 +176,8 @@ static void print_holder(const struct inquiry *q, const struct ps_holder *h)
 	if (is_assigned(q, h)) {
 		print_environment(q->assigned);
 		print_story(q->assigned);
+	} else if (h->socket.uid != getuid()) {
+		print_field("environment", "none of yours");
 	} else {
 		print_field("environment", "none: it does not run under portshim");
 	}
@@ -262,7 +264,7 @@ static int ask(struct inquiry *q, const char *operand, const struct ps_project_o
 	int code = target_open(&q->target, project, error), count;
 
 	if (!code)
-		code = state_read(&q->state, error);
+		code = state_read(&q->state, NULL, 0, error);
 	if (!code)
 		code = target_wanted(&q->target, &q->state, operand, &q->wanted, error);
 	if (code)

@@ -45,7 +45,7 @@ static int print_environments(void)
 	size_t count = 0;
 	int code = PS_EXIT_NO;
 
-	if (state_read(&state, &ignored))
+	if (state_read(&state, NULL, 0, &ignored))
 		goto out;
 	names = calloc(state.scope_count + 1, sizeof(*names));
 	if (!names)

@@ -28,7 +28,7 @@ int lookup_run(const struct ps_command *command, int argc, char **argv, lookup_p
 		return command_usage(command, "one service or port is wanted");
 	code = target_open(&target, &project, &error);
 	if (!code)
-		code = state_read(&state, &error);
+		code = target_state(&target, &state, &error);
 	if (!code)
 		code = target_wanted(&target, &state, argv[0], &wanted, &error);
 	if (code)

@@ -3,7 +3,8 @@
  *
  * Theory of operation: nothing depends on a daemon, so whoever looks first clears away: listeners that are gone, then
  * runs that are over (leftover.c tells which), then records that belong to no run. Environments' files stay, because
- * they hold what is sticky; a private one goes with its last run.
+ * they hold what is sticky; a private one goes with its last run. Who asks for one environment only looks at the runs
+ * of that one: a run's file says in its first bytes which it is.
  *
  * Heads are read as portshim/host.h wants it: only where the bitmap says so, and the record is copied between two
  * reads of the head; a record whose head changed meanwhile is read again.
@@ -15,6 +16,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +29,12 @@
 
 #include "../keeper/keeper.h"
 #include "leftover.h"
+
+/* The environments to read; none means all. */
+struct choice {
+	const uint32_t *envs;
+	unsigned count;
+};
 
 struct ids {
 	uint32_t *list;
@@ -66,9 +75,35 @@ static uint32_t file_id(const char *name, const char *prefix)
 	return *end ? 0 : (uint32_t)id;
 }
 
-/* Ids of all runs (prefix "run-") or environments ("env-") that have a file. False if the directory cannot be read.
+static bool chosen(const struct choice *choice, uint32_t env)
+{
+	for (unsigned i = 0; i < choice->count; i++)
+		if (choice->envs[i] == env)
+			return true;
+	return choice->count == 0;
+}
+
+/* The same for the environment that a run's file names, without mapping the file. */
+static bool chosen_run(const struct choice *choice, int directory, const char *name)
+{
+	uint32_t env = 0;
+	int fd;
+
+	if (choice->count == 0)
+		return true;
+	fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return false;
+	if (pread(fd, &env, sizeof(env), offsetof(struct ps_scope, env)) != (ssize_t)sizeof(env))
+		env = 0;
+	close(fd);
+	return env && chosen(choice, env);
+}
+
+/* Ids of the chosen runs (prefix "run-") or environments ("env-") that have a file. False if the directory cannot be
+ * read.
  */
-static bool ids_read(struct ids *ids, const char *runtime, const char *prefix)
+static bool ids_read(struct ids *ids, const char *runtime, const char *prefix, const struct choice *choice)
 {
 	DIR *directory = opendir(runtime);
 	struct dirent *entry;
@@ -79,7 +114,8 @@ static bool ids_read(struct ids *ids, const char *runtime, const char *prefix)
 	while (ok && (entry = readdir(directory))) {
 		uint32_t id = file_id(entry->d_name, prefix);
 
-		if (id)
+		if (id &&
+		    (id & PS_ENV_BIT ? chosen(choice, id) : chosen_run(choice, dirfd(directory), entry->d_name)))
 			ok = ids_add(ids, id);
 	}
 	closedir(directory);
@@ -122,10 +158,11 @@ static void sweep_orphans(struct ps_host *host, const struct ids *runs)
 /* A private environment is gone when its last run is. */
 static void sweep_private(const char *runtime, const struct ids *runs)
 {
+	const struct choice all = {0};
 	struct ids envs = {0};
 	size_t i, j;
 
-	ids_read(&envs, runtime, "env-");
+	ids_read(&envs, runtime, "env-", &all);
 	for (i = 0; i < envs.count; i++) {
 		struct ps_scope *env, *run;
 		bool used;
@@ -149,18 +186,21 @@ static void sweep_private(const char *runtime, const struct ids *runs)
 	free(envs.list);
 }
 
-void state_sweep(const char *runtime, struct ps_host *host)
+static void sweep(const char *runtime, struct ps_host *host, const struct choice *choice)
 {
 	struct ids runs = {0}, left = {0};
 
 	if (host->netns != kernel_netns())
 		goto out;
-	if (!ids_read(&runs, runtime, "run-"))
+	if (!ids_read(&runs, runtime, "run-", choice))
 		goto out;
 	for (size_t i = 0; i < runs.count; i++)
 		sweep_run(runtime, runs.list[i]);
+	/* What is left in other environments is for those who look at them. */
+	if (choice->count)
+		goto out;
 	leftover_sweep(runtime);
-	if (!ids_read(&left, runtime, "run-"))
+	if (!ids_read(&left, runtime, "run-", choice))
 		goto out;
 	sweep_orphans(host, &left);
 	sweep_private(runtime, &left);
@@ -235,10 +275,10 @@ const struct ps_assignment *state_actual(const struct ps_state_now *state, uint1
 	return NULL;
 }
 
-static bool read_scopes(struct ps_state_now *state)
+static bool read_scopes(struct ps_state_now *state, const struct choice *choice)
 {
 	struct ids ids = {0};
-	bool ok = ids_read(&ids, state->runtime, "run-") && ids_read(&ids, state->runtime, "env-");
+	bool ok = ids_read(&ids, state->runtime, "run-", choice) && ids_read(&ids, state->runtime, "env-", choice);
 
 	if (ok && ids.count > 0)
 		ok = (state->scopes = calloc(ids.count, sizeof(struct ps_scope *)));
@@ -276,14 +316,15 @@ static bool is_over(const struct ps_assignment *a)
 	return a->state == PS_HELD && !a->alive && (!a->run || !process_alive(a->run->root));
 }
 
-static bool read_assignments(struct ps_state_now *state)
+static bool read_assignments(struct ps_state_now *state, const struct choice *choice)
 {
 	size_t room = 0;
 
 	for (unsigned port = 0; port < PS_PORTS; port++) {
 		struct ps_assignment a;
 
-		if (!state_record(&a, state->host, (uint16_t)port))
+		if (!chosen(choice, head_env(host_head(state->host, (uint16_t)port))) ||
+		    !state_record(&a, state->host, (uint16_t)port))
 			continue;
 		a.env = state_scope(state, a.env_id);
 		a.run = state_scope(state, a.run_id);
@@ -307,8 +348,9 @@ static bool read_assignments(struct ps_state_now *state)
 	return true;
 }
 
-int state_read(struct ps_state_now *state, struct ps_error *error)
+int state_read(struct ps_state_now *state, const uint32_t *envs, unsigned count, struct ps_error *error)
 {
+	const struct choice choice = {envs, count};
 	int result;
 
 	memset(state, 0, sizeof(*state));
@@ -325,8 +367,8 @@ int state_read(struct ps_state_now *state, struct ps_error *error)
 	if (result < 0)
 		return error_set(error, PS_EXIT_SYSTEM, "%s/host cannot be used: %s", state->runtime,
 				 strerror(-result));
-	state_sweep(state->runtime, state->host);
-	if (!read_scopes(state) || !read_assignments(state))
+	sweep(state->runtime, state->host, &choice);
+	if (!read_scopes(state, &choice) || !read_assignments(state, &choice))
 		return error_set(error, PS_EXIT_SYSTEM, "%s cannot be read: %s", state->runtime, strerror(errno));
 	return 0;
 }

@@ -212,6 +212,13 @@ bool target_sees(const struct ps_target *t, uint32_t env)
 	return false;
 }
 
+int target_state(const struct ps_target *t, struct ps_state_now *state, struct ps_error *error)
+{
+	if (t->in_run)
+		return state_read(state, t->space.envs, t->space.env_count, error);
+	return state_read(state, &t->env, 1, error);
+}
+
 /* How near an assignment is to a client here; less is nearer. */
 static unsigned rank(const struct ps_target *t, const struct ps_assignment *a)
 {

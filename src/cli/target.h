@@ -48,6 +48,9 @@ bool target_matches(const struct ps_target *target, const struct ps_wanted *want
 /* True if a client here sees the assignment's environment. */
 bool target_sees(const struct ps_target *target, uint32_t env);
 
+/* Reads what is assigned in the environments that a client here sees. 0 or the error's code. */
+int target_state(const struct ps_target *target, struct ps_state_now *state, struct ps_error *error);
+
 /* The assignment that a client here reaches, or NULL: own run, environment, those around it. */
 const struct ps_assignment *target_find(const struct ps_target *target, const struct ps_state_now *state,
 					const struct ps_wanted *wanted);

@@ -107,9 +107,13 @@ static uint32_t make_run(struct ps_space *space, const char *key, uint64_t root,
 /* As the shim does it: claim, describe, hold, listen. */
 static void assign(struct ps_space *space, uint16_t requested, int fd, uint16_t actual, const char *service)
 {
+	struct sockaddr_in loopback = {.sin_family = AF_INET, .sin_port = htons(actual)};
 	struct ps_lock_guard guard;
 	struct ps_record *record;
+	struct ps_address address;
 
+	loopback.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_true(address_copy(&address, &loopback, sizeof(loopback)));
 	assert_true(lock_enter(&space->run->lock, &guard));
 	assert_int_equal(registry_claim(space, actual, requested), 1);
 	record = &space->host->record[actual];
@@ -117,10 +121,10 @@ static void assign(struct ps_space *space, uint16_t requested, int fd, uint16_t 
 	record->reason = PS_REASON_DEFAULT;
 	record->cause = EADDRINUSE;
 	snprintf(record->service, sizeof(record->service), "%s", service);
-	registry_hold(space, actual);
-	lock_leave(&space->run->lock, &guard);
+	registry_hold(space, &address);
 	if (fd >= 0)
-		registry_listen(space, actual, kernel_socket_inode(fd), PS_TCP);
+		registry_listen(space, &address, kernel_socket_inode(fd), PS_TCP);
+	lock_leave(&space->run->lock, &guard);
 }
 
 static bool run_file_exists(uint32_t id)
@@ -142,7 +146,7 @@ static void test_empty(void **state)
 	struct ps_error error = {0};
 
 	(void)state;
-	assert_int_equal(state_read(&now, &error), 0);
+	assert_int_equal(state_read(&now, NULL, 0, &error), 0);
 	assert_int_equal(now.count, 0);
 	state_free(&now);
 }
@@ -159,7 +163,7 @@ static void test_living(void **state)
 
 	(void)state;
 	assign(&space, 3000, fd, port, "web");
-	assert_int_equal(state_read(&now, &error), 0);
+	assert_int_equal(state_read(&now, NULL, 0, &error), 0);
 	assert_int_equal(now.count, 1);
 	a = find(&now, port);
 	assert_non_null(a);
@@ -175,7 +179,7 @@ static void test_living(void **state)
 
 	/* The listener goes, the run stays: held. */
 	close(fd);
-	assert_int_equal(state_read(&now, &error), 0);
+	assert_int_equal(state_read(&now, NULL, 0, &error), 0);
 	a = find(&now, port);
 	assert_non_null(a);
 	assert_int_equal(a->state, PS_HELD);
@@ -198,7 +202,7 @@ static void test_dead_run(void **state)
 	(void)state;
 	assign(&space, 3000, fd, port, "web");
 	/* The root is dead, but a listener of the run is there: a daemon. */
-	assert_int_equal(state_read(&now, &error), 0);
+	assert_int_equal(state_read(&now, NULL, 0, &error), 0);
 	assert_non_null(find(&now, port));
 	state_free(&now);
 	assert_true(run_file_exists(id));
@@ -206,7 +210,7 @@ static void test_dead_run(void **state)
 	atomic_store(&space.host->record[port].owner, dead());
 	space_close(&space);
 	close(fd);
-	assert_int_equal(state_read(&now, &error), 0);
+	assert_int_equal(state_read(&now, NULL, 0, &error), 0);
 	assert_null(find(&now, port));
 	assert_int_equal(host_head(now.host, port), 0);
 	assert_null(state_scope(&now, id));
@@ -243,13 +247,13 @@ static void test_carried(void **state)
 	close(in[0]);
 	close(out[1]);
 	assert_int_equal(read(out[0], &byte, 1), 1);
-	assert_int_equal(state_read(&now, &error), 0);
+	assert_int_equal(state_read(&now, NULL, 0, &error), 0);
 	state_free(&now);
 	assert_true(run_file_exists(id));
 	close(in[1]);
 	close(out[0]);
 	assert_int_equal(waitpid(child, NULL, 0), child);
-	assert_int_equal(state_read(&now, &error), 0);
+	assert_int_equal(state_read(&now, NULL, 0, &error), 0);
 	state_free(&now);
 	assert_false(run_file_exists(id));
 }
@@ -268,12 +272,12 @@ static void test_orphan(void **state)
 	assign(&space, 3000, fd, port, "web");
 	space_unlink_scope(runtime, id);
 	atomic_store(&space.host->record[port].owner, dead());
-	assert_int_equal(state_read(&now, &error), 0);
+	assert_int_equal(state_read(&now, NULL, 0, &error), 0);
 	assert_non_null(find(&now, port));
 	assert_null(find(&now, port)->run);
 	state_free(&now);
 	close(fd);
-	assert_int_equal(state_read(&now, &error), 0);
+	assert_int_equal(state_read(&now, NULL, 0, &error), 0);
 	assert_null(find(&now, port));
 	state_free(&now);
 	space_close(&space);
@@ -291,10 +295,42 @@ static void test_private(void **state)
 	env = space.env->id;
 	space.env->created -= 60;
 	space_close(&space);
-	assert_int_equal(state_read(&now, &error), 0);
+	assert_int_equal(state_read(&now, NULL, 0, &error), 0);
 	assert_null(state_scope(&now, env));
 	state_free(&now);
 	assert_false(run_file_exists(env));
+}
+
+/* Of one environment alone: others are neither read nor swept. */
+static void test_choice(void **state)
+{
+	struct ps_state_now now;
+	struct ps_error error = {0};
+	struct ps_space one, other;
+	uint16_t port, other_port;
+	int fd = listen_somewhere(&port), other_fd = listen_somewhere(&other_port);
+	uint32_t env;
+
+	(void)state;
+	make_run(&one, "dir:/srv/one", process_self(), 0);
+	make_run(&other, "dir:/srv/other", process_self(), 0);
+	assign(&one, 3000, fd, port, "web");
+	assign(&other, 3000, other_fd, other_port, "web");
+	env = one.env->id;
+	assert_int_equal(state_read(&now, &env, 1, &error), 0);
+	assert_int_equal(now.count, 1);
+	assert_non_null(find(&now, port));
+	assert_non_null(find(&now, port)->run);
+	assert_int_equal(now.scope_count, 2);
+	state_free(&now);
+	close(fd);
+	close(other_fd);
+	assert_int_equal(state_read(&now, &env, 1, &error), 0);
+	assert_int_equal(head_state(host_head(now.host, port)), PS_HELD);
+	assert_int_equal(head_state(host_head(now.host, other_port)), PS_LISTENING);
+	state_free(&now);
+	space_close(&one);
+	space_close(&other);
 }
 
 static void write_file(const char *name, const char *text)
@@ -324,7 +360,7 @@ static void test_strange_files(void **state)
 	write_file("notes.txt", "hello");
 	snprintf(path, sizeof(path), "%s/run-00000002", runtime);
 	assert_int_equal(symlink("/etc/passwd", path), 0);
-	assert_int_equal(state_read(&now, &error), 0);
+	assert_int_equal(state_read(&now, NULL, 0, &error), 0);
 	assert_int_equal(now.count, 0);
 	state_free(&now);
 }
@@ -336,7 +372,7 @@ static void test_unusable(void **state)
 
 	(void)state;
 	assert_int_equal(chmod(runtime, 0755), 0);
-	assert_int_equal(state_read(&now, &error), PS_EXIT_SYSTEM);
+	assert_int_equal(state_read(&now, NULL, 0, &error), PS_EXIT_SYSTEM);
 	assert_true(error.text[0] && error.hint[0]);
 	state_free(&now);
 	assert_int_equal(chmod(runtime, 0700), 0);
@@ -351,6 +387,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_carried, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_orphan, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_private, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_choice, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_strange_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unusable, setup, teardown),
 	};
