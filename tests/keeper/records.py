@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from harness import PORTSHIM, PYTHON, Skip, alive, end, free_port, line, main, read_json, same, until
@@ -395,6 +396,44 @@ def test_privileged(place):
     actual = int(line(child.stdout))
     same(line(child.stderr), "portshim: 80 -> %d (80 needs a privilege that this user does not have)\n" % actual)
     finish(child)
+
+
+def test_unrecorded(place):
+    """A discovery file that cannot be written is told once, and the server works"""
+    port = free_port()
+    code = "import os, sys; sys.stdin.readline(); os.execv(sys.argv[1], sys.argv[1:])"
+    child = place.start("run", "--", PYTHON, "-c", code, *server(port, "a", "stdin"), stdin=subprocess.PIPE)
+    until(lambda: os.path.exists(os.path.join(place.project, ".portshim", ".gitignore")), "the run to start")
+    until(lambda: len(place.runs()) == 1, "the run")
+    os.unlink(os.path.join(place.project, ".portshim", ".gitignore"))
+    os.rmdir(os.path.join(place.project, ".portshim"))
+    with open(os.path.join(place.project, ".portshim"), "w"):
+        pass
+    child.stdin.write(b"go\n")
+    child.stdin.flush()
+    same(int(line(child.stdout)), port)
+    notice = line(child.stderr)
+    same(notice, "portshim: the discovery file ~/shop/.portshim/ports.json cannot be written: Not a directory\n")
+    same(place.run("run", "--", *client(port))[1], "a\n")
+    same(finish(child), "")
+
+
+def test_leftover_files(place):
+    """The file that exec leaves behind is removed by some later launch"""
+    same(place.run("exec", "--", "true")[0], 0)
+    runs = place.runs()
+    same(len(runs), 1)
+    with open(os.path.join(place.runtime, runs[0]), "r+b") as file:
+        file.seek(80)  # struct ps_scope, created
+        created = int.from_bytes(file.read(8), sys.byteorder)
+        assert abs(created - time.time()) < 100, created
+        file.seek(80)
+        file.write((created - 100).to_bytes(8, sys.byteorder))
+    for _ in range(5000):  # one launch in 64 looks
+        same(place.run("run", "--", "true")[0], 0)
+        if not place.runs():
+            return
+    raise AssertionError("still there: %s" % place.runs())
 
 
 def manifest(place, **content):
