@@ -1,14 +1,14 @@
 /*
  * leftover.c - the files of runs that nobody cleared away.
  *
- * Theory of operation: a run under `portshim run` is cleared away by its keeper. One under `portshim exec`, or whose keeper
- * was killed, leaves its file, which is a few pages of memory; a script that calls exec a thousand times would leave a
- * thousand. So now and then a launch looks over all of them.
+ * Theory of operation: a run under `portshim run` is cleared away by its keeper. One under `portshim exec`, or whose
+ * keeper was killed, leaves its file, which is a few pages of memory; a script that calls exec a thousand times would
+ * leave a thousand. So now and then a launch looks over all of them.
  *
- * A run is over when its root process is dead and no process carries its PORTSHIM_RUN: what went into the background and
- * has not bound yet still needs the file. A process that moved to another PORTSHIM_RUN or none (setenv, then fork) has
- * it mapped and goes on. Records that listen keep their run, whoever serves them. Very young runs are left alone: a
- * process that is just being started carries nothing yet.
+ * A run is over when its root process is dead and no process carries its PORTSHIM_RUN: what went into the background
+ * and has not bound yet still needs the file. A process that moved to another PORTSHIM_RUN or none (setenv, then
+ * fork) has it mapped and goes on. Records that listen keep their run, whoever serves them. Very young runs are left
+ * alone: a process that is just being started carries nothing yet.
  */
 #include "leftover.h"
 
@@ -26,6 +26,7 @@
 #include <portshim/registry.h>
 
 #include "../keeper/keeper.h"
+#include "owner.h"
 
 #define RUNS_MAX 1024 /* in one sweep; the others wait for the next */
 #define YOUNG_SECONDS 5
@@ -115,7 +116,8 @@ static void mark_block(struct leftovers *l, size_t size)
 			mark(l, at + 13);
 }
 
-/* False if nobody can tell. The environment of other users' processes cannot be read; they do not use this directory. */
+/* False if nobody can tell. The environment of other users' processes cannot be read; they do not use this
+ * directory. */
 static bool mark_carried(struct leftovers *l)
 {
 	DIR *proc = opendir("/proc");
@@ -171,7 +173,7 @@ static bool remove_run(const char *runtime, uint32_t id)
 		return space_unlink_scope(runtime, id) == 0;
 	if (error)
 		return false;
-	if (registry_sweep(space.host, space.run, space.env, true))
+	if (registry_sweep(space.host, space.run, space.env, true) | owner_renew(space.host, space.run, space.env))
 		tidy_redraw(&space);
 	if (!has_records(&space))
 		removed = space_unlink_scope(runtime, id) == 0;

@@ -1,9 +1,9 @@
 /*
  * tidy.c - the records and files of a run while it goes on, and at its end.
  *
- * Theory of operation: what a run has recorded is true for as long as its listeners live. Each time a process of the run ends
- * the kernel is asked about the run's listeners; the records of those that are gone are demoted, and the discovery file is
- * drawn again. As long as one is recorded, the file's timestamps are renewed at every heartbeat.
+ * Theory of operation: what a run has recorded is true for as long as its listeners live. Each time a process of the
+ * run ends the kernel is asked about the run's listeners; the records of those that are gone are demoted, and the
+ * discovery file is drawn again. As long as one is recorded, the file's timestamps are renewed at every heartbeat.
  *
  * At the end there are two cases. Usually no process of the run is left (we are the subreaper: without a child there is
  * no descendant), so everything of it goes: records, run file, a private environment, the services' own files, and the
@@ -19,6 +19,8 @@
 
 #include <portshim/discovery.h>
 #include <portshim/registry.h>
+
+#include "../cli/owner.h"
 
 /* True if the environment (or with `run`, one run of it) has a record in this state or a better one. */
 static bool has_record(const struct ps_space *space, uint32_t run, enum ps_state least)
@@ -79,12 +81,20 @@ void tidy_redraw(struct ps_space *space)
 	space_poke(space->runtime, space->env->id);
 }
 
+/* Makes the run's records true again; true if any changed. */
+static bool look(struct ps_space *space, bool over)
+{
+	unsigned swept = registry_sweep(space->host, space->run, space->env, over);
+
+	return owner_renew(space->host, space->run, space->env) || swept;
+}
+
 void tidy_sweep(struct ps_keeper *keeper)
 {
 	struct ps_space *space = keeper->space;
 
 	keeper->reaped = false;
-	if (keeper->recorded && registry_sweep(space->host, space->run, space->env, false))
+	if (keeper->recorded && look(space, false))
 		tidy_redraw(space);
 }
 
@@ -95,7 +105,7 @@ void tidy_beat(struct ps_keeper *keeper)
 
 	if (!keeper->recorded)
 		return;
-	if (registry_sweep(space->host, space->run, space->env, false))
+	if (look(space, false))
 		tidy_redraw(space);
 	for (uint32_t word = 0; space->plan && word < PS_BITMAP_WORDS; word++)
 		for (uint64_t bits = atomic_load(&space->host->owned[word]); bits; bits &= bits - 1) {
@@ -116,7 +126,7 @@ void tidy_end(struct ps_keeper *keeper)
 {
 	struct ps_space *space = keeper->space;
 	bool private = space->env->flags & PS_SCOPE_PRIVATE;
-	unsigned changed = registry_sweep(space->host, space->run, space->env, keeper->alone);
+	bool changed = look(space, keeper->alone);
 	bool over = keeper->alone && !has_record(space, space->run->id, PS_CLAIMED);
 
 	if (!over)
@@ -128,7 +138,8 @@ void tidy_end(struct ps_keeper *keeper)
 	if (!over)
 		return;
 	space_unlink_scope(space->runtime, space->run->id);
-	/* The run that made a private environment is the one that has it first in its chain; others live inside that run. */
+	/* The run that made a private environment is the one that has it first in its chain; others live inside
+	 * that run. */
 	if (private && space->run->chain[0] == space->env->id) {
 		unlink(space->env->discovery);
 		space_unlink_scope(space->runtime, space->env->id);

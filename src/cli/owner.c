@@ -1,0 +1,41 @@
+#include "owner.h"
+
+#include <portshim/process.h>
+
+#include "holder.h"
+
+#define HOLDERS 32
+
+static bool renew(struct ps_host *host, uint16_t port)
+{
+	struct ps_record *record = &host->record[port];
+	struct ps_holder list[HOLDERS];
+	int count = holder_list(port, record->protocols, list, HOLDERS);
+
+	for (int i = 0; i < count; i++) {
+		uint64_t owner = list[i].socket.inode == record->inode ? process_of(list[i].pid) : 0;
+
+		if (owner) {
+			atomic_store(&record->owner, owner);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool owner_renew(struct ps_host *host, const struct ps_scope *run, const struct ps_scope *env)
+{
+	bool changed = false;
+
+	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++) {
+		for (uint64_t bits = atomic_load(&env->actual[word]); bits; bits &= bits - 1) {
+			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
+			uint64_t head = host_head(host, port);
+
+			if (head_env(head) == env->id && head_state(head) == PS_LISTENING &&
+			    host->record[port].run == run->id && !process_alive(atomic_load(&host->record[port].owner)))
+				changed |= renew(host, port);
+		}
+	}
+	return changed;
+}
