@@ -13,8 +13,8 @@ static const char help[] =
 	"\n"
 	"Usage: portshim exec [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
 	"\n"
-	"Does what `portshim run` does, in place: no process stays beside the program. So nobody prints notices, keeps\n"
-	"the discovery file's timestamps fresh or clears away at the end; the next portshim command does that.\n"
+	"Does what `portshim run` does, in place: no process stays beside the program. So nobody prints notices,\n"
+	"keeps the discovery file's timestamps fresh or clears away at the end; the next portshim command does that.\n"
 	"\n"
 	"      --env NAME         the environment of that name instead of the project's\n"
 	"      --isolate          a private environment: every port is moved\n"
@@ -28,7 +28,8 @@ static const char help[] =
 	"  -v, --verbose          accepted, as for run\n"
 	"  -h, --help             this text\n"
 	"\n"
-	"Exit status: the program's own; 125 portshim failed, 126 the program cannot be executed, 127 it was not found.\n";
+	"Exit status: the program's own; 125 portshim failed, 126 the program cannot be executed, 127 it was not\n"
+	"found.\n";
 
 static int run(int argc, char **argv)
 {

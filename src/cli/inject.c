@@ -1,10 +1,10 @@
 /*
  * inject.c - the environment variables that the manifest gives to a program.
  *
- * Theory of operation: a service's `env` in array form (["PORT"]) is for that service's own process, because every service
- * may call its variable PORT; in object form it is for everybody, because clients need to know it. Values are made of
- * requested ports: the shim moves them, for servers and clients alike, and a port in a URL stays the one that is in
- * the cookies and the allow-lists. What the user has set already always wins.
+ * Theory of operation: a service's `env` in array form (["PORT"]) is for that service's own process, because every
+ * service may call its variable PORT; in object form it is for everybody, because clients need to know it. Values are
+ * made of requested ports: the shim moves them, for servers and clients alike, and a port in a URL stays the one that
+ * is in the cookies and the allow-lists. What the user has set already always wins.
  */
 #include "inject.h"
 

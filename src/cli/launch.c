@@ -1,18 +1,20 @@
 /*
  * launch.c - from the command line to a run that a program can be started in.
  *
- * Theory of operation: `run` and `exec` do the same things up to the moment when the program is started. The project says
- * which environment; the environment's file is opened or made; the run's file is made, with the compiled manifest behind it;
- * what is left of dead runs of the same environment is cleared away; then this process's own environment variables
- * become those of the program: PORTSHIM_RUN, LD_PRELOAD, and what the manifest injects.
+ * Theory of operation: `run` and `exec` do the same things up to the moment when the program is started. The project
+ * says which environment; the environment's file is opened or made; the run's file is made, with the compiled
+ * manifest behind it; what is left of dead runs of the same environment is cleared away; then this process's own
+ * environment variables become those of the program: PORTSHIM_RUN, LD_PRELOAD, and what the manifest injects.
  *
- * Two kinds of trouble: what the user said wrong (a broken manifest, an unknown service) ends with 125, because to run
- * the program otherwise than asked could be silently wrong. Where portshim itself cannot work (no library, no runtime
- * directory) the program runs as without it and one line says so, unless --strict. A run inside a run then stays in the outer one.
+ * Two kinds of trouble: what the user said wrong (a broken manifest, an unknown service) ends with 125, because to
+ * run the program otherwise than asked could be silently wrong. Where portshim itself cannot work (no library, no
+ * runtime directory) the program runs as without it and one line says so, unless --strict. A run inside a run then
+ * stays in the outer one.
  *
- * Cost matters here, since it is paid at every start: no process is started, /proc is not searched, the runtime directory
- * is not listed, and only the environment's own records are looked at. Exceptions are --allow, the conservative strategy,
- * and one launch in 64, which clears away the files that dead runs of all environments have left.
+ * Cost matters here, since it is paid at every start: no process is started, /proc is not searched, the runtime
+ * directory is not listed, and only the environment's own records are looked at. Exceptions are --allow, the
+ * conservative strategy, and one launch in 64, which clears away the files that dead runs of all environments have
+ * left.
  */
 #include "launch.h"
 
@@ -47,7 +49,8 @@ static bool is_strict(void)
 	return text && *text && strcmp(text, "0") != 0;
 }
 
-bool launch_parse(const struct ps_command *command, struct ps_launch_options *options, int *argc, char ***argv, int *code)
+bool launch_parse(const struct ps_command *command, struct ps_launch_options *options, int *argc, char ***argv,
+		  int *code)
 {
 	const struct ps_option table[] = {
 		{ .name = "env", .argument = "NAME", .value = &options->project.env },
@@ -238,7 +241,8 @@ static unsigned sweep_record(struct ps_space *space, uint16_t port)
 	}
 	if (error)
 		return 0;
-	changed = process_alive(run->root) ? 0 : registry_sweep(space->host, run, space->env, !run_lives(space->host, run));
+	changed = process_alive(run->root) ?
+			  0 : registry_sweep(space->host, run, space->env, !run_lives(space->host, run));
 	space_close_scope(run);
 	return changed;
 }
@@ -292,8 +296,8 @@ static int find_library(struct ps_launch *launch, struct ps_error *why)
 }
 
 /* Opens the environment, making it if needed, and copies what is to be said of it into `spec`. */
-static int open_environment(struct ps_launch *launch, const struct ps_scope *outer, bool stays, struct ps_scope_spec *spec,
-			    struct ps_scope **env, struct ps_error *why)
+static int open_environment(struct ps_launch *launch, const struct ps_scope *outer, bool stays,
+			    struct ps_scope_spec *spec, struct ps_scope **env, struct ps_error *why)
 {
 	const struct ps_project *project = &launch->project;
 	char discovery[PS_PATH_MAX];

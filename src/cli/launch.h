@@ -29,7 +29,8 @@ struct ps_launch {
 };
 
 /* Takes the options of run or exec out of the command line. False if the command ends here with *code. */
-bool launch_parse(const struct ps_command *command, struct ps_launch_options *options, int *argc, char ***argv, int *code);
+bool launch_parse(const struct ps_command *command, struct ps_launch_options *options, int *argc, char ***argv,
+		  int *code);
 
 /* Makes the run and sets the environment variables that the program needs in this process. `flags` are PS_SCOPE_* of
  * the run. Where portshim cannot do its work: with --strict an error, else one line on stderr and `active` stays false.

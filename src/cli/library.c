@@ -1,11 +1,11 @@
 /*
  * library.c - finding libportshim.so and naming it in LD_PRELOAD.
  *
- * Theory of operation: the build leaves program and library side by side, `make install` puts them into bin/ and lib/; in
- * both cases the way goes from the program's own file (/proc/self/exe, so that symlinks to it do not matter), and a tree that
- * is moved keeps working. LD_PRELOAD separates by spaces and colons and expands `$`, and knows no quoting: such a path gets
- * a symlink in the runtime directory, which is the user's own. Its name has a hash of the path, so that different copies
- * of portshim do not fight for it.
+ * Theory of operation: the build leaves program and library side by side, `make install` puts them into bin/ and
+ * lib/; in both cases the way goes from the program's own file (/proc/self/exe, so that symlinks to it do not
+ * matter), and a tree that is moved keeps working. LD_PRELOAD separates by spaces and colons and expands `$`, and
+ * knows no quoting: such a path gets a symlink in the runtime directory, which is the user's own. Its name has a hash
+ * of the path, so that different copies of portshim do not fight for it.
  */
 #include "library.h"
 
@@ -113,7 +113,8 @@ int library_name(const char *path, const char *runtime, char *name, size_t size)
 /* The sanitizers refuse to work when anything is loaded before them. */
 static bool is_sanitizer(const char *base)
 {
-	static const char *const runtimes[] = { "libasan.", "libtsan.", "libubsan.", "liblsan.", "libhwasan.", "libclang_rt." };
+	static const char *const runtimes[] = { "libasan.", "libtsan.",   "libubsan.",
+						"liblsan.", "libhwasan.", "libclang_rt." };
 
 	for (size_t i = 0; i < sizeof(runtimes) / sizeof(runtimes[0]); i++)
 		if (strncmp(base, runtimes[i], strlen(runtimes[i])) == 0)

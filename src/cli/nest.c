@@ -1,7 +1,8 @@
 /*
  * nest.c - runs inside runs, and doors between environments.
  *
- * Theory of operation: the chain of a run lists the scopes that its clients look in after the run itself, nearest first.
+ * Theory of operation: the chain of a run lists the scopes that its clients look in after the run itself, nearest
+ * first.
  *
  *	outermost                    own environment
  *	inside, same environment     outer run, then the outer run's chain (the environment is in it)
@@ -9,8 +10,8 @@
  *	--isolate                    own environment, and nothing of what is around it
  *	--allow                      at the end of any of these
  *
- * A scope is named once, where it comes first. The chain has room for PS_CHAIN_MAX scopes, which is deeper than anybody nests;
- * what does not fit is the farthest, and is said.
+ * A scope is named once, where it comes first. The chain has room for PS_CHAIN_MAX scopes, which is deeper than
+ * anybody nests; what does not fit is the farthest, and is said.
  */
 #include "nest.h"
 
@@ -47,7 +48,8 @@ bool nest_stays(const char *runtime, const struct ps_scope *outer, const struct 
 	struct ps_scope *env;
 	bool stays;
 
-	if (!outer || options->project.isolate || options->project.env || space_open_scope(runtime, outer->env, &env) != 0)
+	if (!outer || options->project.isolate || options->project.env ||
+	    space_open_scope(runtime, outer->env, &env) != 0)
 		return false;
 	snprintf(key, sizeof(key), "name:%s", env->name);
 	stays = env->flags & PS_SCOPE_PRIVATE ||

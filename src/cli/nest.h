@@ -6,12 +6,12 @@
 
 #include "launch.h"
 
-/* The run that this process itself runs in ($PORTSHIM_RUN), or NULL: there is none, it is over, or it belongs to another
- * runtime directory. The caller closes it. */
+/* The run that this process itself runs in ($PORTSHIM_RUN), or NULL: there is none, it is over, or it belongs to
+ * another runtime directory. The caller closes it. */
 struct ps_scope *nest_outer(const char *runtime);
 
-/* True if a run without an environment of its own choice stays in that of the run around it: a private one, which nothing
- * may leave, and a named one, because the user named it. */
+/* True if a run without an environment of its own choice stays in that of the run around it: a private one, which
+ * nothing may leave, and a named one, because the user named it. */
 bool nest_stays(const char *runtime, const struct ps_scope *outer, const struct ps_launch_options *options,
 		const struct ps_project *project);
 

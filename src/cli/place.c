@@ -1,10 +1,10 @@
 /*
  * place.c - where the discovery file lies, and the directory that ignores itself.
  *
- * Theory of operation: the project's own `.portshim` if it is (or becomes) a directory of this user's, else the runtime
- * directory. A project may come from strangers, so no component below it is followed through a symlink: each is made and
- * opened relative to the one above with O_NOFOLLOW, and one that belongs to somebody else counts as not writable.
- * `.portshim/.gitignore` says `*`, so that git sees nothing of the directory.
+ * Theory of operation: the project's own `.portshim` if it is (or becomes) a directory of this user's, else the
+ * runtime directory. A project may come from strangers, so no component below it is followed through a symlink: each
+ * is made and opened relative to the one above with O_NOFOLLOW, and one that belongs to somebody else counts as not
+ * writable. `.portshim/.gitignore` says `*`, so that git sees nothing of the directory.
  */
 #include "place.h"
 

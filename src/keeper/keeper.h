@@ -1,7 +1,8 @@
 /*
  * keeper.h - the process that `portshim run` becomes once it has started its program.
  *
- * Nothing depends on it for correctness: the shim records and publishes by itself. The keeper tells, refreshes and tidies.
+ * Nothing depends on it for correctness: the shim records and publishes by itself. The keeper tells, refreshes and
+ * tidies.
  */
 #ifndef PORTSHIM_KEEPER_H
 #define PORTSHIM_KEEPER_H
@@ -32,15 +33,15 @@ struct ps_keeper {
 	unsigned kinds;                    /* bit set: this kind of event, which is told once only, was told */
 };
 
-/* Runs a program and looks after it until it ends. Returns 0 with its wait status in keeper->status, or the errno of the
- * attempt to execute it; nothing is left then. The caller fills in space, quiet and verbose. */
+/* Runs a program and looks after it until it ends. Returns 0 with its wait status in keeper->status, or the errno
+ * of the attempt to execute it; nothing is left then. The caller fills in space, quiet and verbose. */
 int keeper_run(struct ps_keeper *keeper, char *const *argv);
 
 /* Ends this process as the program ended: the exit code to return, or death by the same signal. */
 int keeper_status(int status);
 
-/* start.c: starts the program with the signal mask, dispositions and descriptors that portshim was started with. 0, or the
- * errno of execve. Afterwards all signals are blocked, and the keeper has let go of the program's files. */
+/* start.c: starts the program with the signal mask, dispositions and descriptors that portshim was started with.
+ * 0, or the errno of execve. Afterwards all signals are blocked, and the keeper has let go of the program's files. */
 int start_program(struct ps_keeper *keeper, char *const *argv);
 
 /* signals.c */

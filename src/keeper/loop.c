@@ -10,9 +10,9 @@
  *
  * Whatever the keeper was told before the watch was there is found by the first look, which comes after it.
  *
- * If the keeper is killed, the program goes on: nothing of it is tied to us, its signals and its terminal work, and its records
- * are cleared away by the next look of any command. Without inotify (its limits are per user) the keeper looks at
- * every heartbeat and at the end.
+ * If the keeper is killed, the program goes on: nothing of it is tied to us, its signals and its terminal work, and
+ * its records are cleared away by the next look of any command. Without inotify (its limits are per user) the keeper
+ * looks at every heartbeat and at the end.
  */
 #include "keeper.h"
 

@@ -1,12 +1,13 @@
 /*
  * notices.c - what the keeper says on stderr.
  *
- * Theory of operation: a port that moved is announced once, when it first listens there, with who holds the wanted one:
- * that is the moment in which a person wonders. Events that the shim left in the run's ring (scope.h) are told once for each
- * port, or once for each kind. Each notice is one line and one write(2), so that it is not mixed with the program's output.
+ * Theory of operation: a port that moved is announced once, when it first listens there, with who holds the wanted
+ * one: that is the moment in which a person wonders. Events that the shim left in the run's ring (scope.h) are told
+ * once for each port, or once for each kind. Each notice is one line and one write(2), so that it is not mixed with
+ * the program's output.
  *
- * stderr may be a pipe that nobody reads or a terminal that is held by Ctrl-S, and the keeper must never wait for it: it
- * has signals to pass on. What cannot be written at once is tried again at the next look.
+ * stderr may be a pipe that nobody reads or a terminal that is held by Ctrl-S, and the keeper must never wait for it:
+ * it has signals to pass on. What cannot be written at once is tried again at the next look.
  */
 #include "keeper.h"
 
@@ -169,7 +170,7 @@ static void look_at_ports(struct ps_keeper *keeper)
 static void tell_refused(struct ps_keeper *keeper, uint16_t port)
 {
 	const struct ps_space *space = keeper->space;
-	char where[ENV_ROOM], name[PS_NAME_MAX], who[96] = "";
+	char where[ENV_ROOM], name[PS_NAME_MAX], who[96] = "", how[PS_NAME_MAX + 32] = "";
 	struct ps_holder holder;
 	uint32_t env;
 
@@ -188,9 +189,8 @@ static void tell_refused(struct ps_keeper *keeper, uint16_t port)
 	}
 	describe_env(space, env, name, where);
 	if (name[0])
-		say("portshim: connect to %u refused: it belongs to %s%s; --allow %s opens the door\n", port, where, who, name);
-	else
-		say("portshim: connect to %u refused: it belongs to %s%s\n", port, where, who);
+		snprintf(how, sizeof(how), "; --allow %s opens the door", name);
+	say("portshim: connect to %u refused: it belongs to %s%s%s\n", port, where, who, how);
 }
 
 static void tell_exhausted(struct ps_keeper *keeper, uint16_t port, int error)
@@ -198,8 +198,8 @@ static void tell_exhausted(struct ps_keeper *keeper, uint16_t port, int error)
 	char holder[LINE_ROOM / 2];
 
 	describe_holder(keeper->space, port, holder, sizeof(holder));
-	say("portshim: no port is left for %u: %s, and every other candidate is taken too; the program got: %s\n", port, holder,
-	    strerror(error < 0 ? -error : error));
+	say("portshim: no port is left for %u: %s, and every other candidate is taken too; the program got: %s\n", port,
+	    holder, strerror(error < 0 ? -error : error));
 }
 
 static bool is_first(struct ps_keeper *keeper, unsigned kind)

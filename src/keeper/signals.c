@@ -1,9 +1,10 @@
 /*
  * signals.c - being transparent: signals, stopping and continuing, and the ends of processes.
  *
- * Theory of operation: the program is in our process group, so what the terminal sends (Ctrl-C, Ctrl-Z, Ctrl-\, a change
- * of size, hang-up) it has got already: the kernel is the sender, and nothing is passed on. What a process sends
- * to us with kill(2) is meant for the program, because the sender started `portshim run` and knows no other pid. But for:
+ * Theory of operation: the program is in our process group, so what the terminal sends (Ctrl-C, Ctrl-Z, Ctrl-\, a
+ * change of size, hang-up) it has got already: the kernel is the sender, and nothing is passed on. What a process
+ * sends to us with kill(2) is meant for the program, because the sender started `portshim run` and knows no other
+ * pid. But for:
  *
  *	- senders inside the run: they do not know us; it was kill(0, ...), and the program has got it too;
  *	- SIGHUP from the kernel where we lead the session: only the leader gets that one;
@@ -12,9 +13,10 @@
  * A signal that somebody outside sends to the whole group reaches the program twice, as it does under every wrapper
  * that stays in its group; the kernel does not tell the two ways apart.
  *
- * Stopping: the shell that waits for its job sees us only, so we stop with the program, by the same signal, and the `fg`
- * that continues the group continues both. A SIGSTOP is followed only where we lead the job: in a job of somebody
- * else's it is not the terminal's user who stopped the program but a test or a debugger that will continue just the program.
+ * Stopping: the shell that waits for its job sees us only, so we stop with the program, by the same signal, and the
+ * `fg` that continues the group continues both. A SIGSTOP is followed only where we lead the job: in a job of
+ * somebody else's it is not the terminal's user who stopped the program but a test or a debugger that will continue
+ * just the program.
  */
 #include "keeper.h"
 
@@ -79,7 +81,8 @@ static bool is_meant_for_program(const struct ps_keeper *keeper, const struct si
 static void pass_on(const struct ps_keeper *keeper, const struct signalfd_siginfo *info)
 {
 	if (info->ssi_code == SI_QUEUE)
-		sigqueue(keeper->child, (int)info->ssi_signo, (union sigval){ .sival_ptr = (void *)(uintptr_t)info->ssi_ptr });
+		sigqueue(keeper->child, (int)info->ssi_signo,
+			 (union sigval){ .sival_ptr = (void *)(uintptr_t)info->ssi_ptr });
 	else
 		kill(keeper->child, (int)info->ssi_signo);
 	if (info->ssi_signo == SIGHUP && info->ssi_code == SI_KERNEL)

@@ -1,17 +1,18 @@
 /*
  * start.c - starting the program.
  *
- * Theory of operation: vfork(2) rather than fork: it is the fastest, and a failing execve can leave its errno in our memory.
- * All signals are blocked before it and stay blocked in the keeper, which reads them from a signalfd; the child gets
- * back the mask that portshim was started with. Dispositions are not touched, so that an ignored SIGINT (nohup, `&`)
- * stays ignored in the program; only SIGCHLD must not be ignored here, or the kernel would reap for us and keep the
- * status. The child stays in our process group, because that is the job that the shell and the terminal know.
+ * Theory of operation: vfork(2) rather than fork: it is the fastest, and a failing execve can leave its errno in our
+ * memory. All signals are blocked before it and stay blocked in the keeper, which reads them from a signalfd; the
+ * child gets back the mask that portshim was started with. Dispositions are not touched, so that an ignored SIGINT
+ * (nohup, `&`) stays ignored in the program; only SIGCHLD must not be ignored here, or the kernel would reap for us
+ * and keep the status. The child stays in our process group, because that is the job that the shell and the terminal
+ * know.
  *
  * The keeper is a child subreaper before the first grandchild can be orphaned.
  *
- * Afterwards the keeper lets go of every descriptor but stderr: a reader of the program's stdout, of a pipe on descriptor
- * 3, or of a node IPC channel must see the end of it when the program closes it, not when the keeper ends. That includes
- * descriptors of libraries that were preloaded into portshim by others; none that we know of needs one.
+ * Afterwards the keeper lets go of every descriptor but stderr: a reader of the program's stdout, of a pipe on
+ * descriptor 3, or of a node IPC channel must see the end of it when the program closes it, not when the keeper ends.
+ * That includes descriptors of libraries that were preloaded into portshim by others; none that we know of needs one.
  */
 #include "keeper.h"
 
