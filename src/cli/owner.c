@@ -6,6 +6,8 @@
 
 #define HOLDERS 32
 
+/* The kernel has just confirmed a listener of the run on the port, and one port has one owner; so any process with a socket
+ * there will do. A server of several addresses has several sockets, and a process is listed with one of them. */
 static bool renew(struct ps_host *host, uint16_t port)
 {
 	struct ps_record *record = &host->record[port];
@@ -13,7 +15,7 @@ static bool renew(struct ps_host *host, uint16_t port)
 	int count = holder_list(port, record->protocols, list, HOLDERS);
 
 	for (int i = 0; i < count; i++) {
-		uint64_t owner = list[i].socket.inode == record->inode ? process_of(list[i].pid) : 0;
+		uint64_t owner = process_of(list[i].pid);
 
 		if (owner) {
 			atomic_store(&record->owner, owner);

@@ -7,7 +7,7 @@
 #include <portshim/space.h>
 
 /* A daemon binds, forks and exits: its socket lives on in the child. Gives each recorded assignment of the run whose
- * owner is dead to a living process that holds the very socket. True if any changed. */
+ * owner is dead to a living process that holds a socket there. True if any changed. */
 bool owner_renew(struct ps_host *host, const struct ps_scope *run, const struct ps_scope *env);
 
 #endif
