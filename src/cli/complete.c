@@ -88,7 +88,7 @@ static int print_options(const char *name)
 		at += indent;
 		if (indent >= 2 && at[0] == '-' && at[1] != '-' && at[1] && at[2] == ',')
 			at += 4;
-		else if (indent < 6)
+		else if (indent < 2)
 			continue;
 		if (strncmp(at, "--", 2) == 0 && at[2] != ' ')
 			printf("%.*s\n", (int)strcspn(at, " \n="), at);

@@ -82,8 +82,8 @@ static bool parse_long(struct parser *p, const char *word)
 		if (strlen(o->name) == length && memcmp(o->name, word, length) == 0)
 			break;
 	if (!o->name) {
-		if (strcmp(word, "help") == 0)
-			return help(p);
+		if (length == 4 && memcmp(word, "help", 4) == 0)
+			return equals ? fail(p, command_usage(p->command, "--help takes no value")) : help(p);
 		return unknown(p, word, length);
 	}
 	if (o->flag) {
