@@ -97,7 +97,10 @@ suite()
 		each keeper 'test_*.c'
 		;;
 	contract) one shim/run_contract.sh sh tests/shim/run_contract.sh ;;
-	active) scripts 'tests/shim/test_active_*.sh' ;;
+	active)
+		scripts 'tests/shim/test_active_*.sh'
+		scripts 'tests/shim/test_active_*.py'
+		;;
 	abi) scripts 'tests/abi/*.sh' ;;
 	platform) each platform '*.c' ;;
 	cli)

@@ -9,7 +9,7 @@ TEST_LIBS := -lcmocka -lcjson -lbsd
 UNIT := $(patsubst tests/%.c,$(T)/%,$(wildcard tests/core/test_*.c tests/cli/test_*.c tests/keeper/test_*.c))
 LIBRARY_SOURCES := $(filter-out src/cli/main.c,$(CORE) $(CLI) $(KEEPER))
 
-# Contract and active programs and the benchmark know nothing of portshim's sources: they are ordinary programs.
+# Contract and active programs and the benchmark are ordinary programs: they link nothing of portshim.
 CONTRACT := $(patsubst tests/%.c,$(T)/%,$(wildcard tests/shim/test_contract_*.c))
 ACTIVE := $(patsubst tests/%.c,$(T)/%,$(filter-out $(wildcard tests/shim/test_contract_*.c) tests/shim/contract.c,\
 	$(wildcard tests/shim/*.c)))
