@@ -122,6 +122,9 @@ check_needs()
 		/usr/lib/jvm/*/bin/javac default-jdk-headless
 		java default-jre-headless
 		mandoc mandoc
+		bash bash
+		zsh zsh
+		fish fish
 		musl-gcc musl-tools
 		pgrep procps
 		setpriv util-linux

@@ -14,6 +14,10 @@ succeeds "make install" made install prefix="$prefix"
 for file in bin/portshim lib/libportshim.so; do
 	is "$file is installed" "$(stat -c %F "$prefix/$file" 2>&1)" "regular file"
 done
+for pair in portshim.bash:bash-completion/completions/portshim _portshim:zsh/site-functions/_portshim \
+	portshim.fish:fish/vendor_completions.d/portshim.fish; do
+	succeeds "${pair%%:*} is installed" cmp "$TOP/wrappers/completions/${pair%%:*}" "$prefix/share/${pair#*:}"
+done
 for file in "$TOP"/docs/man/*.[1-8]; do
 	[ -e "$file" ] || continue
 	name=$(basename "$file")
