@@ -201,7 +201,7 @@ static bool judge_span(struct ps_raw *raw, const cJSON *item, uint16_t first, ui
 	if (first <= last)
 		return true;
 	snprintf(hint, sizeof(hint), "did you mean \"%u-%u\"?", last, first);
-	manifest_raw_report(raw, item, false, "bad-range", hint, "the range ends at %u, before it begins at %u", last,
+	manifest_raw_report(raw, item, false, "range-order", hint, "the range ends at %u, before it begins at %u", last,
 			    first);
 	return false;
 }
@@ -245,10 +245,10 @@ static bool judge_discovery(struct ps_raw *raw, const cJSON *item)
 	if (!path)
 		raw->memory = true;
 	else if (strlen(path) >= PS_PATH_MAX)
-		manifest_raw_report(raw, item, false, "bad-path", NULL,
+		manifest_raw_report(raw, item, false, "bad-file", NULL,
 				    "this path has %zu bytes, at most %d are possible", strlen(path), PS_PATH_MAX - 1);
 	else if (strcmp(path, raw->file) == 0)
-		manifest_raw_report(raw, item, false, "bad-path", "name another file, like \".web-port.json\"",
+		manifest_raw_report(raw, item, false, "bad-file", "name another file, like \".web-port.json\"",
 				    "this is the manifest itself, which would be written over");
 	else
 		good = true;
@@ -360,7 +360,7 @@ static bool judge_offset(const struct view *v, const struct ps_raw_service *s)
 
 		if (port >= 1 && port <= 65535)
 			continue;
-		manifest_raw_report(raw, v->profile->offset, false, "bad-offset",
+		manifest_raw_report(raw, v->profile->offset, false, "offset-range",
 				    "give the service its own port in the profile",
 				    "the port %ld of \"%s\" (line %d) becomes %ld, which is no port",
 				    (long)item->valuedouble, s->object->string, manifest_raw_line(raw, item), port);
@@ -368,7 +368,7 @@ static bool judge_offset(const struct view *v, const struct ps_raw_service *s)
 	}
 	if (!manifest_judge_range(raw, v->profile, s, &low, &high) || (low >= 1 && high <= 65535))
 		return true;
-	manifest_raw_report(raw, v->profile->offset, false, "bad-offset",
+	manifest_raw_report(raw, v->profile->offset, false, "offset-range",
 			    "give the service its own range in the profile",
 			    "the range of \"%s\" (line %d) becomes %ld-%ld, which are no ports", s->object->string,
 			    manifest_raw_line(raw, s->value[PS_KEY_RANGE]), low, high);

@@ -39,6 +39,7 @@
 #define DIGITS "0123456789"
 
 #define NAME_RULE "expected 1 to 63 letters, digits, `_`, `.` or `-`, not beginning with `.` or `-`"
+#define SERVICE_RULE NAME_RULE ", and not only digits"
 
 typedef bool check_fn(struct ps_raw *raw, const cJSON *item);
 
@@ -546,9 +547,12 @@ static bool check_scheme(struct ps_raw *raw, const cJSON *item)
 			 strstr(text, "://") ? "leave out `://` and what follows" : NULL);
 }
 
-static bool check_known_service(struct ps_raw *raw, const cJSON *item)
+/* Whether there is one of this name is judged later. */
+static bool check_service_name(struct ps_raw *raw, const cJSON *item)
 {
-	return check_string(raw, item, "the name of a service");
+	if (!check_string(raw, item, "the name of a service"))
+		return false;
+	return is_service_name(item->valuestring) || bad_value(raw, item, "bad-name", "the name of a service", NULL);
 }
 
 static bool check_conflicts(struct ps_raw *raw, const cJSON *item)
@@ -559,7 +563,7 @@ static bool check_conflicts(struct ps_raw *raw, const cJSON *item)
 		return wrong_type(raw, item, "an array of names of services",
 				  cJSON_IsString(item) ? "write [\"NAME\"]" : NULL);
 	for (const cJSON *name = item->child; name; name = name->next)
-		good = check_known_service(raw, name) && good;
+		good = check_service_name(raw, name) && good;
 	return check_unique(raw, item, false) && good;
 }
 
@@ -731,7 +735,7 @@ static bool check_match(struct ps_raw *raw, const cJSON *item)
 static const struct field service_fields[PS_KEY_COUNT] = {
 	{ "port", check_port },
 	{ "ports", check_ports },
-	{ "inherit", check_known_service },
+	{ "inherit", check_service_name },
 	{ "range", check_range },
 	{ "protocol", check_protocol },
 	{ "scheme", check_scheme },
@@ -838,7 +842,7 @@ static bool read_services(struct ps_raw *raw, const cJSON *item)
 		struct ps_raw_service *service = &raw->services[raw->service_count++];
 
 		good = read_service(raw, child, service, true) && good;
-		if (!check_key(raw, child, is_service_name(child->string), NAME_RULE ", and not only digits"))
+		if (!check_key(raw, child, is_service_name(child->string), SERVICE_RULE))
 			service->broken = true;
 	}
 	for (size_t i = 1; raw->service_names && i < count; i++) {
@@ -919,6 +923,8 @@ static void read_profile(struct ps_raw *raw, const cJSON *item, struct ps_raw_pr
 		long index = manifest_raw_service(raw, child->string, strlen(child->string));
 
 		read_service(raw, child, &override->raw, false);
+		if (!check_key(raw, child, is_service_name(child->string), SERVICE_RULE))
+			continue;
 		if (index < 0) {
 			report_unknown_service(raw, child);
 			continue;
