@@ -3,7 +3,7 @@
 
 T := $(BUILD)/tests
 TEST_CFLAGS := $(CPPFLAGS_ALL) $(CFLAGS_ALL) -Isrc -Itests
-TEST_LIBS := -lcmocka -lcjson -lbsd
+TEST_LIBS := -lcmocka -lcjson
 
 # Unit tests link everything but main(), from an archive: a test may define what it wants to replace.
 UNIT := $(patsubst tests/%.c,$(T)/%,$(wildcard tests/core/test_*.c tests/cli/test_*.c tests/keeper/test_*.c))

@@ -14,6 +14,10 @@ sed 's/#.*//' tests/abi/undefined.allow | awk 'NF { print $1 }' | sort >"$scratc
 nm -D --undefined-only "$shim" | awk '{ print $NF }' | sed 's/@.*//' | sort >"$scratch/undefined"
 check "undefined symbols are allowed ones" sh -c '! comm -13 "$1" "$2" | grep .' - "$scratch/allow" "$scratch/undefined"
 
+# What not every host has is weak: the program would not start otherwise.
+nm -D --undefined-only "$shim" | awk '$1 == "U" { print $2 }' | sed 's/@.*//' >"$scratch/strong"
+check "what a host may lack is weak" sh -c '! grep -x "dlsym\|_dl_sym\|environ\|dladdr" "$1"' - "$scratch/strong"
+
 readelf -W -d "$shim" >"$scratch/dynamic"
 readelf -W -l "$shim" >"$scratch/headers"
 readelf -W -V "$shim" >"$scratch/versions"
