@@ -253,10 +253,11 @@ $(tail -n 20 "${LOGS[$id]}")"
 	fi
 }
 
-# The discovery file says what the kernel says. Sets ACTUAL[ID].
-recorded() { # ID PORT [PROTOCOL]
+# The discovery file says what the kernel says: at once, or within SECONDS where only the keeper can know what has changed.
+# Sets ACTUAL[ID].
+recorded() { # ID PORT [PROTOCOL [SECONDS]]
 	local out
-	if out=$("$PYTHON" "$REAL/programs/discovery.py" "${DIRS[$1]}/.portshim/ports.json" "$2" "${3:-tcp}" 2>&1); then
+	if out=$("$PYTHON" "$REAL/programs/discovery.py" "${DIRS[$1]}/.portshim/ports.json" "$2" "${3:-tcp}" "" "${4:-0}" 2>&1); then
 		ok "$1: the discovery file tells the truth about $2: owner, actual port ($out), addresses, mode 0600"
 		ACTUAL[$1]=$out
 		is "$1: portshim port $2 tells the same" "$(ask_portshim "$1" port "$2" 2>&1)" "$out"

@@ -80,7 +80,7 @@ upgrade() { # ID PORT
 	is "$1: the upgraded nginx serves on the inherited listeners" \
 		"$(within "$1" curl -sS --max-time 20 "http://localhost:$2/who")" "$1"
 	is "$1: and reports no error" "$(grep -cE '\[(emerg|alert|crit|error)\]' "$dir/logs/error.log")" 0
-	recorded "$1" "$2"
+	recorded "$1" "$2" tcp 20
 	[ "$new" = none ] || kill "$new"
 }
 

@@ -14,4 +14,4 @@ install_packages() {
 	) 9>"$dir/lock"
 }
 
-install_packages || skip_all "npm ci failed: $(tail -n 1 "$BUILD/real-node/npm.log")"
+install_packages || skip_all "npm ci failed: $(grep -im1 'err.* code' "$BUILD/real-node/npm.log")"

@@ -1,10 +1,12 @@
-"""discovery.py FILE REQUESTED PROTOCOL [KEY]: is what the discovery file says about a port what the kernel says?
+"""discovery.py FILE REQUESTED PROTOCOL [KEY [SECONDS]]: is what the discovery file says about a port what the kernel says?
 
 Prints the actual port. The kernel's side: the process named is alive and has a socket that listens there (UDP: is bound),
-and all the addresses that its sockets there have are named.
+and all the addresses that its sockets there have are named. With SECONDS it looks again each time the file is replaced, for so long at most.
 """
+import ctypes
 import json
 import os
+import select
 import socket
 import stat
 import sys
@@ -79,8 +81,21 @@ def check(path, requested, protocol, key):
     return port
 
 
-try:
-    print(check(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4] if len(sys.argv) > 4 else ""))
-except (AssertionError, OSError, ValueError, KeyError) as error:
-    print(f"{type(error).__name__}: {error}")
-    sys.exit(1)
+def main(path, requested, protocol, key="", seconds="0"):
+    libc = ctypes.CDLL(None)
+    changes = libc.inotify_init1(os.O_CLOEXEC)
+    libc.inotify_add_watch(changes, os.path.dirname(path).encode(), 0x80)  # IN_MOVED_TO
+    end = time.monotonic() + float(seconds)
+    while True:
+        try:
+            print(check(path, int(requested), protocol, key))
+            return 0
+        except (AssertionError, OSError, ValueError, KeyError) as error:
+            text = f"{type(error).__name__}: {error}"
+        if not select.select([changes], [], [], max(end - time.monotonic(), 0))[0]:
+            print(text)
+            return 1
+        os.read(changes, 65536)
+
+
+sys.exit(main(*sys.argv[1:]))
