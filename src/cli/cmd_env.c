@@ -221,7 +221,8 @@ static int prepare(struct ps_target *target, struct ps_state_now *state, const c
 
 	if (!target->project.manifest) {
 		error_set(error, PS_EXIT_NO, "there is no manifest here, so no service has variables");
-		return error_hint(error, "services are declared in ports.manifest.json; see portshim-manifest(5)");
+		error_hint(error, "services are declared in ports.manifest.json; see portshim-manifest(5)");
+		return PS_EXIT_NO;
 	}
 	if (named) {
 		code = target_wanted(target, state, named, &wanted, error);

@@ -44,9 +44,8 @@ static int run(int argc, char **argv)
 	const struct ps_option options[] = {
 		{.name = NULL},
 	};
-	const char *names[32], *near;
 	const struct ps_command *command;
-	unsigned count = 0;
+	const char *near;
 	int code;
 
 	/* `portshim --help` arrives here with that word as its name. */
@@ -63,11 +62,7 @@ static int run(int argc, char **argv)
 		fputs(command->help, stdout);
 		return PS_EXIT_YES;
 	}
-	while (commands[count] && count < 32) {
-		names[count] = commands[count]->name;
-		count++;
-	}
-	near = error_suggest(argv[0], names, count);
+	near = command_suggest(argv[0]);
 	if (near)
 		return command_usage(&command_help, "there is no command `%s`; did you mean `%s`?", argv[0], near);
 	return command_usage(&command_help, "there is no command `%s`", argv[0]);

@@ -320,7 +320,7 @@ static int prepare(struct waiting *w, const struct ps_project_options *project, 
 	w->there = calloc((size_t)argc, sizeof(*w->there));
 	if (!code && (!w->wanted || !w->there))
 		code = error_set(error, PS_EXIT_SYSTEM, "out of memory");
-	for (int i = 0; i < argc && !code; i++) {
+	for (int i = 0; i < argc && w->wanted && !code; i++) {
 		code = target_wanted(&w->target, &state, argv[i], &w->wanted[i], error);
 		w->external = w->external || w->wanted[i].external;
 	}

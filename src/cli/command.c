@@ -17,6 +17,18 @@ const struct ps_command *command_find(const char *name)
 	return NULL;
 }
 
+const char *command_suggest(const char *word)
+{
+	const char *names[32];
+	unsigned count = 0;
+
+	while (count < sizeof(names) / sizeof(names[0]) && commands[count]) {
+		names[count] = commands[count]->name;
+		count++;
+	}
+	return error_suggest(word, names, count);
+}
+
 int command_usage(const struct ps_command *command, const char *format, ...)
 {
 	va_list ap;

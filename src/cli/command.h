@@ -23,6 +23,9 @@ extern const struct ps_command *const commands[];
 /* The command with this name, or NULL. */
 const struct ps_command *command_find(const char *name);
 
+/* The command's name that is nearest to this word, or NULL if none is near. */
+const char *command_suggest(const char *word);
+
 /* Prints a usage error ("portshim NAME: ..." and where help is) and returns PS_EXIT_USAGE. */
 int command_usage(const struct ps_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

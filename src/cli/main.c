@@ -25,15 +25,8 @@ const struct ps_command *const commands[] = {
 
 static int unknown_command(const char *name)
 {
-	const char *names[sizeof(commands) / sizeof(commands[0])];
-	const char *near;
-	unsigned count = 0;
+	const char *near = command_suggest(name);
 
-	while (commands[count]) {
-		names[count] = commands[count]->name;
-		count++;
-	}
-	near = error_suggest(name, names, count);
 	fprintf(stderr, "portshim: there is no command `%s`\n", name);
 	if (near)
 		fprintf(stderr, "hint: did you mean `portshim %s`?\n", near);

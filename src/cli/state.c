@@ -147,7 +147,7 @@ static void sweep_orphans(struct ps_host *host, const struct ids *runs)
 
 		if (!head || !state_record(&a, host, (uint16_t)port) || a.alive)
 			continue;
-		if (bsearch(&a.run_id, runs->list, runs->count, sizeof(*runs->list), ids_compare))
+		if (runs->count && bsearch(&a.run_id, runs->list, runs->count, sizeof(*runs->list), ids_compare))
 			continue;
 		if (!registry_listening(host, (uint16_t)port) &&
 		    atomic_compare_exchange_strong(&host->head[port], &head, 0))
