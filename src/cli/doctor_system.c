@@ -237,9 +237,15 @@ static void look_ports(struct ps_findings *f)
 
 static void look_preload(struct ps_findings *f)
 {
-	const char *set = getenv("LD_PRELOAD");
+	const char *set = getenv("LD_PRELOAD"), *off = getenv("PORTSHIM");
+	struct ps_finding *found;
 	char clean[256];
 
+	if (off && strcmp(off, "off") == 0) {
+		found = doctor_add(f, "switched-off", PS_NOTE,
+				   "PORTSHIM=off is set: nothing started from here is reached");
+		snprintf(found->hint, sizeof(found->hint), "unset PORTSHIM");
+	}
 	if (!set || !set[0])
 		return;
 	output_clean(clean, sizeof(clean), set);
