@@ -22,7 +22,6 @@
 
 #include <portshim/kernel.h>
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -452,7 +451,7 @@ static bool check_integer(struct ps_raw *raw, const cJSON *item, double low, dou
 
 		return wrong_type(raw, item, expected, digits ? "write it without quotes" : NULL);
 	}
-	if (item->valuedouble >= low && item->valuedouble <= high && item->valuedouble == floor(item->valuedouble))
+	if (item->valuedouble >= low && item->valuedouble <= high && item->valuedouble == (double)(long)item->valuedouble)
 		return true;
 	return bad_value(raw, item, code, expected, NULL);
 }

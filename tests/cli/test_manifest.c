@@ -5,7 +5,7 @@
  *
  * By hand: cc -std=gnu11 -D_GNU_SOURCE -Iinclude -Isrc/cli -o /tmp/t tests/cli/test_manifest.c src/core/\*.c
  *          src/cli/{manifest,manifest_raw,manifest_judge,manifest_template,json_text,project,error,output}.c
- *          -lcmocka -lcjson -lbsd -lm && /tmp/t
+ *          -lcmocka -lcjson -lbsd && /tmp/t
  */
 #include <setjmp.h>
 #include <stdarg.h>
