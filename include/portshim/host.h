@@ -48,10 +48,10 @@ enum ps_reason {
 #define PS_SERVICE_MAX 64
 
 struct ps_record {
-	_Atomic uint64_t owner; /* identity of the process that bound or listened last (process.h) */
+	_Atomic uint64_t owner; /* identity (process.h) of the process that listened last; until then, of the one that bound */
 	uint64_t since;         /* Unix seconds */
 	uint32_t run;           /* scope id of the run that it belongs to */
-	uint32_t inode;         /* the socket that was bound first or listened last, as sock_diag knows it */
+	uint32_t inode;         /* the socket that listened last, or is about to, as sock_diag knows it */
 	uint16_t listeners;     /* how many different sockets have listened */
 	uint8_t reason;         /* enum ps_reason */
 	uint8_t cause;          /* errno that made it move (EADDRINUSE, EACCES), 0 if it did not move */
@@ -67,7 +67,7 @@ struct ps_record {
 struct ps_host {
 	uint32_t magic;
 	uint32_t abi;
-	uint64_t netns; /* inode of the network namespace that the ports are those of */
+	uint64_t netns; /* kernel_netns() of the network namespace that the ports are those of */
 	uint8_t pad[4096 - 16];
 	_Atomic uint64_t moved[PS_BITMAP_WORDS]; /* bit set: an actual port that differs from its requested port */
 	_Atomic uint64_t owned[PS_BITMAP_WORDS]; /* bit set: head[] is or was in use; else it may not be looked at (scope.h) */

@@ -28,14 +28,15 @@ int kernel_listeners(uint16_t port, unsigned protocols, bool (*each)(const struc
 /* True if the address belongs to this machine, so that a packet to it never leaves it. No packet is sent. */
 bool kernel_is_local(const struct ps_address *a);
 
-/* True if memory can be read, so that the hooks can look at a pointer where the kernel would answer EFAULT. `size` is
- * at least 8 and at most a page: the first and the last bytes are tried. */
+/* True if memory can be read, where to look would crash. `size` is at least 8 and at most a page: the first and the last
+ * bytes are tried. One or two system calls. */
 bool kernel_readable(const void *p, unsigned long size);
 
 /* The inode number of a socket as sock_diag reports it, or 0. */
 uint32_t kernel_socket_inode(int fd);
 
-/* The inode of the caller's network namespace, or 0 without /proc. */
+/* A number for the caller's network namespace: its cookie (SO_NETNS_COOKIE), on kernels before 5.14 its inode; 0 if neither
+ * can be had. */
 uint64_t kernel_netns(void);
 
 #endif

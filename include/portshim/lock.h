@@ -15,12 +15,13 @@
 struct ps_lock {
 	_Atomic uint32_t word;
 	uint32_t pad;
-	_Atomic uint64_t owner; /* process identity of the owner: tells a reused thread id */
+	_Atomic uint64_t since; /* when it was taken, in clock ticks since boot: tells a reused thread id */
 };
 
-/* What lock_enter saves and lock_leave restores: the caller's signal mask. */
+/* What lock_enter hands to lock_leave: the caller's signal mask and thread id. */
 struct ps_lock_guard {
 	uint64_t mask;
+	uint32_t tid;
 };
 
 /* Takes the lock with all signals blocked. False, with nothing taken, if the caller owns it already or if its owner

@@ -3,7 +3,7 @@
  *
  * The runtime directory is the first usable of $PORTSHIM_RUNTIME_DIR, /dev/shm/portshim-UID, $XDG_RUNTIME_DIR/portshim and
  * /tmp/portshim-UID: /dev/shm comes before XDG_RUNTIME_DIR, because all of a user's logins must agree on one. It is
- * the user's own, mode 0700, and has a subdirectory net-INODE for each network namespace, because each is a host with ports of
+ * the user's own, mode 0700, and has a subdirectory net-COOKIE for each network namespace, because each is a host with ports of
  * its own (not so in $PORTSHIM_RUNTIME_DIR, which is used as it is). Nothing is opened through a symlink, and no file of another owner or version is believed.
  */
 #ifndef PORTSHIM_SPACE_H
@@ -14,6 +14,7 @@
 
 #define PS_RUNTIME_MAX 256
 #define PS_DISCOVERY_NAME "ports.json"
+#define PS_RESERVED 64
 
 struct ps_space {
 	struct ps_host *host;
@@ -25,6 +26,7 @@ struct ps_space {
 	struct ps_scope *env;                     /* the run's own environment */
 	const struct ps_plan *plan;               /* NULL for none */
 	char runtime[PS_RUNTIME_MAX];
+	_Atomic uintptr_t reserved[PS_RESERVED]; /* pages that space_reserve found or made good, by page number */
 };
 
 /* What the creator of an environment or run says about it. Strings too long for their field fail with ENAMETOOLONG. */
@@ -85,7 +87,7 @@ void space_close(struct ps_space *space);
 
 /* Makes sure that the page at this address of a mapping can be stored to, so that a full file system is an error and not
  * a SIGBUS: madvise(2), MADV_POPULATE_WRITE, Linux 5.14; older kernels are trusted. 0 or a negative errno. */
-int space_reserve(const void *address);
+int space_reserve(struct ps_space *space, const void *address);
 
 /* Tells those who watch a scope's file (inotify, IN_ATTRIB) that something changed. Best effort. */
 void space_poke(const char *runtime, uint32_t id);

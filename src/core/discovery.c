@@ -47,23 +47,56 @@ static void flush(struct output *o)
 	o->used = 0;
 }
 
-static void put(struct output *o, const char *s)
+static void put_bytes(struct output *o, const char *s, unsigned long n)
 {
-	for (; *s; s++) {
+	while (n) {
+		unsigned long part = n < BUFFER - o->used ? n : BUFFER - o->used;
+
+		memcpy(o->buffer + o->used, s, part);
+		o->used += (unsigned)part;
+		s += part;
+		n -= part;
 		if (o->used == BUFFER)
 			flush(o);
-		o->buffer[o->used++] = *s;
 	}
 }
 
+/* A thousand entries are drawn while listen() waits, so the fixed parts are measured by the compiler. */
+#define put(o, literal) put_bytes(o, literal, sizeof(literal) - 1)
+
 static void put_number(struct output *o, uint64_t n)
 {
-	char digits[24];
-	struct ps_text t = text_start(digits, sizeof(digits));
+	char digits[20];
+	unsigned at = sizeof(digits);
 
-	text_number(&t, n);
-	text_end(&t);
-	put(o, digits);
+	do {
+		digits[--at] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n);
+	put_bytes(o, digits + at, sizeof(digits) - at);
+}
+
+/* A string that is known to need no escapes: our own words, addresses, numbers. */
+static void put_plain(struct output *o, const char *s)
+{
+	put(o, "\"");
+	put_bytes(o, s, text_length(s));
+	put(o, "\"");
+}
+
+static void put_escape(struct output *o, char c)
+{
+	char escape[8];
+	struct ps_text t = text_start(escape, sizeof(escape));
+
+	text_char(&t, '\\');
+	if (c == '"' || c == '\\') {
+		text_char(&t, c);
+	} else {
+		text_char(&t, 'u');
+		text_hex(&t, (unsigned char)c, 4);
+	}
+	put_bytes(o, escape, text_end(&t));
 }
 
 /* A JSON string (RFC 8259, section 7). Bytes above 127 are passed on: names come from a manifest that was checked to be
@@ -71,28 +104,17 @@ static void put_number(struct output *o, uint64_t n)
 static void put_string(struct output *o, const char *s)
 {
 	put(o, "\"");
-	for (; *s; s++) {
-		char escape[8] = {*s};
+	while (*s) {
+		unsigned long plain = 0;
 
-		if (*s == '"' || *s == '\\') {
-			escape[0] = '\\';
-			escape[1] = *s;
-		} else if ((unsigned char)*s < 0x20) {
-			struct ps_text t = text_start(escape, sizeof(escape));
-
-			text_add(&t, "\\u");
-			text_hex(&t, (unsigned char)*s, 4);
-			text_end(&t);
-		}
-		put(o, escape);
+		while ((unsigned char)s[plain] >= 0x20 && s[plain] != '"' && s[plain] != '\\')
+			plain++;
+		put_bytes(o, s, plain);
+		s += plain;
+		if (*s)
+			put_escape(o, *s++);
 	}
 	put(o, "\"");
-}
-
-static void put_key(struct output *o, const char *key)
-{
-	put_string(o, key);
-	put(o, ":");
 }
 
 /* ---- names ---- */
@@ -164,7 +186,7 @@ static void put_address(struct output *o, bool *first, const char *text)
 	if (!*first)
 		put(o, ",");
 	*first = false;
-	put_string(o, text);
+	put_plain(o, text);
 }
 
 static void put_addresses(struct output *o, const struct ps_record *r)
@@ -172,7 +194,7 @@ static void put_addresses(struct output *o, const struct ps_record *r)
 	bool first = true;
 	char text[48];
 
-	put_key(o, "addresses");
+	put(o, "\"addresses\":");
 	put(o, "[");
 	if (r->at & PS_AT_ANY4)
 		put_address(o, &first, "0.0.0.0");
@@ -195,22 +217,22 @@ static void put_location(struct output *o, const struct ps_record *r, uint16_t p
 	char text[128];
 	struct ps_text t = text_start(text, sizeof(text));
 
-	put_key(o, "port");
+	put(o, "\"port\":");
 	put_number(o, port);
 	host_text(&t, r->address, r->at, false);
 	text_end(&t);
 	put(o, ",");
-	put_key(o, "host");
-	put_string(o, text);
+	put(o, "\"host\":");
+	put_plain(o, text);
 	discovery_url(text, scheme, r->protocols, r->address, r->at, port);
 	put(o, ",");
-	put_key(o, "url");
-	put_string(o, text);
+	put(o, "\"url\":");
+	put_plain(o, text);
 	put(o, ",");
-	put_key(o, "timestamp");
+	put(o, "\"timestamp\":");
 	put_number(o, time);
 	put(o, ",");
-	put_key(o, "process_id");
+	put(o, "\"process_id\":");
 	put_number(o, (uint64_t)process_pid(r->owner));
 }
 
@@ -228,25 +250,28 @@ static void put_entry(struct drawing *d, const char *key, const char *scheme, ui
 	const struct ps_record *r = &d->host->record[port];
 	struct output *o = &d->out;
 
-	put(o, d->first ? "\n    " : ",\n    ");
+	if (!d->first)
+		put(o, ",");
+	put(o, "\n    ");
 	d->first = false;
-	put_key(o, key);
+	put_string(o, key);
+	put(o, ":");
 	put(o, "{");
 	put_location(o, r, port, scheme, d->time);
 	put(o, ",");
-	put_key(o, "requested");
+	put(o, "\"requested\":");
 	put_number(o, head_requested(head));
 	put(o, ",");
-	put_key(o, "protocol");
-	put_string(o, protocol_name(r->protocols));
+	put(o, "\"protocol\":");
+	put_plain(o, protocol_name(r->protocols));
 	put(o, ",");
 	put_addresses(o, r);
 	put(o, ",");
-	put_key(o, "reason");
-	put_string(o, inherited ? "inherited" : discovery_reason(r->reason));
+	put(o, "\"reason\":");
+	put_plain(o, inherited ? "inherited" : discovery_reason(r->reason));
 	put(o, ",");
-	put_key(o, "state");
-	put_string(o, discovery_state(head_state(head)));
+	put(o, "\"state\":");
+	put_plain(o, discovery_state(head_state(head)));
 	put(o, "}");
 }
 
@@ -335,16 +360,16 @@ static void draw(struct drawing *d)
 	struct output *o = &d->out;
 
 	put(o, "{\n  \"version\":1,\n  ");
-	put_key(o, "project");
+	put(o, "\"project\":");
 	put_string(o, d->env->project);
 	put(o, ",\n  ");
-	put_key(o, "environment");
+	put(o, "\"environment\":");
 	put_string(o, d->env->name);
 	put(o, ",\n  ");
-	put_key(o, "profile");
+	put(o, "\"profile\":");
 	put_string(o, d->env->profile);
 	put(o, ",\n  ");
-	put_key(o, "updated");
+	put(o, "\"updated\":");
 	put_number(o, d->time);
 	put(o, ",\n  \"services\":{");
 	put_services(d);

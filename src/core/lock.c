@@ -8,7 +8,7 @@
  *   - the owner died before anybody waited: FUTEX_LOCK_PI finds no such thread and says ESRCH; the next comer swaps the
  *     dead id for its own;
  *   - the dead owner's id belongs to a new thread by now: the kernel would wait for that one. The wait is therefore cut
- *     into slices, and after each the owner's identity (pid and start time) is compared with what it left in `owner`.
+ *     into slices, and after each the time at which the lock was taken is compared with the thread's start.
  *
  * The critical sections change records in an order that is good at every instruction (host.h), so a lock taken over from
  * a dead owner needs no repair. Signals are blocked inside: a handler that calls bind() must not find its own thread's lock.
@@ -50,11 +50,28 @@ static bool take_over(struct ps_lock *lock, uint32_t tid)
 	       atomic_compare_exchange_strong(&lock->word, &word, tid | (word & FUTEX_WAITERS));
 }
 
+/* A thread that started after the lock was taken is not the one that took it. proc(5) has starts in ticks of 1/100 s. */
+static uint64_t ticks(void)
+{
+	struct timespec now = {0};
+
+	sys2(SYS_clock_gettime, CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 100 + (uint64_t)now.tv_nsec / 10000000;
+}
+
+static bool owner_gone(const struct ps_lock *lock, uint32_t word)
+{
+	uint64_t since = atomic_load(&lock->since);
+	uint64_t owner = process_of((int32_t)(word & FUTEX_TID_MASK));
+
+	return !owner || (since && process_start(owner) > since + 1);
+}
+
 /* Waits at most a slice. True when the lock is the caller's. */
 static bool wait_slice(struct ps_lock *lock, uint32_t tid)
 {
 	struct timespec until;
-	uint64_t owner = atomic_load(&lock->owner);
+	uint32_t word = atomic_load(&lock->word);
 	long result;
 
 	sys2(SYS_clock_gettime, CLOCK_REALTIME, &until);
@@ -66,7 +83,7 @@ static bool wait_slice(struct ps_lock *lock, uint32_t tid)
 		return true;
 	if (result == -ESRCH)
 		return take_over(lock, tid);
-	if (result == -ETIMEDOUT && owner && owner == atomic_load(&lock->owner) && !process_alive(owner))
+	if (result == -ETIMEDOUT && !((word ^ atomic_load(&lock->word)) & FUTEX_TID_MASK) && owner_gone(lock, word))
 		return take_over(lock, tid);
 	return false;
 }
@@ -87,8 +104,9 @@ bool lock_enter(struct ps_lock *lock, struct ps_lock_guard *guard)
 			taken = atomic_compare_exchange_strong(&lock->word, &word, tid);
 		}
 	}
+	guard->tid = tid;
 	if (taken)
-		atomic_store(&lock->owner, process_self());
+		atomic_store(&lock->since, ticks());
 	else
 		signals_restore(guard);
 	return taken;
@@ -96,9 +114,9 @@ bool lock_enter(struct ps_lock *lock, struct ps_lock_guard *guard)
 
 void lock_leave(struct ps_lock *lock, const struct ps_lock_guard *guard)
 {
-	uint32_t tid = (uint32_t)sys0(SYS_gettid);
+	uint32_t tid = guard->tid;
 
-	atomic_store(&lock->owner, 0);
+	atomic_store(&lock->since, 0);
 	if (!atomic_compare_exchange_strong(&lock->word, &tid, 0))
 		futex(lock, FUTEX_UNLOCK_PI, 0);
 	signals_restore(guard);

@@ -177,9 +177,9 @@ static bool may_take_over(struct ps_space *space, uint16_t port, uint16_t reques
 
 static int reserve_record(struct ps_space *space, uint16_t port)
 {
-	int error = space_reserve(&space->host->head[port]);
+	int error = space_reserve(space, &space->host->head[port]);
 
-	return error ? error : space_reserve(&space->host->record[port]);
+	return error ? error : space_reserve(space, &space->host->record[port]);
 }
 
 int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested)
@@ -201,7 +201,7 @@ int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested)
 		return 0;
 	memset(record, 0, sizeof(*record));
 	record->run = space->run->id;
-	record->owner = process_self();
+	record->owner = process_unstarted();
 	return 1;
 }
 
@@ -225,8 +225,6 @@ void registry_forget(struct ps_space *space, uint16_t port)
 
 static void set_hint(struct ps_scope *scope, uint16_t requested, uint16_t actual)
 {
-	if (space_reserve(&scope->forward[requested]) != 0)
-		return;
 	atomic_store(&scope->forward[requested], actual);
 	shared_set(scope->requested, requested);
 }
@@ -243,7 +241,8 @@ static void hint(struct ps_space *space, uint16_t actual, uint64_t head)
 
 		if (scope->env != space->env->id)
 			break;
-		if (!confirmed(space->host, scope, requested, &old) || head_state(old) < head_state(head))
+		if ((!confirmed(space->host, scope, requested, &old) || head_state(old) < head_state(head)) &&
+		    space_reserve(space, &scope->forward[requested]) == 0)
 			set_hint(scope, requested, actual);
 		if (scope == space->env)
 			break;
@@ -338,15 +337,18 @@ void registry_announce(struct ps_space *space, uint16_t port, uint32_t inode)
 		space->host->record[port].inode = inode;
 }
 
-/* True if the record is about this socket: this run's, or one that a process of an outer run bound and passed on. */
-static bool is_about(const struct ps_space *space, uint16_t port, uint32_t inode)
+/* True if the record is about a socket of ours: this run's, or one that a process of an outer run bound and passed on. */
+static bool is_about(const struct ps_space *space, uint16_t port)
 {
 	const struct ps_record *record = &space->host->record[port];
 	uint64_t head = host_head(space->host, port);
 
 	if (head_state(head) == PS_FREE || !registry_sees(space, head_env(head)))
 		return false;
-	return record->run == space->run->id || (inode && record->inode == inode);
+	for (uint32_t i = 0; i < space->depth; i++)
+		if (record->run == space->scope[i]->id)
+			return true;
+	return false;
 }
 
 bool registry_listen(struct ps_space *space, const struct ps_address *address, uint32_t inode, unsigned protocol)
@@ -357,7 +359,7 @@ bool registry_listen(struct ps_space *space, const struct ps_address *address, u
 	uint64_t head;
 	bool changed;
 
-	if (!is_about(space, port, inode) && !adopt(space, port))
+	if (!is_about(space, port) && !adopt(space, port))
 		return false;
 	head = host_head(space->host, port);
 	changed = note_address(record, address);

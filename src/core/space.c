@@ -642,11 +642,19 @@ void space_close(struct ps_space *space)
 #define MADV_POPULATE_WRITE 23
 #endif
 
-int space_reserve(const void *address)
+int space_reserve(struct ps_space *space, const void *address)
 {
-	long result = sys3(SYS_madvise, (uintptr_t)address & ~UINT64_C(4095), 4096, MADV_POPULATE_WRITE);
+	uintptr_t page = (uintptr_t)address / 4096;
+	_Atomic uintptr_t *known = &space->reserved[page % PS_RESERVED];
+	long result;
 
-	return result == -EINVAL ? 0 : (int)result;
+	if (atomic_load_explicit(known, memory_order_relaxed) == page)
+		return 0;
+	result = sys3(SYS_madvise, page * 4096, 4096, MADV_POPULATE_WRITE);
+	if (result && result != -EINVAL)
+		return (int)result;
+	atomic_store_explicit(known, page, memory_order_relaxed);
+	return 0;
 }
 
 void space_poke(const char *runtime, uint32_t id)

@@ -103,7 +103,6 @@ static void fill(struct attempt *t, uint16_t port, enum ps_reason reason)
 	r->reason = (uint8_t)reason;
 	r->cause = (uint8_t)(port == t->requested ? 0 : t->error);
 	r->report = t->rules.report;
-	r->inode = kernel_socket_inode(t->fd);
 	if (t->rules.service) {
 		text_copy(r->service, sizeof(r->service), plan_string(t->space->plan, t->rules.service->name));
 		text_copy(r->scheme, sizeof(r->scheme), plan_string(t->space->plan, t->rules.service->scheme));

@@ -208,6 +208,7 @@ static void start(char *const *environment)
 	int next = STAGE_READY;
 
 	real_resolve();
+	readable_init();
 	read_settings(&s, environment);
 	if (s.off) {
 		/* wanted by the user */

@@ -22,7 +22,7 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
 	if (count > CALL_MAX)
 		count = CALL_MAX;
 	for (i = 0; i < count; i++) {
-		if (!kernel_readable(&messages[i], sizeof(messages[i])))
+		if (!readable(&messages[i], sizeof(messages[i])))
 			return real.recvmmsg(fd, messages, count, flags, timeout);
 		room[i] = name_room(&messages[i].msg_hdr);
 	}

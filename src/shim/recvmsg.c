@@ -6,7 +6,7 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 	socklen_t room;
 	ssize_t result;
 
-	if (!space || !kernel_readable(message, sizeof(*message)) || !message->msg_name)
+	if (!space || !readable(message, sizeof(*message)) || !message->msg_name)
 		return real.recvmsg(fd, message, flags);
 	room = message->msg_namelen;
 	result = real.recvmsg(fd, message, flags);

@@ -21,7 +21,7 @@ bool route_read(struct ps_address *a, const struct sockaddr *address, socklen_t 
 {
 	if (!address || length < sizeof(struct sockaddr_in) || length > sizeof(a->u))
 		return false;
-	return kernel_readable(address, length) && address_copy(a, address, length);
+	return readable(address, length) && address_copy(a, address, length);
 }
 
 static bool is_local(const struct ps_address *a)
@@ -98,41 +98,51 @@ bool route_room(const void *address, const socklen_t *length, socklen_t *room)
 	if (!address || !length)
 		return true;
 	/* An aligned word is readable as a whole or not at all, so looking at the 8 bytes around it asks no more. */
-	if (!kernel_readable((const void *)((uintptr_t)length & ~(uintptr_t)7), 8))
+	if (!readable((const void *)((uintptr_t)length & ~(uintptr_t)7), 8))
 		return false;
 	memcpy(room, length, sizeof(*room));
 	return true;
 }
 
-/* The inet address in a buffer that the kernel filled, if the port is in it and is one that was moved. */
-static bool moved_port(const struct ps_space *space, struct ps_address *a, const void *address, socklen_t room,
-		       socklen_t filled)
+/* The port in an address that the kernel filled in, if it is one that was moved; else 0. Nearly always it is not, and this is
+ * all that a call costs. */
+static inline uint16_t moved_port(const struct ps_space *space, const void *address, socklen_t room, socklen_t filled)
 {
 	socklen_t length = filled < room ? filled : room;
+	struct {
+		sa_family_t family;
+		in_port_t port;
+	} start;
+	uint16_t port;
 
-	/* Short buffers got a part of the address: enough for the port, and that is all that can be wrong in it. */
-	if (length < offsetof(struct sockaddr_in, sin_addr))
-		return false;
-	memset(&a->u, 0, sizeof(struct sockaddr_in6));
-	memcpy(&a->u, address, length < sizeof(struct sockaddr_in6) ? length : sizeof(struct sockaddr_in6));
-	a->length = filled;
-	if (a->u.any.sa_family != AF_INET && a->u.any.sa_family != AF_INET6)
-		return false;
-	return shared_bit(space->host->moved, address_port(a));
+	if (length < sizeof(start))
+		return 0;
+	memcpy(&start, address, sizeof(start));
+	port = ntohs(start.port);
+	if (start.family != AF_INET && start.family != AF_INET6)
+		return 0;
+	return shared_bit(space->host->moved, port) ? port : 0;
+}
+
+/* A buffer may be shorter than the address; what is missing counts as zero. */
+static bool is_local_buffer(const void *address, socklen_t room, socklen_t filled)
+{
+	socklen_t length = filled < room ? filled : room;
+	struct ps_address a = {.length = filled};
+
+	memcpy(&a.u, address, length < sizeof(a.u) ? length : sizeof(a.u));
+	return is_local(&a);
 }
 
 void route_in(struct ps_space *space, void *address, socklen_t room, socklen_t filled)
 {
-	struct ps_address a;
-	uint16_t port, requested;
+	uint16_t port = moved_port(space, address, room, filled);
+	uint16_t requested;
 
-	if (!moved_port(space, &a, address, room, filled))
-		return;
-	port = address_port(&a);
-	if (shared_bit(direct, port))
+	if (!port || shared_bit(direct, port))
 		return;
 	requested = registry_reverse(space, port);
-	if (requested != port && is_local(&a))
+	if (requested != port && is_local_buffer(address, room, filled))
 		address_patch_port(address, room, filled, requested);
 }
 
@@ -156,13 +166,11 @@ static bool is_cluster(const struct ps_space *space)
 
 void route_own(struct ps_space *space, void *address, socklen_t room, socklen_t filled)
 {
-	struct ps_address a;
-	uint16_t port;
+	uint16_t port = moved_port(space, address, room, filled);
 	uint64_t head;
 
-	if (!moved_port(space, &a, address, room, filled))
+	if (!port)
 		return;
-	port = address_port(&a);
 	head = host_head(space->host, port);
 	if (!head || !registry_sees(space, head_env(head)))
 		return;

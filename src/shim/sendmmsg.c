@@ -77,7 +77,7 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 	if (count > CALL_MAX)
 		count = CALL_MAX;
 	for (i = 0; i < count; i++)
-		if (!kernel_readable(&messages[i], sizeof(messages[i])))
+		if (!readable(&messages[i], sizeof(messages[i])))
 			return real.sendmmsg(fd, messages, count, flags);
 	return send_all(space, fd, messages, count, flags);
 }

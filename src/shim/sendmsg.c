@@ -15,7 +15,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 	struct ps_address a;
 	struct msghdr copy;
 
-	if (!space || !kernel_readable(message, sizeof(*message)) || !message->msg_name ||
+	if (!space || !readable(message, sizeof(*message)) || !message->msg_name ||
 	    !route_read(&a, message->msg_name, message->msg_namelen))
 		return real.sendmsg(fd, message, flags);
 	switch (route_out(space, flags & MSG_FASTOPEN ? fd : -1, &a)) {

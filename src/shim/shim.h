@@ -80,6 +80,12 @@ struct shim_inheritance {
 };
 const struct shim_inheritance *shim_inheritance(void);
 
+/* ---- readable.c ---- */
+
+/* True if the memory can be read; `size` is at least 8. readable_init comes before the first question. */
+bool readable(const void *p, unsigned long size);
+void readable_init(void);
+
 /* ---- bare.c ---- */
 
 /* Makes a run in the environment of the working directory, for a process that was preloaded without `portshim`.

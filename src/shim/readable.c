@@ -1,0 +1,90 @@
+/*
+ * Theory of operation
+ *
+ * A bad pointer gives EFAULT from the kernel, and must not become a crash because a hook looked at it first. The kernel can
+ * be asked whether memory can be read (kernel_readable), but that is a system call for each address, and the cheap calls
+ * here are hardly dearer than that. Most addresses lie where no question is needed:
+ *
+ *   - on the stack, in the frames of our callers: above our own frame, and mapped;
+ *   - in the program's own image, which stays for the life of the process: its segments are in the auxiliary vector;
+ *   - in the heap that grows with brk(2): below its end, and above an address in it that was found readable before.
+ *
+ * Everything else (thread stacks far away, memory from mmap) is asked for each time, because it can go away.
+ */
+#include <elf.h>
+#include <link.h>
+#include <sys/auxv.h>
+
+#include "shim.h"
+
+#include "../core/sys.h"
+
+extern unsigned long getauxval(unsigned long) __attribute__((weak));
+
+#define STACK_WINDOW 65536
+#define SEGMENTS 6
+#define HEAP_REACH ((uintptr_t)1 << 34) /* how far from the image the kernel may put the heap (arch_randomize_brk, and growth) */
+
+static struct {
+	uintptr_t first, end;
+} image[SEGMENTS]; /* set once, before the first hook looks; the unused ones are empty */
+static uintptr_t image_end;
+static _Atomic uintptr_t heap_first = UINTPTR_MAX, heap_end; /* each only ever widens */
+
+void readable_init(void)
+{
+	const ElfW(Phdr) *header = getauxval ? (const ElfW(Phdr) *)getauxval(AT_PHDR) : NULL;
+	unsigned long count = header ? getauxval(AT_PHNUM) : 0;
+	uintptr_t bias = 0;
+	unsigned n = 0;
+
+	for (unsigned long i = 0; i < count; i++)
+		if (header[i].p_type == PT_PHDR)
+			bias = (uintptr_t)header - header[i].p_vaddr;
+	for (unsigned long i = 0; i < count && n < SEGMENTS; i++) {
+		if (header[i].p_type != PT_LOAD || !(header[i].p_flags & PF_R))
+			continue;
+		image[n].first = bias + header[i].p_vaddr;
+		image[n].end = image[n].first + header[i].p_memsz;
+		if (image[n].end > image_end)
+			image_end = image[n].end;
+		n++;
+	}
+}
+
+/* Asks, and widens what is known of the heap. */
+static bool ask(uintptr_t first, uintptr_t end)
+{
+	uintptr_t limit;
+
+	if (!kernel_readable((const void *)first, end - first))
+		return false;
+	if (first >= image_end && first - image_end < HEAP_REACH) {
+		limit = (uintptr_t)sys1(SYS_brk, 0);
+		if (end <= limit) {
+			if (first < atomic_load_explicit(&heap_first, memory_order_relaxed))
+				atomic_store_explicit(&heap_first, first, memory_order_relaxed);
+			if (limit > atomic_load_explicit(&heap_end, memory_order_relaxed))
+				atomic_store_explicit(&heap_end, limit, memory_order_relaxed);
+		}
+	}
+	return true;
+}
+
+bool readable(const void *p, unsigned long size)
+{
+	uintptr_t first = (uintptr_t)p, end = first + size;
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+	if (first >= here && first - here < STACK_WINDOW)
+		return true;
+	if (end < first)
+		return false;
+	for (unsigned i = 0; i < SEGMENTS; i++)
+		if (first >= image[i].first && end <= image[i].end)
+			return true;
+	if (first >= atomic_load_explicit(&heap_first, memory_order_relaxed) &&
+	    end <= atomic_load_explicit(&heap_end, memory_order_relaxed))
+		return true;
+	return ask(first, end);
+}
