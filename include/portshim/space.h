@@ -61,6 +61,9 @@ uint32_t space_hash(const char *text);
  * where another environment has that. */
 uint32_t space_env_id(const char *runtime, const char *key);
 
+/* Opens the environment with this key if it exists. *id is set in any case, as space_env_id gives it. -ENOENT: there is none. */
+int space_find_env(const char *runtime, const char *key, uint32_t *id, struct ps_scope **scope);
+
 /* Opens the environment, making it if it is not there. */
 int space_open_env(const char *runtime, const struct ps_scope_spec *spec, struct ps_scope **scope);
 

@@ -295,39 +295,44 @@ static int find_library(struct ps_launch *launch, struct ps_error *why)
 	return error ? cannot(why, "LD_PRELOAD cannot name", path, error) : 0;
 }
 
+static int make_environment(struct ps_launch *launch, uint32_t id, struct ps_scope **env)
+{
+	const struct ps_project *project = &launch->project;
+	char discovery[PS_PATH_MAX];
+	struct ps_scope_spec spec = {
+		.key = project->key,
+		.name = project->name,
+		.project = project->project,
+		.profile = project->profile,
+		.directory = project->directory,
+		.discovery = discovery,
+		.flags = strncmp(project->key, "isolated:", 9) == 0 ? PS_SCOPE_PRIVATE : 0,
+	};
+
+	place_discovery(project, launch->runtime, id, discovery);
+	return space_open_env(launch->runtime, &spec, env);
+}
+
 /* Opens the environment, making it if needed, and copies what is to be said of it into `spec`. */
 static int open_environment(struct ps_launch *launch, const struct ps_scope *outer, bool stays,
 			    struct ps_scope_spec *spec, struct ps_scope **env, struct ps_error *why)
 {
-	const struct ps_project *project = &launch->project;
-	char discovery[PS_PATH_MAX];
-	int error;
+	uint32_t id;
+	int error = stays ? space_open_scope(launch->runtime, outer->env, env)
+			  : space_find_env(launch->runtime, launch->project.key, &id, env);
 
-	if (stays) {
-		error = space_open_scope(launch->runtime, outer->env, env);
-	} else {
-		place_discovery(project, launch->runtime, space_env_id(launch->runtime, project->key), discovery);
-		*spec = (struct ps_scope_spec){
-			.key = project->key,
-			.name = project->name,
-			.project = project->project,
-			.profile = project->profile,
-			.directory = project->directory,
-			.discovery = discovery,
-			.flags = strncmp(project->key, "isolated:", 9) == 0 ? PS_SCOPE_PRIVATE : 0,
-		};
-		error = space_open_env(launch->runtime, spec, env);
-	}
+	if (error == -ENOENT && !stays)
+		error = make_environment(launch, id, env);
+	else if (!error)
+		place_renew((*env)->directory, (*env)->discovery); /* made at another time, by another run */
 	if (error)
 		return cannot(why, "cannot open the environment in", launch->runtime, error);
 	launch->env = (*env)->id;
-	if (stays || strcmp((*env)->discovery, discovery) != 0)
-		place_renew((*env)->directory, (*env)->discovery); /* made at another time, by another run */
 	*spec = (struct ps_scope_spec){
 		.name = (*env)->name,
 		.project = (*env)->project,
-		.profile = project->profile,
-		.directory = project->directory,
+		.profile = launch->project.profile,
+		.directory = launch->project.directory,
 		.discovery = (*env)->discovery,
 	};
 	return 0;

@@ -331,24 +331,37 @@ static uint64_t key_hash(const char *key)
 	return hash ? hash : 1;
 }
 
-uint32_t space_env_id(const char *runtime, const char *key)
+int space_find_env(const char *runtime, const char *key, uint32_t *id, struct ps_scope **scope)
 {
 	uint32_t first = space_hash(key);
 	uint64_t wanted = key_hash(key);
+	int error = -ENOENT;
 
 	for (uint32_t i = 0; i < ENV_PROBES; i++) {
-		uint32_t id = (first + i) | PS_ENV_BIT;
-		struct ps_scope *scope;
-		bool namesake;
+		struct ps_scope *found;
 
-		if (space_open_scope(runtime, id, &scope) != 0)
-			return id;
-		namesake = scope->key != wanted;
-		space_close_scope(scope);
-		if (!namesake)
-			return id;
+		*id = (first + i) | PS_ENV_BIT;
+		error = space_open_scope(runtime, *id, &found);
+		if (error)
+			break;
+		if (found->key == wanted) {
+			*scope = found;
+			return 0;
+		}
+		space_close_scope(found);
+		error = -EADDRNOTAVAIL;
 	}
-	return first | PS_ENV_BIT;
+	return error;
+}
+
+uint32_t space_env_id(const char *runtime, const char *key)
+{
+	struct ps_scope *scope;
+	uint32_t id;
+
+	if (space_find_env(runtime, key, &id, &scope) == 0)
+		space_close_scope(scope);
+	return id;
 }
 
 static int check_scope(const struct ps_scope *s, uint32_t id, uint64_t size)
@@ -454,13 +467,13 @@ static int make_scope(const char *runtime, const struct ps_scope_spec *spec, uin
 
 int space_open_env(const char *runtime, const struct ps_scope_spec *spec, struct ps_scope **scope)
 {
-	uint32_t id = space_env_id(runtime, spec->key);
-	int error = space_open_scope(runtime, id, scope);
+	uint32_t id;
+	int error = space_find_env(runtime, spec->key, &id, scope);
 
 	if (error != -ENOENT)
 		return error;
 	error = make_scope(runtime, spec, id, id, scope);
-	return error == -EEXIST ? space_open_scope(runtime, id, scope) : error;
+	return error == -EEXIST ? space_find_env(runtime, spec->key, &id, scope) : error;
 }
 
 /* A run inside a run of the same environment has the outer run before its environment. */
