@@ -25,6 +25,7 @@ struct ps_keeper {
 	unsigned recorded;      /* assignments of the run that listen */
 	bool ever;              /* there has been one */
 	int signals, changes;   /* signalfd, inotify */
+	pid_t canary;           /* 0: none */
 	sigset_t mask;          /* as portshim was started with */
 	struct sigaction child_action; /* the same of SIGCHLD */
 	uint64_t told[PS_BITMAP_WORDS];    /* actual ports that were announced */
@@ -48,6 +49,13 @@ int start_program(struct ps_keeper *keeper, char *const *argv);
 void signals_read(struct ps_keeper *keeper);
 /* Collects ended and stopped processes, and stops with the program if the terminal's user stopped it. */
 void signals_reap(struct ps_keeper *keeper);
+
+/* canary.c */
+void canary_start(struct ps_keeper *keeper);
+void canary_end(struct ps_keeper *keeper);
+/* True if a signal that we got was sent to everybody, so that the program has got it too. Asked for each signal that
+ * is read, because that uses the canary's note up. `patient`: the answer is worth some milliseconds. */
+bool canary_heard(struct ps_keeper *keeper, int number, bool patient);
 
 /* notices.c: tells on stderr what is new: moved ports, and the run's events. Counts what is recorded. */
 void notices_update(struct ps_keeper *keeper);

@@ -148,11 +148,15 @@ int keeper_run(struct ps_keeper *keeper, char *const *argv)
 	sigfillset(&all);
 	keeper->signals = signalfd(-1, &all, SFD_NONBLOCK | SFD_CLOEXEC);
 	open_watch(keeper);
-	if (keeper->signals >= 0)
+	if (keeper->signals >= 0) {
+		canary_start(keeper);
 		look_after(keeper);
+		canary_end(keeper);
+	}
 	/* Without a descriptor left (RLIMIT_NOFILE) there is still a program to wait for. */
 	while (!keeper->ended && waitpid(keeper->child, &keeper->status, 0) == keeper->child)
 		keeper->ended = true;
+	signals_reap(keeper); /* is anybody left, now that program and canary are gone? */
 	if (keeper->space) {
 		notices_update(keeper);
 		wait_for_dying(keeper);

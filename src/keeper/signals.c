@@ -10,8 +10,7 @@
  *	- SIGHUP from the kernel where we lead the session: only the leader gets that one;
  *	- SIGCONT, which is passed on only to a program that is stopped: else it continued together with us.
  *
- * A signal that somebody outside sends to the whole group reaches the program twice, as it does under every wrapper
- * that stays in its group; the kernel does not tell the two ways apart.
+ * What somebody outside sends to the whole group is not passed on either: canary.c knows how to tell.
  *
  * Stopping: the shell that waits for its job sees us only, so we stop with the program, by the same signal, and the
  * `fg` that continues the group continues both. A SIGSTOP is followed only where we lead the job: in a job of
@@ -89,13 +88,22 @@ static void pass_on(const struct ps_keeper *keeper, const struct signalfd_siginf
 		kill(keeper->child, SIGCONT); /* as the kernel does with a session leader */
 }
 
+static void consider(struct ps_keeper *keeper, const struct signalfd_siginfo *info)
+{
+	bool meant = is_meant_for_program(keeper, info);
+	bool heard = canary_heard(keeper, (int)info->ssi_signo, meant && info->ssi_code != SI_KERNEL);
+
+	if (meant && (!heard || info->ssi_code == SI_KERNEL))
+		pass_on(keeper, info);
+}
+
 void signals_read(struct ps_keeper *keeper)
 {
 	struct signalfd_siginfo info;
 
 	while (read(keeper->signals, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo != SIGCHLD && !keeper->ended && is_meant_for_program(keeper, &info))
-			pass_on(keeper, &info);
+		if (info.ssi_signo != SIGCHLD && !keeper->ended)
+			consider(keeper, &info);
 	}
 }
 
@@ -152,6 +160,8 @@ static int collect(struct ps_keeper *keeper)
 				keeper->stopped = false;
 		} else {
 			keeper->reaped = true;
+			if (pid == keeper->canary)
+				keeper->canary = 0; /* somebody killed it: we do without */
 			if (own) {
 				keeper->ended = true;
 				keeper->stopped = false;

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-from harness import PYTHON, PORTSHIM, Skip, alive, end, line, main, same, state, until
+from harness import PYTHON, PORTSHIM, Skip, alive, descendants, end, line, main, same, settle, state, until
 
 
 def test_status(place):
@@ -60,19 +60,18 @@ def test_dies_by_signal(place):
     same(os.listdir(place.project), [".portshim"])
 
 
+# Prints each signal that it gets, until SIGTERM.
 TRAP = """
-import os, signal, sys
-got = []
-def handler(number, frame):
-    print(number, flush=True)
-    if number == signal.SIGTERM:
-        os._exit(9)
-for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2,
-               signal.SIGWINCH, signal.SIGRTMIN + 1):
-    signal.signal(number, handler)
+import os, signal
+numbers = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH,
+           signal.SIGRTMIN + 1}
+signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
 print("ready", flush=True)
 while True:
-    signal.pause()
+    number = signal.sigwait(numbers)
+    print(int(number), flush=True)
+    if number == signal.SIGTERM:
+        os._exit(9)
 """
 
 
@@ -95,7 +94,6 @@ def test_inner_group_kill(place):
 print("ready", flush=True)
 read, write = os.pipe()
 if os.fork() == 0:
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     os.close(write)
     os.kill(0, signal.SIGUSR1)
     os.read(read, 1)
@@ -104,6 +102,36 @@ if os.fork() == 0:
     child = place.start("run", "--", PYTHON, "-c", program, start_new_session=True)
     same(line(child.stdout), "ready\n")
     same(line(child.stdout), "%d\n" % signal.SIGUSR1)
+    child.send_signal(signal.SIGTERM)
+    same(child.stdout.read().decode(), "%d\n" % signal.SIGTERM, "nothing twice")
+    same(child.wait(), 9)
+
+
+def test_outer_group_kill(place):
+    """What somebody outside sends to the whole process group reaches the program once"""
+    child = place.start("run", "--", PYTHON, "-c", TRAP, start_new_session=True)
+    same(line(child.stdout), "ready\n")
+    for number in signal.SIGUSR1, signal.SIGINT, signal.SIGUSR1, signal.SIGRTMIN + 1:
+        os.killpg(child.pid, number)
+        same(line(child.stdout), "%d\n" % number)
+        settle(child.pid)
+    child.send_signal(signal.SIGINT)
+    same(line(child.stdout), "%d\n" % signal.SIGINT, "a signal to run alone after one to the group")
+    os.killpg(child.pid, signal.SIGTERM)
+    same(child.stdout.read().decode(), "%d\n" % signal.SIGTERM, "nothing twice")
+    same(child.wait(), 9)
+
+
+def test_tree_kill(place):
+    """A signal to every process of the tree, one by one, reaches the program once, whatever the order"""
+    child = place.start("run", "--", PYTHON, "-c", TRAP)
+    same(line(child.stdout), "ready\n")
+    until(lambda: len(descendants(child.pid)) == 3, "the keeper to be ready")
+    for number, order in (signal.SIGUSR1, 1), (signal.SIGUSR2, -1):
+        for pid in descendants(child.pid)[::order]:
+            os.kill(pid, number)
+        same(line(child.stdout), "%d\n" % number)
+        settle(child.pid)
     child.send_signal(signal.SIGTERM)
     same(child.stdout.read().decode(), "%d\n" % signal.SIGTERM, "nothing twice")
     same(child.wait(), 9)
@@ -206,10 +234,12 @@ def test_keeper_killed(place):
     """The program survives a kill -9 of its keeper"""
     child = place.start("run", "--", "sh", "-c", "echo $$; read line; echo $line; exit 0", stdin=subprocess.PIPE)
     pid = int(line(child.stdout))
+    others = until(lambda: [other for other in descendants(child.pid)[1:] if other != pid], "the keeper to be ready")
     try:
         child.kill()
         child.wait()
         assert alive(pid)
+        until(lambda: not [other for other in others if alive(other)], "nothing else to be left")
         child.stdin.write(b"hello\n")
         child.stdin.flush()
         same(line(child.stdout), "hello\n")

@@ -8,7 +8,7 @@ import sys
 import termios
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-from harness import LIMIT, PORTSHIM, PYTHON, alive, line, main, same, state, until
+from harness import LIMIT, PORTSHIM, PYTHON, alive, line, main, same, settle, state, until
 
 # A shell with job control, as small as it gets: one job; reports on descriptor 3, commands on descriptor 4.
 SHELL = """
@@ -103,13 +103,16 @@ def on_terminal(how="fg"):
     return decorate
 
 
+# Prints each signal that it gets, until there is something to read.
 COUNT = """
-import os, signal, sys
-def handler(number, frame):
-    print("got", number, flush=True)
-for number in signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH:
-    signal.signal(number, handler)
+import select, signal, sys
+numbers = {signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH}
+signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
 print("ready", flush=True)
+while not select.select([sys.stdin], [], [], 0)[0]:
+    got = signal.sigtimedwait(numbers, 0.02)
+    if got:
+        print("got", got.si_signo, flush=True)
 sys.stdin.readline()
 print("bye", flush=True)
 """
@@ -131,6 +134,9 @@ def test_interrupt_handled(place, start):
     same(terminal.line(), "ready\n")
     terminal.type(b"\x03")
     same(terminal.line(), "^Cgot %d\n" % signal.SIGINT)
+    settle(terminal.job)
+    os.kill(terminal.job, signal.SIGINT)
+    same(terminal.line(), "got %d\n" % signal.SIGINT, "sent to run")
     terminal.type(b"\x1c")
     same(terminal.line(), "^\\got %d\n" % signal.SIGQUIT)
     fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 100, 0, 0))

@@ -126,6 +126,31 @@ def state(pid):
         return stat.read().rsplit(")", 1)[1].split()[0]
 
 
+def descendants(pid):
+    """The process and all that it started, as far as the kernel knows; a process that ends meanwhile has none."""
+    found = [pid]
+    for task in found:
+        try:
+            with open("/proc/%d/task/%d/children" % (task, task)) as file:
+                found += [int(word) for word in file.read().split()]
+        except OSError:
+            pass
+    return found
+
+
+def settle(pid):
+    """Waits until every process of a run sleeps and has no signal left to read: signals of one number that come faster than they
+    are read are merged by the kernel, which is not what the tests are about."""
+    def quiet():
+        for task in descendants(pid):
+            with open("/proc/%d/status" % task) as file:
+                status = dict(text.split(":\t", 1) for text in file.read().splitlines() if ":\t" in text)
+            if status["State"][0] != "S" or int(status["ShdPnd"], 16):
+                return False
+        return True
+    until(quiet, "the run to settle")
+
+
 def end(pid):
     """Ends a process that a test started, if it still runs."""
     try:

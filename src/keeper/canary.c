@@ -1,0 +1,127 @@
+/*
+ * canary.c - telling a signal that was sent to us from one that was sent to everybody.
+ *
+ * Theory of operation: a signal that somebody sends to the keeper's pid must be passed on to the program; one that goes
+ * to the whole process group, to every process of a tree or a control group, or by name (killpg, kill %1, tree-kill,
+ * systemd, pkill) has reached the program already, and a second SIGTERM or SIGINT often means "at once". The kernel
+ * tells the receiver no difference. So there is a second process beside us, in the same group and with the same
+ * command line, that does nothing but wait for signals and note when each came: what came there as well was sent to
+ * everybody.
+ *
+ * It costs as little as a process can: it shares our memory and descriptors, has a stack of a page, sleeps unless
+ * there are signals, and the kernel ends it with us. In a process group the newest member is signalled first and we
+ * are older, so its copy of a signal is on the way when ours is read. Those who send one by one may come to us first;
+ * hence the second look. A note is used up by one signal, and is void after a while: signals that come faster than
+ * they are read are merged by the kernel, in one process and not in the other, and what is left over must not hide a
+ * later one.
+ */
+#include "keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../core/sys.h"
+
+#define LOOK_NS 1000000     /* between two looks */
+#define LOOKS 3             /* for a signal that may be on its way to the canary */
+#define LOOKS_PENDING 200   /* for one that has reached it, but the machine is busy */
+#define VOID_NS 500000000ull
+
+static char stack[4096] __attribute__((aligned(16)));
+static _Atomic uint64_t noted[_NSIG]; /* when the canary got each signal; 0: not, or used up */
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts = { 0 };
+
+	sys2(SYS_clock_gettime, CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* Shares memory and thread-local storage with the keeper, so nothing here may touch errno or call the C library. */
+static int listen_for_ever(void *parent)
+{
+	const uint64_t all = ~UINT64_C(0);
+
+	sys5(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	while (sys0(SYS_getppid) == (long)(intptr_t)parent) {
+		long number = sys4(SYS_rt_sigtimedwait, &all, 0, 0, sizeof(all));
+
+		if (number > 0 && number < _NSIG)
+			atomic_store(&noted[number], now_ns());
+	}
+	return 0;
+}
+
+void canary_start(struct ps_keeper *keeper)
+{
+	int child = clone(listen_for_ever, stack + sizeof(stack), CLONE_VM | CLONE_FS | CLONE_FILES | SIGCHLD,
+			  (void *)(intptr_t)getpid());
+
+	keeper->canary = child > 0 ? child : 0;
+}
+
+void canary_end(struct ps_keeper *keeper)
+{
+	if (!keeper->canary)
+		return;
+	kill(keeper->canary, SIGKILL);
+	while (waitpid(keeper->canary, NULL, 0) < 0 && errno == EINTR)
+		;
+	keeper->canary = 0;
+}
+
+/* True if the signal may have reached the canary, which did not come to note it yet: it waits there, or the canary is
+ * awake. */
+static bool is_pending(const struct ps_keeper *keeper, int number)
+{
+	char path[32], text[4096], *line;
+	ssize_t size;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)keeper->canary);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	size = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[size > 0 ? size : 0] = '\0';
+	line = strstr(text, "\nState:\t");
+	if (line && line[8] == 'R')
+		return true;
+	line = strstr(text, "\nShdPnd:");
+	return line && strtoull(line + 8, NULL, 16) >> (number - 1) & 1;
+}
+
+static bool use_note(int number)
+{
+	uint64_t when = atomic_exchange(&noted[number], 0);
+
+	return when && now_ns() - when < VOID_NS;
+}
+
+bool canary_heard(struct ps_keeper *keeper, int number, bool patient)
+{
+	const struct timespec moment = { .tv_nsec = LOOK_NS };
+	int looks = patient ? LOOKS : 0;
+
+	for (int i = 0; keeper->canary && number < _NSIG; i++) {
+		if (use_note(number))
+			return true;
+		if (looks != LOOKS_PENDING && is_pending(keeper, number))
+			looks = LOOKS_PENDING;
+		if (i >= looks)
+			break;
+		nanosleep(&moment, NULL);
+	}
+	return false;
+}
