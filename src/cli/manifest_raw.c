@@ -212,7 +212,7 @@ static const cJSON *child_at(const cJSON *parent, uint32_t index)
 {
 	const cJSON *child = parent->child;
 
-	while (index-- > 0)
+	for (; child && index > 0; index--)
 		child = child->next;
 	return child;
 }
@@ -358,7 +358,7 @@ static const char *span_port(const char *text, uint16_t *port)
 
 	if (text[0] == '0')
 		return NULL;
-	for (; is_digit(text[length]) && length <= 5; length++)
+	for (; length <= 5 && is_digit(text[length]); length++)
 		value = value * 10 + (unsigned)(text[length] - '0');
 	if (length == 0 || value > 65535)
 		return NULL;
@@ -451,7 +451,8 @@ static bool check_integer(struct ps_raw *raw, const cJSON *item, double low, dou
 
 		return wrong_type(raw, item, expected, digits ? "write it without quotes" : NULL);
 	}
-	if (item->valuedouble >= low && item->valuedouble <= high && item->valuedouble == (double)(long)item->valuedouble)
+	if (item->valuedouble >= low && item->valuedouble <= high &&
+	    item->valuedouble == (double)(long)item->valuedouble)
 		return true;
 	return bad_value(raw, item, code, expected, NULL);
 }
@@ -486,7 +487,7 @@ static bool check_ports_unique(struct ps_raw *raw, const cJSON *list)
 		good = false;
 		if (raw->found.count >= PS_DIAGNOSTICS_MAX)
 			break;
-		for (first = list->child; (uint16_t)first->valuedouble != port;)
+		for (first = list->child; first != item && (uint16_t)first->valuedouble != port;)
 			first = first->next;
 		manifest_raw_report(raw, item, false, "duplicate-value", "keep one of them",
 				    "%u stands here a second time; the first is in line %d", port,
@@ -688,7 +689,8 @@ static bool check_object(struct ps_raw *raw, const cJSON *object, const char *ex
 {
 	bool good;
 
-	memset(values, 0, count * sizeof(*values));
+	for (unsigned i = 0; i < count; i++)
+		values[i] = NULL;
 	if (!cJSON_IsObject(object))
 		return wrong_type(raw, object, expected, NULL);
 	good = check_unique(raw, object, true);
@@ -844,7 +846,7 @@ static bool read_services(struct ps_raw *raw, const cJSON *item)
 		if (!check_key(raw, child, is_service_name(child->string), SERVICE_RULE))
 			service->broken = true;
 	}
-	for (size_t i = 1; raw->service_names && i < count; i++) {
+	for (size_t i = 1; raw->services && raw->service_names && i < count; i++) {
 		if (strcmp(raw->service_names[i].name, raw->service_names[i - 1].name) == 0)
 			raw->services[raw->service_names[i].index].broken = true;
 	}

@@ -46,12 +46,17 @@ static int working_directory(char *directory, struct ps_error *error)
 	char here[PATH_MAX];
 
 	if (!getcwd(here, sizeof(here))) {
+		bool gone = errno == ENOENT;
+
 		error_set(error, PS_EXIT_SYSTEM, "cannot tell the working directory: %s", strerror(errno));
-		return error_hint(error, "%s", errno == ENOENT ? "it has been removed; change to one that exists" : "");
+		error_hint(error, "%s", gone ? "it has been removed; change to one that exists" : "");
+		return PS_EXIT_SYSTEM;
 	}
-	if (strlen(here) >= PS_PATH_MAX)
-		return error_set(error, PS_EXIT_SYSTEM, "the path of the working directory is longer than %d bytes",
-				 PS_PATH_MAX - 1);
+	if (strlen(here) >= PS_PATH_MAX) {
+		error_set(error, PS_EXIT_SYSTEM, "the path of the working directory is longer than %d bytes",
+			  PS_PATH_MAX - 1);
+		return PS_EXIT_SYSTEM;
+	}
 	strcpy(directory, here);
 	return 0;
 }
