@@ -1,5 +1,5 @@
 # lib.sh - counting checks, for shell tests. Source it from the top directory; end with `finish`.
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034 # those who source this use the names
 passed=0 failed=0 skipped=0
 build=${PORTSHIM_TEST_BUILD:-$PWD/build}
 portshim=$build/portshim

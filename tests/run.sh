@@ -30,7 +30,7 @@ one()
 {
 	name=$1
 	shift
-	mkdir -p -m 700 "$runtime/$$"
+	mkdir -m 700 "$runtime/$$"
 	PORTSHIM_RUNTIME_DIR=$runtime/$$ timeout -k 10 "${TEST_TIMEOUT:-600}" "$@" >"$here/out" 2>&1 </dev/null
 	status=$?
 	rm -rf "${runtime:?}/$$"

@@ -1,5 +1,6 @@
 #!/bin/sh
 # What libportshim.so shows to, and asks of, the processes that it is loaded into.
+# shellcheck disable=SC2016 # the inner shells of `check` expand their own parameters
 set -u
 . tests/lib.sh
 

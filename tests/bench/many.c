@@ -188,11 +188,11 @@ static int by_size(const void *a, const void *b)
 static int launch(int count, const char *port, char **prefix, int prefix_count)
 {
 	int reports[2], go[2], end[2], up, right = 0;
-	uint64_t *times = calloc((size_t)count + 1, sizeof(*times)), start, all_up;
+	uint64_t *times, start, all_up;
 	char self[4096];
 	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	if (length < 0 || !times)
+	if (length < 0)
 		return 1;
 	self[length] = '\0';
 	/* above the numbers that the servers use, so that no dup2 hits one of these */
@@ -205,10 +205,15 @@ static int launch(int count, const char *port, char **prefix, int prefix_count)
 	}
 	for (int fd = 3; fd < 20; fd++)
 		close(fd);
+	times = calloc((size_t)count + 1, sizeof(*times));
+	if (!times)
+		return 1;
 	start = now();
 	for (int i = 0; i < count; i++)
-		if (start_one(i, self, port, prefix, prefix_count, (int[]){ reports[1], go[0], end[0] }) < 0)
+		if (start_one(i, self, port, prefix, prefix_count, (int[]){ reports[1], go[0], end[0] }) < 0) {
+			free(times);
 			return 1;
+		}
 	up = collect(reports[0], count, 1, times);
 	all_up = now();
 	close(go[1]);
@@ -219,6 +224,7 @@ static int launch(int count, const char *port, char **prefix, int prefix_count)
 	printf("\"bind_p50_ns\":%llu,\"bind_p99_ns\":%llu,\"bind_max_ns\":%llu}\n", (unsigned long long)times[up / 2],
 	       (unsigned long long)times[up * 99 / 100], (unsigned long long)times[up ? up - 1 : 0]);
 	fflush(stdout);
+	free(times);
 	close(end[1]);
 	while (wait(NULL) > 0)
 		;

@@ -302,7 +302,7 @@ static void recvmmsg_works(void **state)
 	struct sockaddr_in names[40];
 	struct iovec data[40];
 	struct mmsghdr m[40];
-	char text[40][16];
+	char text[40][16] = { { 0 } };
 	struct timespec none = { 0 }, bad = { .tv_nsec = -1 }, second = { .tv_sec = 1 };
 
 	(void)state;
