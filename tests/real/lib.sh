@@ -123,9 +123,12 @@ end_group() { # PID
 	return 0
 }
 
+at_end() { :; } # a test's own: ends what has left its run's process group
+
 cleanup() {
 	local pid
 	trap '' TERM INT
+	at_end
 	for pid in "${RUNS[@]}" "${HOLDERS[@]}"; do end_group "$pid"; done
 	for pid in "${RUNS[@]}"; do kill -KILL -- "-$pid" 2>/dev/null; done
 	if [ -n "${PORTSHIM_TEST_KEEP:-}" ]; then
@@ -237,6 +240,7 @@ stop() { # NAME...: ask politely and wait for the end
 	for name in "$@"; do kill -TERM "${RUNS[$name]}" 2>/dev/null; done
 	for name in "$@"; do
 		wait "${RUNS[$name]}"
+		kill -KILL -- "-${RUNS[$name]}" 2>/dev/null # what it has left behind
 		unset "RUNS[$name]"
 	done
 }

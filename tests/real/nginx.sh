@@ -64,6 +64,13 @@ both held
 # The upgrade of a running nginx hands its listeners to a new program by exec. It compares getsockname with its
 # configuration: with "report": "requested" it finds what it looks for. Only a daemon upgrades itself, so a shell keeps
 # the run alive.
+at_end() {
+	local file
+	for file in "$WORK"/*/nginx.pid; do # nginx removes it when it ends
+		[ ! -e "$file" ] || kill "$(cat "$file")"
+	done
+}
+
 upgrade() { # ID PORT
 	local dir=${DIRS[$1]} old new fd tail
 	old=$(cat "$dir/nginx.pid")
