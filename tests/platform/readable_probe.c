@@ -32,6 +32,7 @@ int main(void)
 	CHECK(probe(two + page - 7) == EFAULT, "one byte too far");
 	CHECK(probe(two + page) == EFAULT, "unmapped");
 	CHECK(probe((void *)(uintptr_t)8) == EFAULT, "the first page");
+	CHECK(probe(NULL) == 0, "NULL means no mask, and is not read: callers must look for it themselves");
 	CHECK(probe((void *)UINTPTR_MAX) == EFAULT, "the last address");
 	CHECK(!mprotect(two, (size_t)page, PROT_READ) && probe(two) == EINVAL, "read-only memory is readable");
 	CHECK(!mprotect(two, (size_t)page, PROT_NONE) && probe(two) == EFAULT, "protected memory is not");
