@@ -64,6 +64,7 @@ both held
 # The upgrade of a running nginx hands its listeners to a new program by exec. It compares getsockname with its
 # configuration: with "report": "requested" it finds what it looks for. Only a daemon upgrades itself, so a shell keeps
 # the run alive.
+# shellcheck disable=SC2317 # called by cleanup
 at_end() {
 	local file
 	for file in "$WORK"/*/nginx.pid; do # nginx removes it when it ends
