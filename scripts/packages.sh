@@ -1,17 +1,17 @@
 # shellcheck shell=sh
 # packages.sh - installs what is missing, as ./try and ./check need it. Sourced from the top directory.
 #
-# Never asks: apt-get runs non-interactively, as root or through a sudo that needs no password. Where neither is to be had,
-# or on a system without apt-get, it says what is missing. Services that packages bring are neither started nor enabled:
-# only their programs are wanted.
+# Never asks: apt-get runs non-interactively, as root or through a sudo that needs no password. Where neither is to
+# be had, or on a system without apt-get, it says what is missing. Services that packages bring are neither started
+# nor enabled: only their programs are wanted.
 
 say()
 {
 	printf '\n== %s\n' "$*"
 }
 
-# One line per need: what shows that it is there (a command, or a file by its absolute path, or a pattern), and the package.
-# missing_packages <<END ... END: prints the packages that are missing.
+# One line per need: what shows that it is there (a command, or a file by its absolute path, or a pattern), and the
+# package. missing_packages <<END ... END: prints the packages that are missing.
 missing_packages()
 {
 	while read -r sign package; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# `make install` into a path with a space (which LD_PRELOAD cannot express), and what is installed works from there; the same
-# staged by DESTDIR; `make uninstall` leaves nothing.
+# `make install` into a path with a space (which LD_PRELOAD cannot express), and what is installed works from there;
+# the same staged by DESTDIR; `make uninstall` leaves nothing.
 . "$(dirname "$0")/lib.sh"
 need python3 make curl
 

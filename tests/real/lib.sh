@@ -1,9 +1,11 @@
 # shellcheck shell=bash
-# lib.sh - what the tests with real programs share. Each test starts an unmodified program twice, in two projects, with the
-# same hardcoded port, and asks each of the two through a client that knows only that port. Sourced, not run.
+# lib.sh - what the tests with real programs share. Each test starts an unmodified program twice, in two projects,
+# with the same hardcoded port, and asks each of the two through a client that knows only that port. Sourced, not
+# run.
 #
-# A test has hooks (prepare, command, ask) and calls `both VARIANT`, or uses the steps one by one. It prints a TAP line per
-# check and ends with `finish`. Nothing sleeps: servers are awaited with `portshim wait`, processes with wait.
+# A test has hooks (prepare, command, ask) and calls `both VARIANT`, or uses the steps one by one. It prints a TAP
+# line per check and ends with `finish`. Nothing sleeps: servers are awaited with `portshim wait`, processes with
+# wait.
 set -u
 
 REAL=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -19,7 +21,8 @@ fi
 unset PORTSHIM_TEST_BOUNDED
 
 # The user's own portshim, and what it may have set around us, must not be met.
-unset PORTSHIM_RUN PORTSHIM_ENV PORTSHIM_PROFILE PORTSHIM_MANIFEST PORT NODE_OPTIONS http_proxy HTTP_PROXY all_proxy ALL_PROXY
+unset PORTSHIM PORTSHIM_RUN PORTSHIM_ENV PORTSHIM_PROFILE PORTSHIM_MANIFEST PORTSHIM_LIBRARY
+unset PORT NODE_OPTIONS http_proxy HTTP_PROXY all_proxy ALL_PROXY
 export LC_ALL=C NO_COLOR=1 PYTHONUNBUFFERED=1
 
 PORTSHIM=$BUILD/portshim
@@ -178,8 +181,8 @@ release() {
 
 # ---- other users ----------------------------------------------------------------------------------------------------
 
-# From here on servers and clients run as an ordinary user: root becomes USER, anybody else stays who they are. The build
-# may lie where that user cannot read, so the two files are copied.
+# From here on servers and clients run as an ordinary user: root becomes USER, anybody else stays who they are. The
+# build may lie where that user cannot read, so the two files are copied.
 as_user() { # USER
 	local group
 	[ "$(id -u)" = 0 ] || return 0
@@ -257,8 +260,8 @@ $(tail -n 20 "${LOGS[$id]}")"
 	fi
 }
 
-# The discovery file says what the kernel says: at once, or within SECONDS where only the keeper can know what has changed.
-# Sets ACTUAL[ID].
+# The discovery file says what the kernel says: at once, or within SECONDS where only the keeper can know what has
+# changed. Sets ACTUAL[ID].
 recorded() { # ID PORT [PROTOCOL [SECONDS]]
 	local out
 	if out=$("$PYTHON" "$REAL/programs/discovery.py" "${DIRS[$1]}/.portshim/ports.json" "$2" "${3:-tcp}" "" "${4:-0}" 2>&1); then

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# nginx with four workers and listeners of both families; on a number of its own, and on port 80 as an ordinary user, where
-# the clients go on asking for 80.
+# nginx with four workers and listeners of both families; on a number of its own, and on port 80 as an ordinary user,
+# where the clients go on asking for 80.
 . "$(dirname "$0")/lib.sh"
 need nginx curl setpriv
 NGINX=$(command -v nginx)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# node's cluster with four workers, in both of its ways to share a port: the primary hands out connections (round robin), or
-# the workers accept by themselves. The cluster module compares getsockname with the port it asked for.
+# node's cluster with four workers, in both of its ways to share a port: the primary hands out connections (round
+# robin), or the workers accept by themselves. The cluster module compares getsockname with the port it asked for.
 . "$(dirname "$0")/lib.sh"
 need node
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Express and ws on the backend's port, behind Vite with strictPort whose proxy points at localhost:<that port>. All four
-# numbers are hardcoded in the files; nothing tells either side that anything moved.
+# Express and ws on the backend's port, behind Vite with strictPort whose proxy points at localhost:<that port>. All
+# four numbers are hardcoded in the files; nothing tells either side that anything moved.
 . "$(dirname "$0")/lib.sh"
 need node npm
 . "$REAL/node/install.sh"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A watcher (nodemon, uvicorn --reload) stops and starts its server inside one run: the same actual port, again and again.
-# And across runs: the same project gets the same actual port the next time.
+# A watcher (nodemon, uvicorn --reload) stops and starts its server inside one run: the same actual port, again and
+# again. And across runs: the same project gets the same actual port the next time.
 . "$(dirname "$0")/lib.sh"
 need python3 curl
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A C server whose workers each bind the port with SO_REUSEPORT: inside a run they share the actual port, as on any host.
+# A C server whose workers each bind the port with SO_REUSEPORT: inside a run they share the actual port, as on any
+# host.
 . "$(dirname "$0")/lib.sh"
 need "$CC"
 $CC -O1 -Wall -Wextra -o "$WORK/reuseport" "$REAL/programs/reuseport.c" || skip_all "the C compiler does not work"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Two runs of the same server in the same directory: each gets its own port, a client in a third terminal reaches the first,
-# and a client inside a run reaches that run's own.
+# Two runs of the same server in the same directory: each gets its own port, a client in a third terminal reaches the
+# first, and a client inside a run reaches that run's own.
 . "$(dirname "$0")/lib.sh"
 need python3
 

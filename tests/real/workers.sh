@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A pre-forking asyncio server: the parent binds, hands the socket to spawned processes, and each of those listens on it.
+# A pre-forking asyncio server: the parent binds, hands the socket to spawned processes, and each of those listens on
+# it.
 . "$(dirname "$0")/lib.sh"
 need python3
 

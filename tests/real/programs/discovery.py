@@ -1,7 +1,8 @@
-"""discovery.py FILE REQUESTED PROTOCOL [KEY [SECONDS]]: is what the discovery file says about a port what the kernel says?
+"""discovery.py FILE REQUESTED PROTOCOL [KEY [SECONDS]]: does the discovery file say of a port what the kernel says?
 
-Prints the actual port. The kernel's side: the process named is alive and has a socket that listens there (UDP: is bound),
-and all the addresses that its sockets there have are named. With SECONDS it looks again each time the file is replaced, for so long at most.
+Prints the actual port. The kernel's side: the process named is alive, has a socket that listens there (UDP: is bound),
+and all addresses of its sockets there are named. With SECONDS it looks again whenever the file is replaced, for so
+long at most.
 """
 import ctypes
 import json
