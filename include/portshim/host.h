@@ -71,6 +71,7 @@ struct ps_host {
 	uint8_t pad[4096 - 16];
 	_Atomic uint64_t moved[PS_BITMAP_WORDS]; /* bit set: an actual port that differs from its requested port */
 	_Atomic uint64_t owned[PS_BITMAP_WORDS]; /* bit set: head[] is or was in use; else it may not be looked at (scope.h) */
+	_Atomic uint64_t named[PS_BITMAP_WORDS]; /* bit set: owned, or requested in some scope: it may mean something */
 	_Atomic uint64_t head[PS_PORTS];
 	struct ps_record record[PS_PORTS];
 };

@@ -18,6 +18,12 @@ static inline int32_t process_pid(uint64_t identity)
 	return (int32_t)(identity & ((1u << PS_PID_BITS) - 1));
 }
 
+/* The identity of a process or thread whose start is not known (to read it costs ten times as much). */
+static inline uint64_t process_unstarted(int32_t pid)
+{
+	return (uint64_t)pid & ((1u << PS_PID_BITS) - 1);
+}
+
 static inline uint64_t process_start(uint64_t identity)
 {
 	return identity >> PS_PID_BITS;
@@ -26,9 +32,6 @@ static inline uint64_t process_start(uint64_t identity)
 /* The caller's own identity. One system call; the first call in a process also reads /proc/self/stat.
  * Async-signal-safe, thread-safe, right after fork and in a vfork child. */
 uint64_t process_self(void);
-
-/* The caller's identity without its start time, unless that is known already: to read it costs ten times as much. */
-uint64_t process_unstarted(void);
 
 /* The identity of the process that has this pid now, or 0 if there is none. */
 uint64_t process_of(int32_t pid);

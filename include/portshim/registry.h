@@ -40,10 +40,10 @@ bool registry_foreign(const struct ps_space *space, uint16_t port);
  * true if it cannot be asked. */
 bool registry_listening(const struct ps_host *host, uint16_t port);
 
-/* Claims a port for a bind that is about to be tried, with `requested` as its name. 1: claimed; 0: another run has it;
+/* Claims a port for a bind that is about to be tried by `owner`, with `requested` as its name. 1: claimed; 0: another run has it;
  * negative errno: the registry cannot be written. A port of another run is taken over only as the requested port itself,
  * and only when the kernel says that nothing holds it. */
-int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested);
+int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested, uint64_t owner);
 
 /* The claim's bind failed. */
 void registry_release(struct ps_space *space, uint16_t port);

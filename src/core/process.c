@@ -65,14 +65,6 @@ uint64_t process_self(void)
 	return known;
 }
 
-uint64_t process_unstarted(void)
-{
-	int32_t pid = (int32_t)sys0(SYS_getpid);
-	uint64_t known = atomic_load_explicit(&self, memory_order_relaxed);
-
-	return process_pid(known) == pid ? known : identity(pid, 0);
-}
-
 uint64_t process_of(int32_t pid)
 {
 	char path[32];

@@ -182,7 +182,7 @@ static int reserve_record(struct ps_space *space, uint16_t port)
 	return error ? error : space_reserve(space, &space->host->record[port]);
 }
 
-int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested)
+int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested, uint64_t owner)
 {
 	struct ps_host *host = space->host;
 	struct ps_record *record = &host->record[port];
@@ -195,13 +195,14 @@ int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested)
 	if (error)
 		return error;
 	shared_set(host->owned, port);
+	shared_set(host->named, port);
 	shared_set(space->env->actual, port);
 	if (!atomic_compare_exchange_strong(&host->head[port], &head,
 					    head_make(space->env->id, requested, PS_CLAIMED)))
 		return 0;
 	memset(record, 0, sizeof(*record));
 	record->run = space->run->id;
-	record->owner = process_unstarted();
+	record->owner = owner;
 	return 1;
 }
 
@@ -223,8 +224,10 @@ void registry_forget(struct ps_space *space, uint16_t port)
 	erase(space->host, space->env, port);
 }
 
-static void set_hint(struct ps_scope *scope, uint16_t requested, uint16_t actual)
+static void set_hint(struct ps_host *host, struct ps_scope *scope, uint16_t requested, uint16_t actual)
 {
+	if (!shared_bit(host->named, requested))
+		shared_set(host->named, requested);
 	atomic_store(&scope->forward[requested], actual);
 	shared_set(scope->requested, requested);
 }
@@ -243,7 +246,7 @@ static void hint(struct ps_space *space, uint16_t actual, uint64_t head)
 			break;
 		if ((!confirmed(space->host, scope, requested, &old) || head_state(old) < head_state(head)) &&
 		    space_reserve(space, &scope->forward[requested]) == 0)
-			set_hint(scope, requested, actual);
+			set_hint(space->host, scope, requested, actual);
 		if (scope == space->env)
 			break;
 	}
@@ -322,6 +325,7 @@ static bool adopt(struct ps_space *space, uint16_t port)
 	if (reserve_record(space, port) != 0)
 		return false;
 	shared_set(space->host->owned, port);
+	shared_set(space->host->named, port);
 	shared_set(space->env->actual, port);
 	shared_clear(space->host->moved, port);
 	atomic_store(&space->host->head[port], head_make(space->env->id, port, PS_CLAIMED));
@@ -395,7 +399,7 @@ static void rehint(struct ps_host *host, struct ps_scope *env, uint16_t requeste
 
 			head = host_head(host, port);
 			if (port != gone && head == head_make(env->id, requested, PS_LISTENING)) {
-				set_hint(env, requested, port);
+				set_hint(host, env, requested, port);
 				return;
 			}
 		}

@@ -3,13 +3,13 @@
 EXPORT int accept4(int fd, ADDRESS_OUT address, socklen_t *length, int flags)
 {
 	struct ps_space *space = shim_enter();
-	socklen_t room;
+	socklen_t room = space ? route_room(PLAIN(address), length) : 0;
 	int result;
 
-	if (!space || !PLAIN(address) || !route_room(PLAIN(address), length, &room))
+	if (!room)
 		return real.accept4(fd, PLAIN(address), length, flags);
 	result = real.accept4(fd, PLAIN(address), length, flags);
-	if (result >= 0 && room)
+	if (result >= 0)
 		route_in(space, PLAIN(address), room, *length);
 	return result;
 }

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include <portshim/candidates.h>
+#include <portshim/process.h>
 
 #include "shim.h"
 
@@ -31,6 +32,7 @@ struct attempt {
 	struct ps_rules rules;
 	uint16_t requested;
 	unsigned protocol;
+	uint64_t owner;
 	bool reuse_port;
 	bool dual_stack; /* the kernel's verdict on this socket covers both families */
 	int error;       /* of the first candidate: what the program gets when all are taken */
@@ -54,8 +56,8 @@ static void set_option(long fd, int level, int name, int value)
 
 /* ---- looking at a candidate ---- */
 
-/* True if somebody holds the address. TIME_WAIT does not count (SO_REUSEADDR), which only TCP has; for UDP the option
- * would hide sockets that share. */
+/* True if somebody holds the address. TIME_WAIT does not count, which only TCP has: a bind that fails is tried again with
+ * SO_REUSEADDR. For UDP that option would hide sockets that share. */
 static bool held(const struct attempt *t, const struct ps_address *a, unsigned protocol)
 {
 	int family = a->u.any.sa_family;
@@ -65,11 +67,13 @@ static bool held(const struct attempt *t, const struct ps_address *a, unsigned p
 
 	if (fd < 0)
 		return false;
-	if (protocol == PS_TCP)
-		set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (family == AF_INET6 && address_locality(a) == PS_WILDCARD)
 		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !(t->dual_stack && t->address.u.any.sa_family == AF_INET6));
 	result = sys3(SYS_bind, fd, &a->u, a->length);
+	if (result == -EADDRINUSE && protocol == PS_TCP) {
+		set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+		result = sys3(SYS_bind, fd, &a->u, a->length);
+	}
 	sys1(SYS_close, fd);
 	return result == -EADDRINUSE;
 }
@@ -118,10 +122,10 @@ static enum outcome hold_chosen(struct attempt *t, enum ps_reason reason)
 	if (!assign_local(t->fd, &local))
 		return STOP;
 	port = address_port(&local);
-	if (registry_claim(t->space, port, t->requested) == 0) {
+	if (registry_claim(t->space, port, t->requested, t->owner) == 0) {
 		/* A record of a port that the kernel calls free is out of date. */
 		registry_forget(t->space, port);
-		if (registry_claim(t->space, port, t->requested) != 1)
+		if (registry_claim(t->space, port, t->requested, t->owner) != 1)
 			return HELD;
 	}
 	address_set_port(&t->address, port);
@@ -132,7 +136,7 @@ static enum outcome hold_chosen(struct attempt *t, enum ps_reason reason)
 
 static enum outcome try_port(struct attempt *t, uint16_t port, enum ps_reason reason)
 {
-	int claimed = port ? registry_claim(t->space, port, t->requested) : 1;
+	int claimed = port ? registry_claim(t->space, port, t->requested, t->owner) : 1;
 
 	if (claimed < 0) {
 		space_event(t->space, PS_EVENT_UNRECORDED, port, -claimed);
@@ -311,6 +315,7 @@ int assign(struct ps_space *space, int fd, const struct ps_address *wanted)
 		space_event(space, PS_EVENT_LOCKED, t.requested, EDEADLK);
 		return bind_as_asked(&t);
 	}
+	t.owner = process_unstarted((int32_t)guard.tid);
 	result = assign_locked(&t, by_process, &publish);
 	if (result == 0)
 		errno = saved;
@@ -373,6 +378,7 @@ bool assign_again(struct ps_space *space, int fd, const struct ps_address *local
 		return false;
 	copy_options(fd, other);
 	t.fd = (int)other;
+	t.owner = process_self();
 	address_set_port(&t.address, head_requested(host_head(space->host, lost)));
 	registry_forget(space, lost);
 	if (prepare(&t, space->plan && plan_needs_subject(space->plan, address_port(&t.address))) && try_all(&t) == HELD) {

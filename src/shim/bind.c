@@ -38,7 +38,7 @@ EXPORT int bind(int fd, ADDRESS_IN address, socklen_t length)
 	struct ps_space *space = shim_enter();
 	struct ps_address a;
 
-	if (!space || !route_read(&a, PLAIN(address), length) || address_port(&a) == 0 ||
+	if (!space || !route_port(PLAIN(address), length) || !address_copy(&a, PLAIN(address), length) ||
 	    address_locality(&a) == PS_MULTICAST)
 		return real.bind(fd, PLAIN(address), length);
 	return bind_inet(space, fd, &a);

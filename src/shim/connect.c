@@ -3,11 +3,12 @@
 static int connect_routed(int fd, const struct sockaddr *address, socklen_t length)
 {
 	struct ps_space *space = shim_enter();
+	uint16_t port = space ? route_port(address, length) : 0;
 	struct ps_address a;
 
-	if (!space || !route_read(&a, address, length))
+	if (!port || !route_matters(space, port))
 		return real.connect(fd, address, length);
-	switch (route_out(space, fd, &a)) {
+	switch (route_out(space, fd, address, length, port, &a)) {
 	case ROUTE_MOVED:
 		return real.connect(fd, &a.u.any, a.length);
 	case ROUTE_REFUSED:

@@ -3,13 +3,13 @@
 EXPORT int getsockname(int fd, ADDRESS_OUT address, socklen_t *length)
 {
 	struct ps_space *space = shim_enter();
-	socklen_t room;
+	socklen_t room = space ? route_room(PLAIN(address), length) : 0;
 	int result;
 
-	if (!space || !route_room(PLAIN(address), length, &room))
+	if (!room)
 		return real.getsockname(fd, PLAIN(address), length);
 	result = real.getsockname(fd, PLAIN(address), length);
-	if (result == 0 && room)
+	if (result == 0)
 		route_own(space, PLAIN(address), room, *length);
 	return result;
 }

@@ -35,7 +35,7 @@ enum stage { STAGE_NEW, STAGE_WORKING, STAGE_BARE, STAGE_MAPPED, STAGE_READY };
 #define EXIT_STRICT 125
 
 static _Atomic int stage;
-static struct ps_space *active; /* set before stage becomes STAGE_READY */
+struct ps_space *_Atomic shim_active;
 static struct ps_space space_memory;
 static char run_path[PS_RUNTIME_MAX + 16];
 static char library_path[PS_PATH_MAX];
@@ -249,7 +249,7 @@ static struct ps_space *verify(void)
 		complain(run_path, error, strict);
 	if (space && cluster)
 		join_cluster(space->run);
-	active = space;
+	atomic_store_explicit(&shim_active, space, memory_order_release);
 	atomic_store_explicit(&stage, STAGE_READY, memory_order_release);
 	return space;
 }
@@ -273,20 +273,18 @@ static struct ps_space *start_bare(void)
 	return NULL;
 }
 
-struct ps_space *shim_enter(void)
+struct ps_space *shim_enter_slowly(void)
 {
-	int now = atomic_load_explicit(&stage, memory_order_acquire);
-
-	if (__builtin_expect(now == STAGE_READY, 1))
-		return active;
-	switch (now) {
+	switch (atomic_load_explicit(&stage, memory_order_acquire)) {
 	case STAGE_NEW:
 		init(&environ ? environ : NULL);
-		return shim_enter();
+		return shim_enter_slowly();
 	case STAGE_MAPPED:
 		return verify();
 	case STAGE_BARE:
 		return start_bare();
+	case STAGE_READY:
+		return shim_active;
 	default:
 		return NULL;
 	}

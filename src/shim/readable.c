@@ -21,7 +21,6 @@
 
 extern unsigned long getauxval(unsigned long) __attribute__((weak));
 
-#define STACK_WINDOW 65536
 #define SEGMENTS 6
 #define HEAP_REACH ((uintptr_t)1 << 34) /* how far from the image the kernel may put the heap (arch_randomize_brk, and growth) */
 
@@ -71,13 +70,10 @@ static bool ask(uintptr_t first, uintptr_t end)
 	return true;
 }
 
-bool readable(const void *p, unsigned long size)
+bool readable_elsewhere(const void *p, unsigned long size)
 {
 	uintptr_t first = (uintptr_t)p, end = first + size;
-	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 
-	if (first >= here && first - here < STACK_WINDOW)
-		return true;
 	if (end < first)
 		return false;
 	for (unsigned i = 0; i < SEGMENTS; i++)

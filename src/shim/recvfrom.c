@@ -3,13 +3,13 @@
 EXPORT ssize_t recvfrom(int fd, void *data, size_t size, int flags, ADDRESS_OUT address, socklen_t *length)
 {
 	struct ps_space *space = shim_enter();
-	socklen_t room;
+	socklen_t room = space ? route_room(PLAIN(address), length) : 0;
 	ssize_t result;
 
-	if (!space || !PLAIN(address) || !route_room(PLAIN(address), length, &room))
+	if (!room)
 		return real.recvfrom(fd, data, size, flags, PLAIN(address), length);
 	result = real.recvfrom(fd, data, size, flags, PLAIN(address), length);
-	if (result >= 0 && room)
+	if (result >= 0)
 		route_in(space, PLAIN(address), room, *length);
 	return result;
 }
@@ -21,13 +21,13 @@ EXPORT ssize_t __recvfrom_chk(int fd, void *data, size_t size, size_t data_room,
 			      socklen_t *length)
 {
 	struct ps_space *space = shim_enter();
-	socklen_t room;
+	socklen_t room = space ? route_room(PLAIN(address), length) : 0;
 	ssize_t result;
 
-	if (!space || !PLAIN(address) || !route_room(PLAIN(address), length, &room))
+	if (!room)
 		return real.recvfrom_chk(fd, data, size, data_room, flags, PLAIN(address), length);
 	result = real.recvfrom_chk(fd, data, size, data_room, flags, PLAIN(address), length);
-	if (result >= 0 && room)
+	if (result >= 0)
 		route_in(space, PLAIN(address), room, *length);
 	return result;
 }

@@ -7,7 +7,7 @@
  *
  * Both directions are keyed by port, not by descriptor, so there is nothing to keep for close, dup, fork and exec. What a port
  * alone cannot tell is which of its two names the process used last: a client that was told the actual port must see the
- * actual port in replies. A bit for each actual port remembers that; it is touched only for ports that were moved.
+ * actual port in replies. A short list remembers that; it is looked at only for ports that were moved.
  */
 #include <string.h>
 
@@ -15,13 +15,33 @@
 
 #include "../core/sys.h"
 
-static _Atomic uint64_t direct[PS_BITMAP_WORDS]; /* bit set: this process used the actual port itself */
+#define DIRECT_MAX 32
 
-bool route_read(struct ps_address *a, const struct sockaddr *address, socklen_t length)
+/* Moved ports that this process addressed by themselves last. A program that uses more of them than fit is told the
+ * requested port for the oldest. */
+static _Atomic uint16_t direct[DIRECT_MAX];
+static _Atomic unsigned direct_next;
+
+static _Atomic uint16_t *find_direct(uint16_t port)
 {
-	if (!address || length < sizeof(struct sockaddr_in) || length > sizeof(a->u))
-		return false;
-	return readable(address, length) && address_copy(a, address, length);
+	for (unsigned i = 0; i < DIRECT_MAX; i++)
+		if (atomic_load_explicit(&direct[i], memory_order_relaxed) == port)
+			return &direct[i];
+	return NULL;
+}
+
+static void add_direct(uint16_t port)
+{
+	if (!find_direct(port))
+		direct[atomic_fetch_add_explicit(&direct_next, 1, memory_order_relaxed) % DIRECT_MAX] = port;
+}
+
+static void remove_direct(uint16_t port)
+{
+	_Atomic uint16_t *at = find_direct(port);
+
+	if (at)
+		*at = 0;
 }
 
 static bool is_local(const struct ps_address *a)
@@ -65,24 +85,23 @@ static bool serves(const struct ps_space *space, uint16_t actual, int fd, const 
 	return record->protocols & (fd < 0 ? PS_UDP : publish_protocol(fd));
 }
 
-enum shim_route route_out(struct ps_space *space, int fd, struct ps_address *a)
+enum shim_route route_out(struct ps_space *space, int fd, const struct sockaddr *address, socklen_t length, uint16_t port,
+			  struct ps_address *a)
 {
-	uint16_t port = address_port(a);
 	uint16_t actual = registry_forward(space, port);
 
-	if (actual == port)
+	if (actual == port || !address_copy(a, address, length))
 		return ROUTE_PASS;
 	if (actual && serves(space, actual, fd, a)) {
 		if (!is_local(a))
 			return ROUTE_PASS;
-		if (shared_bit(direct, actual))
-			shared_clear(direct, actual);
+		remove_direct(actual);
 		address_set_port(a, actual);
 		return ROUTE_MOVED;
 	}
 	if (registry_is_actual(space, port)) {
 		if (shared_bit(space->host->moved, port))
-			shared_set(direct, port);
+			add_direct(port);
 		return ROUTE_PASS;
 	}
 	if (host_head(space->host, port) == 0 || !is_local(a) || plan_external(space->plan, port) ||
@@ -92,57 +111,21 @@ enum shim_route route_out(struct ps_space *space, int fd, struct ps_address *a)
 	return ROUTE_REFUSED;
 }
 
-bool route_room(const void *address, const socklen_t *length, socklen_t *room)
-{
-	*room = 0;
-	if (!address || !length)
-		return true;
-	/* An aligned word is readable as a whole or not at all, so looking at the 8 bytes around it asks no more. */
-	if (!readable((const void *)((uintptr_t)length & ~(uintptr_t)7), 8))
-		return false;
-	memcpy(room, length, sizeof(*room));
-	return true;
-}
-
-/* The port in an address that the kernel filled in, if it is one that was moved; else 0. Nearly always it is not, and this is
- * all that a call costs. */
-static inline uint16_t moved_port(const struct ps_space *space, const void *address, socklen_t room, socklen_t filled)
-{
-	socklen_t length = filled < room ? filled : room;
-	struct {
-		sa_family_t family;
-		in_port_t port;
-	} start;
-	uint16_t port;
-
-	if (length < sizeof(start))
-		return 0;
-	memcpy(&start, address, sizeof(start));
-	port = ntohs(start.port);
-	if (start.family != AF_INET && start.family != AF_INET6)
-		return 0;
-	return shared_bit(space->host->moved, port) ? port : 0;
-}
-
 /* A buffer may be shorter than the address; what is missing counts as zero. */
 static bool is_local_buffer(const void *address, socklen_t room, socklen_t filled)
 {
-	socklen_t length = filled < room ? filled : room;
+	socklen_t size = filled < room ? filled : room;
 	struct ps_address a = {.length = filled};
 
-	memcpy(&a.u, address, length < sizeof(a.u) ? length : sizeof(a.u));
+	memcpy(&a.u, address, size < sizeof(a.u) ? size : sizeof(a.u));
 	return is_local(&a);
 }
 
-void route_in(struct ps_space *space, void *address, socklen_t room, socklen_t filled)
+void route_in_moved(struct ps_space *space, void *address, socklen_t room, socklen_t filled, uint16_t port)
 {
-	uint16_t port = moved_port(space, address, room, filled);
-	uint16_t requested;
+	uint16_t requested = registry_reverse(space, port);
 
-	if (!port || shared_bit(direct, port))
-		return;
-	requested = registry_reverse(space, port);
-	if (requested != port && is_local_buffer(address, room, filled))
+	if (requested != port && !find_direct(port) && is_local_buffer(address, room, filled))
 		address_patch_port(address, room, filled, requested);
 }
 
@@ -164,14 +147,10 @@ static bool is_cluster(const struct ps_space *space)
 	return false;
 }
 
-void route_own(struct ps_space *space, void *address, socklen_t room, socklen_t filled)
+void route_own_moved(struct ps_space *space, void *address, socklen_t room, socklen_t filled, uint16_t port)
 {
-	uint16_t port = moved_port(space, address, room, filled);
-	uint64_t head;
+	uint64_t head = host_head(space->host, port);
 
-	if (!port)
-		return;
-	head = host_head(space->host, port);
 	if (!head || !registry_sees(space, head_env(head)))
 		return;
 	if (head_state(head) == PS_LISTENING && space->host->record[port].report == PS_REPORT_ACTUAL && !is_cluster(space))

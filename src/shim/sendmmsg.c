@@ -4,7 +4,11 @@
 
 static enum shim_route route_message(struct ps_space *space, const struct msghdr *m, struct ps_address *a)
 {
-	return m->msg_name && route_read(a, m->msg_name, m->msg_namelen) ? route_out(space, -1, a) : ROUTE_PASS;
+	uint16_t port = route_port(m->msg_name, m->msg_namelen);
+
+	if (!port || !route_matters(space, port))
+		return ROUTE_PASS;
+	return route_out(space, -1, m->msg_name, m->msg_namelen, port, a);
 }
 
 /* How many messages from the first on go where they say. *route, *a: the next one's. */

@@ -14,11 +14,13 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 	struct ps_space *space = shim_enter();
 	struct ps_address a;
 	struct msghdr copy;
+	uint16_t port = 0;
 
-	if (!space || !readable(message, sizeof(*message)) || !message->msg_name ||
-	    !route_read(&a, message->msg_name, message->msg_namelen))
+	if (space && readable(message, sizeof(*message)))
+		port = route_port(message->msg_name, message->msg_namelen);
+	if (!port || !route_matters(space, port))
 		return real.sendmsg(fd, message, flags);
-	switch (route_out(space, flags & MSG_FASTOPEN ? fd : -1, &a)) {
+	switch (route_out(space, flags & MSG_FASTOPEN ? fd : -1, message->msg_name, message->msg_namelen, port, &a)) {
 	case ROUTE_MOVED:
 		copy = *message;
 		copy.msg_name = &a.u;

@@ -3,11 +3,12 @@
 EXPORT ssize_t sendto(int fd, const void *data, size_t size, int flags, ADDRESS_IN address, socklen_t length)
 {
 	struct ps_space *space = shim_enter();
+	uint16_t port = space ? route_port(PLAIN(address), length) : 0;
 	struct ps_address a;
 
-	if (!space || !route_read(&a, PLAIN(address), length))
+	if (!port || !route_matters(space, port))
 		return real.sendto(fd, data, size, flags, PLAIN(address), length);
-	switch (route_out(space, flags & MSG_FASTOPEN ? fd : -1, &a)) {
+	switch (route_out(space, flags & MSG_FASTOPEN ? fd : -1, PLAIN(address), length, port, &a)) {
 	case ROUTE_MOVED:
 		return real.sendto(fd, data, size, flags, &a.u.any, a.length);
 	case ROUTE_REFUSED:

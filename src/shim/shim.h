@@ -9,6 +9,7 @@
 #define PORTSHIM_SHIM_H
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <sys/socket.h>
@@ -70,8 +71,17 @@ int real_fail(int error);
 
 /* ---- init.c ---- */
 
+/* Set once, when the space is verified. */
+extern struct ps_space *_Atomic shim_active;
+struct ps_space *shim_enter_slowly(void);
+
 /* The space of this process, or NULL: inert. The first caller initialises; others in the meantime get NULL. */
-struct ps_space *shim_enter(void);
+static inline struct ps_space *shim_enter(void)
+{
+	struct ps_space *space = atomic_load_explicit(&shim_active, memory_order_acquire);
+
+	return __builtin_expect(space != NULL, 1) ? space : shim_enter_slowly();
+}
 
 /* What exec must pass on, so that it survives a cleared environment. NULL: nothing. */
 struct shim_inheritance {
@@ -82,9 +92,17 @@ const struct shim_inheritance *shim_inheritance(void);
 
 /* ---- readable.c ---- */
 
-/* True if the memory can be read; `size` is at least 8. readable_init comes before the first question. */
-bool readable(const void *p, unsigned long size);
 void readable_init(void);
+bool readable_elsewhere(const void *p, unsigned long size);
+
+/* Nearly all addresses lie in our callers' frames, which are above ours and mapped. */
+#define STACK_WINDOW 65536
+
+/* True if the memory can be read; `size` is at least 8. readable_init comes before the first question. */
+static inline bool readable(const void *p, unsigned long size)
+{
+	return (uintptr_t)p - (uintptr_t)__builtin_frame_address(0) < STACK_WINDOW || readable_elsewhere(p, size);
+}
 
 /* ---- bare.c ---- */
 
@@ -96,22 +114,79 @@ int bare_create_run(char *path, char *const *environment);
 
 enum shim_route { ROUTE_PASS, ROUTE_MOVED, ROUTE_REFUSED };
 
-/* Reads a program's address into *a. False if the call is none of ours: the kernel judges the original. */
-bool route_read(struct ps_address *a, const struct sockaddr *address, socklen_t length);
+/* Family and port, which lie at the same place in both families' addresses. */
+struct route_start {
+	sa_family_t family;
+	in_port_t port; /* network byte order */
+};
 
-/* Where a client's destination leads; on ROUTE_MOVED *a has the actual port. `fd` is the socket of a connect; -1: the call
- * sends a datagram. */
-enum shim_route route_out(struct ps_space *space, int fd, struct ps_address *a);
+/* The port of a program's address, or 0 if the call is none of ours: the kernel judges the original. */
+static inline uint16_t route_port(const struct sockaddr *address, socklen_t length)
+{
+	struct route_start start;
 
-/* The room that a caller's address buffer has, read before the call; 0 if there is no buffer. False: the pointers are
- * bad, and the kernel shall say so. */
-bool route_room(const void *address, const socklen_t *length, socklen_t *room);
+	if (!address || length < sizeof(struct sockaddr_in) || !readable(address, length))
+		return 0;
+	__builtin_memcpy(&start, address, sizeof(start));
+	return start.family == AF_INET || start.family == AF_INET6 ? ntohs(start.port) : 0;
+}
+
+/* Where a client's destination leads; on ROUTE_MOVED *a has it with the actual port. `port` is what route_port said of
+ * the address. `fd` is the socket of a connect; -1: the call sends a datagram. */
+enum shim_route route_out(struct ps_space *space, int fd, const struct sockaddr *address, socklen_t length, uint16_t port,
+			  struct ps_address *a);
+
+/* True if anybody gave the port a meaning; else a client's call passes with this one load. */
+static inline bool route_matters(const struct ps_space *space, uint16_t port)
+{
+	return port && shared_bit(space->host->named, port);
+}
+
+/* The room that a caller's address buffer has, read before the call; 0 if there is no buffer or if the pointers are bad: the
+ * kernel says so then. An aligned word is readable as a whole or not at all. */
+static inline socklen_t route_room(const void *address, const socklen_t *length)
+{
+	if (!address || !length || !readable((const void *)((uintptr_t)length & ~(uintptr_t)7), 8))
+		return 0;
+	return *length;
+}
+
+/* The port in an address that the kernel filled in, if it is one that was moved; else 0. Nearly always it is not. `room` is the
+ * size of the buffer, `filled` the length that the kernel reported. */
+static inline uint16_t route_moved(const struct ps_space *space, const void *address, socklen_t room, socklen_t filled)
+{
+	struct route_start start;
+	uint16_t port;
+
+	if (room < sizeof(start) || filled < sizeof(start))
+		return 0;
+	__builtin_memcpy(&start, address, sizeof(start));
+	if (start.family != AF_INET && start.family != AF_INET6)
+		return 0;
+	port = ntohs(start.port);
+	return __builtin_expect(shared_bit(space->host->moved, port), 0) ? port : 0;
+}
+
+void route_in_moved(struct ps_space *space, void *address, socklen_t room, socklen_t filled, uint16_t port);
+void route_own_moved(struct ps_space *space, void *address, socklen_t room, socklen_t filled, uint16_t port);
 
 /* Puts the port that the caller knows into a peer's address that the kernel filled in. */
-void route_in(struct ps_space *space, void *address, socklen_t room, socklen_t filled);
+static inline void route_in(struct ps_space *space, void *address, socklen_t room, socklen_t filled)
+{
+	uint16_t port = route_moved(space, address, room, filled);
+
+	if (port)
+		route_in_moved(space, address, room, filled, port);
+}
 
 /* The same for the socket's own address (law 10). */
-void route_own(struct ps_space *space, void *address, socklen_t room, socklen_t filled);
+static inline void route_own(struct ps_space *space, void *address, socklen_t room, socklen_t filled)
+{
+	uint16_t port = route_moved(space, address, room, filled);
+
+	if (port)
+		route_own_moved(space, address, room, filled, port);
+}
 
 /* ---- publish.c ---- */
 
