@@ -157,7 +157,8 @@ bool kernel_readable(const void *p, unsigned long size)
 {
 	uintptr_t first = (uintptr_t)p, last = first + size - 8;
 
-	if (last < first)
+	/* A null pointer means "no new mask" to the system call that asks; nothing is ever mapped in the first page. */
+	if (first < 4096 || last < first)
 		return false;
 	return word_readable(p) && (first / 4096 == (last + 7) / 4096 || word_readable((const void *)last));
 }

@@ -4,11 +4,11 @@
 
 static enum shim_route route_message(struct ps_space *space, const struct msghdr *m, struct ps_address *a)
 {
-	uint16_t port = route_port(m->msg_name, m->msg_namelen);
+	uint16_t port = route_port(m->msg_name, route_name_length(m));
 
 	if (!port || !route_matters(space, port))
 		return ROUTE_PASS;
-	return route_out(space, -1, m->msg_name, m->msg_namelen, port, a);
+	return route_out(space, -1, m->msg_name, route_name_length(m), port, a);
 }
 
 /* How many messages from the first on go where they say. *route, *a: the next one's. */

@@ -17,10 +17,10 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 	uint16_t port = 0;
 
 	if (space && readable(message, sizeof(*message)))
-		port = route_port(message->msg_name, message->msg_namelen);
+		port = route_port(message->msg_name, route_name_length(message));
 	if (!port || !route_matters(space, port))
 		return real.sendmsg(fd, message, flags);
-	switch (route_out(space, flags & MSG_FASTOPEN ? fd : -1, message->msg_name, message->msg_namelen, port, &a)) {
+	switch (route_out(space, flags & MSG_FASTOPEN ? fd : -1, message->msg_name, route_name_length(message), port, &a)) {
 	case ROUTE_MOVED:
 		copy = *message;
 		copy.msg_name = &a.u;

@@ -136,6 +136,15 @@ static inline uint16_t route_port(const struct sockaddr *address, socklen_t leng
 enum shim_route route_out(struct ps_space *space, int fd, const struct sockaddr *address, socklen_t length, uint16_t port,
 			  struct ps_address *a);
 
+/* The length of a message's name as the kernel takes it: what is too long is cut, unlike in sendto (net/socket.c,
+ * copy_msghdr_from_user). */
+static inline socklen_t route_name_length(const struct msghdr *m)
+{
+	const socklen_t most = sizeof(struct sockaddr_storage);
+
+	return m->msg_namelen > most && (int)m->msg_namelen > 0 ? most : m->msg_namelen;
+}
+
 /* True if anybody gave the port a meaning; else a client's call passes with this one load. */
 static inline bool route_matters(const struct ps_space *space, uint16_t port)
 {

@@ -48,10 +48,11 @@ static void room_of(name_function *name, int fd, int port)
 		OK(name(fd, (struct sockaddr *)bytes, &length));
 		assert_int_equal(length, sizeof(*a));
 		assert_int_equal(bytes[room < sizeof(*a) ? room : sizeof(*a)], 0xa5);
-		if (room >= 3)
+		/* three bytes hold half a port, which names none: see docs/limits.md */
+		if (room >= 4) {
 			assert_int_equal(bytes[2], port >> 8);
-		if (room >= 4)
 			assert_int_equal(bytes[3], port & 0xff);
+		}
 		if (room >= 8)
 			assert_int_equal(a->sin_addr.s_addr, htonl(INADDR_LOOPBACK));
 	}
