@@ -45,10 +45,6 @@ void address_bytes(const struct ps_address *a, uint8_t out[16]);
  * False if there is none: an address that belongs to one family on purpose. */
 bool address_twin(const struct ps_address *a, struct ps_address *twin);
 
-/* Patches the port inside a buffer that the kernel filled: `filled` is the length that the kernel reported, `room` the
- * size of the buffer. The port is written only where the kernel wrote it. */
-void address_patch_port(void *buffer, socklen_t room, socklen_t filled, uint16_t port);
-
 /* Text form ("127.0.0.1", "::1") of 16 bytes as address_bytes gives them; IPv4-mapped prints as IPv4.
  * `text` holds at least 46 bytes. Returns the length. */
 unsigned address_text(const uint8_t bytes[16], char *text);

@@ -274,6 +274,10 @@ static int cannot(struct ps_error *why, const char *what, const char *path, int 
 		error_set(why, PS_EXIT_FAILED, "%s belongs to another version of portshim", path);
 		return error_hint(why, "end the programs that run under that one, then remove the directory");
 	}
+	if (error == -EINVAL) {
+		error_set(why, PS_EXIT_FAILED, "%s has files that are no registry of portshim's, or damaged", path);
+		return error_hint(why, "end the programs that run under portshim, then remove the directory");
+	}
 	if (error == -EXDEV) {
 		error_set(why, PS_EXIT_FAILED, "%s is that of another network namespace, whose ports are others", path);
 		return error_hint(why, "PORTSHIM_RUNTIME_DIR names a directory of this namespace's own");

@@ -1,4 +1,3 @@
-#include <stddef.h>
 #include <string.h>
 
 #include <portshim/address.h>
@@ -19,7 +18,13 @@ bool address_copy(struct ps_address *to, const void *from, socklen_t length)
 	memcpy(&family, from, sizeof(family));
 	if (family != AF_INET && (family != AF_INET6 || length < IN6_LENGTH_MIN))
 		return false;
-	memcpy(&to->u, from, length);
+	/* The usual lengths are copied without a call. */
+	if (length == sizeof(struct sockaddr_in))
+		memcpy(&to->u, from, sizeof(struct sockaddr_in));
+	else if (length == sizeof(struct sockaddr_in6))
+		memcpy(&to->u, from, sizeof(struct sockaddr_in6));
+	else
+		memcpy(&to->u, from, length);
 	to->length = length;
 	return true;
 }
@@ -102,18 +107,6 @@ bool address_twin(const struct ps_address *a, struct ps_address *twin)
 	}
 	address_set_port(twin, address_port(a));
 	return true;
-}
-
-void address_patch_port(void *buffer, socklen_t room, socklen_t filled, uint16_t port)
-{
-	uint16_t network_order = htons(port);
-	socklen_t written = filled < room ? filled : room;
-	unsigned char *at = (unsigned char *)buffer + offsetof(struct sockaddr_in, sin_port);
-
-	if (written > offsetof(struct sockaddr_in, sin_port))
-		at[0] = ((unsigned char *)&network_order)[0];
-	if (written > offsetof(struct sockaddr_in, sin_port) + 1)
-		at[1] = ((unsigned char *)&network_order)[1];
 }
 
 static void text4(struct ps_text *t, const uint8_t *b)

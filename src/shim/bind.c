@@ -4,14 +4,11 @@
  * except when the port was lost to somebody outside of the run. */
 static bool bind_again(struct ps_space *space, int fd, struct ps_address *a, uint16_t actual, int *result)
 {
-	int saved = errno;
-
 	address_set_port(a, actual);
 	*result = real.bind(fd, &a->u.any, a->length);
 	if (*result == 0) {
 		if (publish_protocol(fd) == PS_UDP && publish_record(space, fd, a, PS_UDP))
 			publish_write(space, actual);
-		errno = saved;
 		return true;
 	}
 	return errno != EADDRINUSE || !registry_lost(space, actual);

@@ -26,7 +26,7 @@ extern unsigned long getauxval(unsigned long) __attribute__((weak));
 
 static struct {
 	uintptr_t first, end;
-} image[SEGMENTS]; /* set once, before the first hook looks; the unused ones are empty */
+} image[SEGMENTS]; /* set once, before the first hook looks; the unused ones are empty. The last segment, data, is first */
 static uintptr_t image_end;
 static _Atomic uintptr_t heap_first = UINTPTR_MAX, heap_end; /* each only ever widens */
 
@@ -40,7 +40,7 @@ void readable_init(void)
 	for (unsigned long i = 0; i < count; i++)
 		if (header[i].p_type == PT_PHDR)
 			bias = (uintptr_t)header - header[i].p_vaddr;
-	for (unsigned long i = 0; i < count && n < SEGMENTS; i++) {
+	for (unsigned long i = count; i-- > 0 && n < SEGMENTS;) {
 		if (header[i].p_type != PT_LOAD || !(header[i].p_flags & PF_R))
 			continue;
 		image[n].first = bias + header[i].p_vaddr;

@@ -24,6 +24,8 @@ static _Atomic unsigned direct_next;
 
 static _Atomic uint16_t *find_direct(uint16_t port)
 {
+	if (!atomic_load_explicit(&direct_next, memory_order_relaxed))
+		return NULL;
 	for (unsigned i = 0; i < DIRECT_MAX; i++)
 		if (atomic_load_explicit(&direct[i], memory_order_relaxed) == port)
 			return &direct[i];
@@ -44,56 +46,55 @@ static void remove_direct(uint16_t port)
 		*at = 0;
 }
 
-static bool is_local(const struct ps_address *a)
+static bool is_local(const struct ps_address *a, enum ps_locality locality)
 {
-	switch (address_locality(a)) {
-	case PS_LOOPBACK:
-	case PS_WILDCARD:
-		return true;
-	case PS_MULTICAST:
-		return false;
-	default:
-		return kernel_is_local(a);
-	}
+	return locality == PS_LOOPBACK || locality == PS_WILDCARD ||
+	       (locality == PS_REMOTE_OR_OWN && kernel_is_local(a));
 }
 
 /* 127.0.0.1, ::1 and the wildcards are "localhost", and one assignment has them all (law 2). A server on another address
  * of this machine is another listener, unless it is one that the assignment is bound to. */
-static bool serves_address(const struct ps_record *record, const struct ps_address *a)
+static bool serves_address(const struct ps_record *record, const struct ps_address *a, enum ps_locality locality)
 {
 	uint8_t bytes[16];
 
-	if (record->at == 0 || record->at & (PS_AT_ANY4 | PS_AT_ANY6 | PS_AT_OTHERS) ||
-	    address_locality(a) == PS_WILDCARD)
+	if (record->at == 0 || record->at & (PS_AT_ANY4 | PS_AT_ANY6 | PS_AT_OTHERS) || locality == PS_WILDCARD)
 		return true;
 	address_bytes(a, bytes);
-	if (address_locality(a) == PS_LOOPBACK &&
+	if (locality == PS_LOOPBACK &&
 	    (bytes[12] != 127 || (bytes[13] == 0 && bytes[14] == 0 && bytes[15] == 1)))
 		return true;
 	return record->at & PS_AT_OTHER && memcmp(record->address, bytes, sizeof(bytes)) == 0;
 }
 
-/* True if the assignment serves the call. One that is held and not recorded yet may come to serve any protocol. */
-static bool serves(const struct ps_space *space, uint16_t actual, int fd, const struct ps_address *a)
+/* True if the assignment serves the call's protocol. One that is held and not recorded yet may come to serve any. To ask a
+ * connecting socket for its protocol costs a system call: that is done for what serves UDP alone, because those who
+ * connect are TCP clients. */
+static bool serves_protocol(const struct ps_record *record, int fd)
 {
-	const struct ps_record *record = &space->host->record[actual];
-
-	if (!serves_address(record, a))
-		return false;
 	if (record->protocols == 0 || record->protocols == (PS_TCP | PS_UDP))
 		return true;
-	return record->protocols & (fd < 0 ? PS_UDP : publish_protocol(fd));
+	if (fd < 0)
+		return record->protocols & PS_UDP;
+	return record->protocols & PS_TCP || publish_protocol(fd) == PS_UDP;
+}
+
+static bool serves(const struct ps_record *record, int fd, const struct ps_address *a, enum ps_locality locality)
+{
+	return serves_address(record, a, locality) && serves_protocol(record, fd);
 }
 
 enum shim_route route_out(struct ps_space *space, int fd, const struct sockaddr *address, socklen_t length, uint16_t port,
 			  struct ps_address *a)
 {
 	uint16_t actual = registry_forward(space, port);
+	enum ps_locality locality;
 
 	if (actual == port || !address_copy(a, address, length))
 		return ROUTE_PASS;
-	if (actual && serves(space, actual, fd, a)) {
-		if (!is_local(a))
+	locality = address_locality(a);
+	if (actual && serves(&space->host->record[actual], fd, a, locality)) {
+		if (!is_local(a, locality))
 			return ROUTE_PASS;
 		remove_direct(actual);
 		address_set_port(a, actual);
@@ -104,7 +105,7 @@ enum shim_route route_out(struct ps_space *space, int fd, const struct sockaddr 
 			add_direct(port);
 		return ROUTE_PASS;
 	}
-	if (host_head(space->host, port) == 0 || !is_local(a) || plan_external(space->plan, port) ||
+	if (host_head(space->host, port) == 0 || !is_local(a, locality) || plan_external(space->plan, port) ||
 	    !registry_foreign(space, port))
 		return ROUTE_PASS;
 	space_event(space, PS_EVENT_REFUSED, port, ECONNREFUSED);
@@ -115,10 +116,24 @@ enum shim_route route_out(struct ps_space *space, int fd, const struct sockaddr 
 static bool is_local_buffer(const void *address, socklen_t room, socklen_t filled)
 {
 	socklen_t size = filled < room ? filled : room;
+	struct sockaddr_in four;
 	struct ps_address a = {.length = filled};
 
+	if (size >= sizeof(four)) {
+		__builtin_memcpy(&four, address, sizeof(four));
+		if (four.sin_family == AF_INET && ntohl(four.sin_addr.s_addr) >> 24 == 127)
+			return true;
+	}
 	memcpy(&a.u, address, size < sizeof(a.u) ? size : sizeof(a.u));
-	return is_local(&a);
+	return is_local(&a, address_locality(&a));
+}
+
+/* route_moved has seen that the port is in the buffer. */
+static void put_port(void *address, uint16_t port)
+{
+	in_port_t network_order = htons(port);
+
+	__builtin_memcpy((char *)address + offsetof(struct route_start, port), &network_order, sizeof(network_order));
 }
 
 void route_in_moved(struct ps_space *space, void *address, socklen_t room, socklen_t filled, uint16_t port)
@@ -126,7 +141,7 @@ void route_in_moved(struct ps_space *space, void *address, socklen_t room, sockl
 	uint16_t requested = registry_reverse(space, port);
 
 	if (requested != port && !find_direct(port) && is_local_buffer(address, room, filled))
-		address_patch_port(address, room, filled, requested);
+		put_port(address, requested);
 }
 
 /* Node's cluster passes the primary's getsockname to its workers, which compare it with what they asked for. */
@@ -147,7 +162,7 @@ static bool is_cluster(const struct ps_space *space)
 	return false;
 }
 
-void route_own_moved(struct ps_space *space, void *address, socklen_t room, socklen_t filled, uint16_t port)
+void route_own_moved(struct ps_space *space, void *address, uint16_t port)
 {
 	uint64_t head = host_head(space->host, port);
 
@@ -155,5 +170,5 @@ void route_own_moved(struct ps_space *space, void *address, socklen_t room, sock
 		return;
 	if (head_state(head) == PS_LISTENING && space->host->record[port].report == PS_REPORT_ACTUAL && !is_cluster(space))
 		return;
-	address_patch_port(address, room, filled, head_requested(head));
+	put_port(address, head_requested(head));
 }
