@@ -23,10 +23,14 @@
 #define BUFFER 4096
 #define PATH_ROOM (PS_PATH_MAX + 32)
 
+/* More than the longest entry: a key of 73 bytes that are all escaped (6 each), an URL of 128, five addresses of 48, and the
+ * fixed parts. What is put between two calls of room() is never longer. */
+#define ROOM 1280
+
 struct output {
 	long fd;
 	int error;
-	unsigned used;
+	char *at;
 	char buffer[BUFFER];
 };
 
@@ -34,87 +38,67 @@ struct output {
 
 static void flush(struct output *o)
 {
-	unsigned done = 0;
+	const char *from = o->buffer;
 
-	while (done < o->used && !o->error) {
-		long n = sys3(SYS_write, o->fd, o->buffer + done, o->used - done);
+	while (from < o->at && !o->error) {
+		long n = sys3(SYS_write, o->fd, from, o->at - from);
 
 		if (n > 0)
-			done += (unsigned)n;
+			from += n;
 		else if (n != -EINTR)
 			o->error = n ? (int)n : -EIO;
 	}
-	o->used = 0;
+	o->at = o->buffer;
 }
 
-static void put_bytes(struct output *o, const char *s, unsigned long n)
+static void room(struct output *o)
 {
-	while (n) {
-		unsigned long part = n < BUFFER - o->used ? n : BUFFER - o->used;
-
-		memcpy(o->buffer + o->used, s, part);
-		o->used += (unsigned)part;
-		s += part;
-		n -= part;
-		if (o->used == BUFFER)
-			flush(o);
-	}
+	if (o->at > o->buffer + BUFFER - ROOM)
+		flush(o);
 }
 
-/* A thousand entries are drawn while listen() waits, so the fixed parts are measured by the compiler. */
-#define put(o, literal) put_bytes(o, literal, sizeof(literal) - 1)
-
-static void put_number(struct output *o, uint64_t n)
-{
-	char digits[20];
-	unsigned at = sizeof(digits);
-
-	do {
-		digits[--at] = (char)('0' + n % 10);
-		n /= 10;
-	} while (n);
-	put_bytes(o, digits + at, sizeof(digits) - at);
-}
+/* A thousand entries are drawn while listen() waits, so fixed parts are copied by code that the compiler lays out. */
+#define put(o, literal) (__builtin_memcpy((o)->at, literal, sizeof(literal) - 1), (o)->at += sizeof(literal) - 1)
 
 /* A string that is known to need no escapes: our own words, addresses, numbers. */
 static void put_plain(struct output *o, const char *s)
 {
-	put(o, "\"");
-	put_bytes(o, s, text_length(s));
-	put(o, "\"");
+	char *at = o->at; /* a byte stored might be one of o->at, as far as the compiler knows */
+
+	while (*s)
+		*at++ = *s++;
+	o->at = at;
 }
 
-static void put_escape(struct output *o, char c)
+static void put_number(struct output *o, uint64_t n)
 {
-	char escape[8];
-	struct ps_text t = text_start(escape, sizeof(escape));
+	char digits[21];
+	unsigned first = sizeof(digits) - 1;
 
-	text_char(&t, '\\');
-	if (c == '"' || c == '\\') {
-		text_char(&t, c);
-	} else {
-		text_char(&t, 'u');
-		text_hex(&t, (unsigned char)c, 4);
-	}
-	put_bytes(o, escape, text_end(&t));
+	digits[first] = '\0';
+	do {
+		digits[--first] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n);
+	put_plain(o, digits + first);
 }
 
-/* A JSON string (RFC 8259, section 7). Bytes above 127 are passed on: names come from a manifest that was checked to be
- * UTF-8, or from directories, whose bytes are the user's own. */
-static void put_string(struct output *o, const char *s)
+/* The inside of a JSON string (RFC 8259, section 7). Bytes above 127 are passed on: names come from a manifest that was checked to
+ * be UTF-8, or from directories, whose bytes are the user's own. */
+static void put_escaped(struct output *o, const char *s)
 {
-	put(o, "\"");
-	while (*s) {
-		unsigned long plain = 0;
-
-		while ((unsigned char)s[plain] >= 0x20 && s[plain] != '"' && s[plain] != '\\')
-			plain++;
-		put_bytes(o, s, plain);
-		s += plain;
-		if (*s)
-			put_escape(o, *s++);
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\') {
+			*o->at++ = '\\';
+			*o->at++ = *s;
+		} else if ((unsigned char)*s < 0x20) {
+			put(o, "\\u00");
+			*o->at++ = "01"[*s >> 4];
+			*o->at++ = "0123456789abcdef"[*s & 15];
+		} else {
+			*o->at++ = *s;
+		}
 	}
-	put(o, "\"");
 }
 
 /* ---- names ---- */
@@ -183,10 +167,13 @@ static uint64_t unix_time(void)
 
 static void put_address(struct output *o, bool *first, const char *text)
 {
-	if (!*first)
-		put(o, ",");
+	if (*first)
+		put(o, "\"");
+	else
+		put(o, ",\"");
 	*first = false;
 	put_plain(o, text);
+	put(o, "\"");
 }
 
 static void put_addresses(struct output *o, const struct ps_record *r)
@@ -194,8 +181,6 @@ static void put_addresses(struct output *o, const struct ps_record *r)
 	bool first = true;
 	char text[48];
 
-	put(o, "\"addresses\":");
-	put(o, "[");
 	if (r->at & PS_AT_ANY4)
 		put_address(o, &first, "0.0.0.0");
 	if (r->at & PS_AT_ANY6)
@@ -208,7 +193,6 @@ static void put_addresses(struct output *o, const struct ps_record *r)
 		address_text(r->address, text);
 		put_address(o, &first, text);
 	}
-	put(o, "]");
 }
 
 /* The five keys that both kinds of file have, in this order. */
@@ -221,18 +205,14 @@ static void put_location(struct output *o, const struct ps_record *r, uint16_t p
 	put_number(o, port);
 	host_text(&t, r->address, r->at, false);
 	text_end(&t);
-	put(o, ",");
-	put(o, "\"host\":");
+	put(o, ",\"host\":\"");
 	put_plain(o, text);
 	discovery_url(text, scheme, r->protocols, r->address, r->at, port);
-	put(o, ",");
-	put(o, "\"url\":");
+	put(o, "\",\"url\":\"");
 	put_plain(o, text);
-	put(o, ",");
-	put(o, "\"timestamp\":");
+	put(o, "\",\"timestamp\":");
 	put_number(o, time);
-	put(o, ",");
-	put(o, "\"process_id\":");
+	put(o, ",\"process_id\":");
 	put_number(o, (uint64_t)process_pid(r->owner));
 }
 
@@ -250,29 +230,25 @@ static void put_entry(struct drawing *d, const char *key, const char *scheme, ui
 	const struct ps_record *r = &d->host->record[port];
 	struct output *o = &d->out;
 
+	room(o);
 	if (!d->first)
 		put(o, ",");
-	put(o, "\n    ");
 	d->first = false;
-	put_string(o, key);
-	put(o, ":");
-	put(o, "{");
+	put(o, "\n    \"");
+	put_escaped(o, key);
+	put(o, "\":{");
 	put_location(o, r, port, scheme, d->time);
-	put(o, ",");
-	put(o, "\"requested\":");
+	put(o, ",\"requested\":");
 	put_number(o, head_requested(head));
-	put(o, ",");
-	put(o, "\"protocol\":");
+	put(o, ",\"protocol\":\"");
 	put_plain(o, protocol_name(r->protocols));
-	put(o, ",");
+	put(o, "\",\"addresses\":[");
 	put_addresses(o, r);
-	put(o, ",");
-	put(o, "\"reason\":");
+	put(o, "],\"reason\":\"");
 	put_plain(o, inherited ? "inherited" : discovery_reason(r->reason));
-	put(o, ",");
-	put(o, "\"state\":");
+	put(o, "\",\"state\":\"");
 	put_plain(o, discovery_state(head_state(head)));
-	put(o, "}");
+	put(o, "\"}");
 }
 
 /* Several runs of one environment may serve the same requested port. One of them, the one that clients of the environment
@@ -359,20 +335,17 @@ static void draw(struct drawing *d)
 {
 	struct output *o = &d->out;
 
-	put(o, "{\n  \"version\":1,\n  ");
-	put(o, "\"project\":");
-	put_string(o, d->env->project);
-	put(o, ",\n  ");
-	put(o, "\"environment\":");
-	put_string(o, d->env->name);
-	put(o, ",\n  ");
-	put(o, "\"profile\":");
-	put_string(o, d->env->profile);
-	put(o, ",\n  ");
-	put(o, "\"updated\":");
+	put(o, "{\n  \"version\":1,\n  \"project\":\"");
+	put_escaped(o, d->env->project);
+	put(o, "\",\n  \"environment\":\"");
+	put_escaped(o, d->env->name);
+	put(o, "\",\n  \"profile\":\"");
+	put_escaped(o, d->env->profile);
+	put(o, "\",\n  \"updated\":");
 	put_number(o, d->time);
 	put(o, ",\n  \"services\":{");
 	put_services(d);
+	room(o);
 	put(o, "\n  }\n}\n");
 }
 
@@ -406,7 +379,7 @@ static int begin(struct output *o, const char *path, char *temporary)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
 
-	o->used = 0;
+	o->at = o->buffer;
 	o->error = 0;
 	temporary_name(temporary, path);
 	o->fd = sys4(SYS_openat, AT_FDCWD, temporary, flags, 0600);

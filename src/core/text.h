@@ -29,8 +29,12 @@ static inline void text_char(struct ps_text *t, char c)
 
 static inline void text_add(struct ps_text *t, const char *s)
 {
-	while (*s)
-		text_char(t, *s++);
+	char *at = t->at; /* a byte stored might be one of t->at, as far as the compiler knows */
+
+	while (*s && at < t->end)
+		*at++ = *s++;
+	t->at = at;
+	t->cut |= *s != '\0';
 }
 
 static inline void text_number(struct ps_text *t, uint64_t n)
