@@ -46,8 +46,8 @@ static inline int check_finish(void)
 /* For what must work before anything can be tested. */
 static inline void check_fatal(const char *what)
 {
-	printf("not ok: %s: %s\n%u passed, %u failed, %u skipped\n", what, strerror(errno), check_passed, check_failed + 1,
-	       check_skipped);
+	printf("not ok: %s: %s\n%u passed, %u failed, %u skipped\n", what, strerror(errno), check_passed,
+	       check_failed + 1, check_skipped);
 	exit(1);
 }
 

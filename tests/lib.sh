@@ -7,7 +7,8 @@ shim=$build/libportshim.so
 tests=$build/tests
 # A runtime directory and a scratch directory of this test's own, both gone at the end.
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/portshim-test.XXXXXX") || exit 3
-PORTSHIM_RUNTIME_DIR=$(mktemp -d /dev/shm/portshim-test.XXXXXX 2>/dev/null) || PORTSHIM_RUNTIME_DIR=$(mktemp -d "$scratch/runtime.XXXXXX")
+PORTSHIM_RUNTIME_DIR=$(mktemp -d /dev/shm/portshim-test.XXXXXX 2>/dev/null) ||
+	PORTSHIM_RUNTIME_DIR=$(mktemp -d "$scratch/runtime.XXXXXX")
 export PORTSHIM_RUNTIME_DIR
 trap 'rm -rf "$scratch" "$PORTSHIM_RUNTIME_DIR"' EXIT
 trap 'exit 130' INT TERM
@@ -62,7 +63,8 @@ add()
 	shift
 	"$@" >"$scratch/add.out" 2>&1
 	status=$?
-	counts=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$scratch/add.out" | tail -n 1 | tr -dc '0-9 ')
+	counts=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$scratch/add.out" | tail -n 1 |
+		tr -dc '0-9 ')
 	grep -vE '^[0-9]+ passed, ' "$scratch/add.out" | sed "s|^\(not ok\|skip\): |&$name: |"
 	if [ -z "$counts" ]; then
 		fail "$name" "no result, exit status $status"

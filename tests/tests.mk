@@ -14,7 +14,8 @@ CONTRACT := $(patsubst tests/%.c,$(T)/%,$(wildcard tests/shim/test_contract_*.c)
 ACTIVE := $(patsubst tests/%.c,$(T)/%,$(filter-out $(wildcard tests/shim/test_contract_*.c) tests/shim/contract.c,\
 	$(wildcard tests/shim/*.c)))
 PLATFORM := $(patsubst tests/%.c,$(T)/%,$(wildcard tests/platform/*.c))
-BENCH := $(patsubst tests/%.c,$(T)/%,$(filter-out tests/bench/empty.c,$(wildcard tests/bench/*.c))) $(T)/bench/libempty.so
+BENCH := $(patsubst tests/%.c,$(T)/%,$(filter-out tests/bench/empty.c,$(wildcard tests/bench/*.c))) \
+	$(T)/bench/libempty.so
 
 $(T)/libunit.a: $(call objects,obj,$(LIBRARY_SOURCES))
 	$(call say,AR,$@)

@@ -53,7 +53,8 @@ starts()
 {
 	name=$1
 	shift
-	same "$name starts with the preload" "$("$@" 2>&1; echo "status $?")" "$(LD_PRELOAD=$shim "$@" 2>&1; echo "status $?")"
+	same "$name starts with the preload" "$("$@" 2>&1; echo "status $?")" \
+		"$(LD_PRELOAD=$shim "$@" 2>&1; echo "status $?")"
 }
 cat >"$scratch/hello.c" <<'C'
 #include <stdio.h>

@@ -3,14 +3,15 @@
  *
  * bench WORKLOAD PORT [ARGS...]
  *
- * Theory of operation. A preload is there for a whole process or not at all, so two variants cannot alternate inside one. This
- * process sets its workload up, prints "ready", and then, for each number N that it reads, does N iterations and prints the
- * nanoseconds that they took. run.py keeps one such process for each variant (native, native again, portshim, its peers), all
- * pinned to the same CPU ($BENCH_CPU), and lets them take turns: what disturbs the machine disturbs both of a pair.
+ * Theory of operation. A preload is there for a whole process or not at all, so two variants cannot alternate inside
+ * one. This process sets its workload up, prints "ready", and then, for each number N that it reads, does N
+ * iterations and prints the nanoseconds that they took. run.py keeps one such process for each variant (native,
+ * native again, portshim, its peers), all pinned to the same CPU ($BENCH_CPU), and lets them take turns: what
+ * disturbs the machine disturbs both of a pair.
  *
- * Only the calls that a workload is about are timed. What has to be done between them (making sockets, taking connections
- * off the queue) is done in groups of GROUP, outside the timed part. Connections are closed with a reset, so that none stays
- * behind in TIME_WAIT.
+ * Only the calls that a workload is about are timed. What has to be done between them (making sockets, taking
+ * connections off the queue) is done in groups of GROUP, outside the timed part. Connections are closed with a reset,
+ * so that none stays behind in TIME_WAIT.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -121,7 +122,8 @@ static uint64_t batch_read_write(unsigned n)
 	char byte = 0;
 
 	while (n--)
-		if (write(one, &byte, 1) != 1 || read(two, &byte, 1) != 1 || write(two, &byte, 1) != 1 || read(one, &byte, 1) != 1)
+		if (write(one, &byte, 1) != 1 || read(two, &byte, 1) != 1 || write(two, &byte, 1) != 1 ||
+		    read(one, &byte, 1) != 1)
 			die("read and write");
 	return now() - start;
 }

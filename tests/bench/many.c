@@ -1,15 +1,17 @@
 /*
- * many.c - starts many environments at once, each with a server on one and the same port, each checked by its own client.
+ * many.c - starts many environments at once, each with a server on one and the same port, each checked by its own
+ * client.
  *
  * many COUNT PORT PREFIX...      the launcher; '%' in an argument of the prefix becomes the environment's number
  * many server NUMBER PORT        what it starts in each of them
  * many client NUMBER PORT        what each server starts, inside its environment
  *
- * Theory of operation. The launcher starts COUNT times PREFIX followed by `many server`. A server binds (with SO_REUSEADDR) and
- * listens, reports the time that its bind took, and waits until all of them are up: the launcher closes a pipe then. Only now
- * does it start its client, which must be told this server's number, and nobody else's. All servers stay until all clients have
- * answered. Reports are fixed-size records in a pipe; a record is smaller than PIPE_BUF, so they never mix.
- * Prints one line of JSON: how many were right, the wall time, and the distribution of the bind times.
+ * Theory of operation. The launcher starts COUNT times PREFIX followed by `many server`. A server binds (with
+ * SO_REUSEADDR) and listens, reports the time that its bind took, and waits until all of them are up: the launcher
+ * closes a pipe then. Only now does it start its client, which must be told this server's number, and nobody else's.
+ * All servers stay until all clients have answered. Reports are fixed-size records in a pipe; a record is smaller
+ * than PIPE_BUF, so they never mix. Prints one line of JSON: how many were right, the wall time, and the distribution
+ * of the bind times.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -115,7 +117,8 @@ static int client(int number, int port)
 	struct sockaddr_in a = loopback(port);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), got = -1;
 
-	return connect(fd, (struct sockaddr *)&a, sizeof(a)) || read(fd, &got, sizeof(got)) != sizeof(got) || got != number;
+	return connect(fd, (struct sockaddr *)&a, sizeof(a)) || read(fd, &got, sizeof(got)) != sizeof(got) ||
+	       got != number;
 }
 
 /* ---- the launcher ---- */
@@ -167,7 +170,8 @@ static int collect(int fd, int count, int kind, uint64_t *times)
 	int good = 0;
 
 	for (int i = 0; i < count; i++) {
-		if (poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 120000) != 1 || read(fd, &r, sizeof(r)) != sizeof(r))
+		if (poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 120000) != 1 ||
+		    read(fd, &r, sizeof(r)) != sizeof(r))
 			break;
 		if (r.kind != kind)
 			continue;

@@ -1,5 +1,5 @@
-/* The smallest programs whose start is measured: `once bind PORT` binds a port once; `once up PROGRAM ARGS...` brings the
- * loopback interface of a new network namespace up, which makes it usable, and becomes the program. */
+/* The smallest programs whose start is measured: `once bind PORT` binds a port once; `once up PROGRAM ARGS...` brings
+ * the loopback interface of a new network namespace up, which makes it usable, and becomes the program. */
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdlib.h>

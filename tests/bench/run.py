@@ -2,9 +2,9 @@
 """The benchmark: what portshim costs, as ratios to native, measured side by side.
 
 Every row is a workload of bench.c. For each variant (native again as a control, portshim, and the peers that are
-installed) a worker takes turns with a native one: batch by batch, in alternating order, pinned to one CPU. A pair of batches
-gives one ratio; the row shows the smallest, the median and the largest. Absolute times are never judged, except where a
-bar is a difference.
+installed) a worker takes turns with a native one: batch by batch, in alternating order, pinned to one CPU. A pair of
+batches gives one ratio; the row shows the smallest, the median and the largest. Absolute times are never judged, except
+where a bar is a difference.
 
 The ports: with_ports holds some, as an outsider, so that portshim moves them, and keeps others free.
 """
@@ -112,11 +112,13 @@ def variants(portshim, runtime):
 
 def usable_namespace():
     return shutil.which("unshare") and subprocess.run(["unshare", "-rn", ONCE, "up", "true"], check=False,
-                                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+                                                      stdout=subprocess.DEVNULL,
+                                                      stderr=subprocess.DEVNULL).returncode == 0
 
 
 def rows(portshim):
-    exec_true = {"native": ["true"], "control": ["true"], "portshim": [portshim, "exec", "--env", "bench", "--", "true"],
+    exec_true = {"native": ["true"], "control": ["true"], "portshim": [portshim, "exec", "--env", "bench", "--",
+                                                                       "true"],
                  "env": ["env", "true"], "unshare": ["unshare", "-rn", "true"],
                  "netns": ["unshare", "-rn", ONCE, "up", "true"]}
     run_true = dict(exec_true, portshim=[portshim, "run", "--env", "bench", "--", "true"])
@@ -206,8 +208,8 @@ def take_turns(row, variant, table, settings, pairs):
 def compare(row, variant, table, settings):
     """Pairs of batches of native and the variant: what there is to say about them.
 
-    Where a process happens to lie in memory makes a difference of a percent or two, and stays for its life: so the pairs are
-    spread over several processes, unless the workload must not meet what an earlier one left."""
+    Where a process happens to lie in memory makes a difference of a percent or two, and stays for its life: so the
+    pairs are spread over several processes, unless the workload must not meet what an earlier one left."""
     pairs = max(5, int(settings.pairs * row.pairs))
     processes = 1 if row.budget or row.count else min(settings.processes, max(1, pairs // 5))
     times = []
@@ -218,7 +220,8 @@ def compare(row, variant, table, settings):
         "native_ns": statistics.median(here for here, _ in times),
         "ns": statistics.median(there for _, there in times),
         "difference_ns": statistics.median(there - here for here, there in times),
-        "min": ratios[0], "median": statistics.median(ratios), "max": ratios[-1], "pairs": len(ratios), "processes": processes,
+        "min": ratios[0], "median": statistics.median(ratios), "max": ratios[-1], "pairs": len(ratios),
+            "processes": processes,
     }
 
 
@@ -252,7 +255,8 @@ def bar_text(row):
 def print_line(name, result, bar, good, control, peers):
     verdict = "" if good is None else "pass" if good else "FAIL"
     told = " ".join(f"{n}={p['median']:.2f}" if "median" in p else f"{n}=-" for n, p in peers.items())
-    print(f"{name:33} {result['min']:7.3f} {result['median']:7.3f} {result['max']:7.3f} {result['difference_ns']:12,.0f}"
+    print(f"{name:33} {result['min']:7.3f} {result['median']:7.3f} {result['max']:7.3f}"
+          f" {result['difference_ns']:12,.0f}"
           f"  {bar:>18} {verdict:4} {control['median']:8.3f}  {told}", flush=True)
 
 
@@ -330,7 +334,8 @@ def environments(portshim, runtime, settings, namespaces):
         text += f"; network namespaces: {min(s['right'] for s in spaces):,} right, {theirs / 1e9:.2f} s" \
                 f" (ratio {wall / theirs:.2f}, bar 1)"
     print(f"{name:33} {text}  {'pass' if good else 'FAIL'}", flush=True)
-    print(f"{'bind p50 among those':33} {bind / 1000:.1f} us; bar 40 us  {'pass' if bind <= 40000 else 'FAIL'}", flush=True)
+    print(f"{'bind p50 among those':33} {bind / 1000:.1f} us; bar 40 us  {'pass' if bind <= 40000 else 'FAIL'}",
+          flush=True)
     return [{"name": "environments", "count": count, "portshim": shim, "netns": spaces, "good": good},
             {"name": "bind p50", "ns": bind, "bar_ns": 40000, "good": bind <= 40000}]
 

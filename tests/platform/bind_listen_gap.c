@@ -27,8 +27,10 @@ int main(void)
 	CHECK(!bind(second, (struct sockaddr *)&a, sizeof(a)), "second bind of the same port");
 	CHECK(!listen(first, 5), "first listen");
 	CHECK(listen(second, 5) == -1 && errno == EADDRINUSE, "second listen fails");
-	CHECK(bind(second, (struct sockaddr *)&a, sizeof(a)) == -1 && errno == EINVAL, "a bound socket cannot be bound again");
-	CHECK(bind(third, (struct sockaddr *)&a, sizeof(a)) == -1 && errno == EADDRINUSE, "bind to a listening port fails");
+	CHECK(bind(second, (struct sockaddr *)&a, sizeof(a)) == -1 && errno == EINVAL,
+	      "a bound socket cannot be bound again");
+	CHECK(bind(third, (struct sockaddr *)&a, sizeof(a)) == -1 && errno == EADDRINUSE,
+	      "bind to a listening port fails");
 	CHECK(!close(first), "first listener closes");
 	CHECK(!listen(second, 5), "then the second can listen");
 	return check_finish();

@@ -1,5 +1,6 @@
 /* A priority-inheritance futex in shared memory dies with its holder: ESRCH for a dead owner without waiters, and the
- * kernel hands it on, marked FUTEX_OWNER_DIED, when an owner dies that somebody waits for. src/core/lock.c depends on both. */
+ * kernel hands it on, marked FUTEX_OWNER_DIED, when an owner dies that somebody waits for. src/core/lock.c depends on
+ * both. */
 #include <linux/futex.h>
 #include <signal.h>
 #include <stdatomic.h>

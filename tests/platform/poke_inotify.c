@@ -1,5 +1,6 @@
-/* utimensat() on a file wakes those who watch it with inotify (IN_ATTRIB): how a shim without descriptors or messages of
- * its own tells the keeper and `portshim wait` that something changed. A store through a mapping alone wakes nobody. */
+/* utimensat() on a file wakes those who watch it with inotify (IN_ATTRIB): how a shim without descriptors or messages
+ * of its own tells the keeper and `portshim wait` that something changed. A store through a mapping alone wakes
+ * nobody. */
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/inotify.h>

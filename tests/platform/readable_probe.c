@@ -1,6 +1,6 @@
 /* rt_sigprocmask with an invalid `how` copies the new mask in before it looks at `how`: EFAULT tells that eight bytes
- * cannot be read, EINVAL that they can, and the mask stays as it is. kernel_readable() asks in this way: no descriptor, no
- * signal handler, one system call. */
+ * cannot be read, EINVAL that they can, and the mask stays as it is. kernel_readable() asks in this way: no
+ * descriptor, no signal handler, one system call. */
 #include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -37,7 +37,8 @@ int main(void)
 	CHECK(!mprotect(two, (size_t)page, PROT_READ) && probe(two) == EINVAL, "read-only memory is readable");
 	CHECK(!mprotect(two, (size_t)page, PROT_NONE) && probe(two) == EFAULT, "protected memory is not");
 	sigprocmask(SIG_SETMASK, NULL, &after);
-	CHECK(sigismember(&after, SIGUSR1) == 1 && sigismember(&after, SIGUSR2) == 0 && sigismember(&after, SIGTERM) == 0,
+	CHECK(sigismember(&after, SIGUSR1) == 1 && sigismember(&after, SIGUSR2) == 0 &&
+		      sigismember(&after, SIGTERM) == 0,
 	      "the mask did not change");
 	return check_finish();
 }

@@ -18,8 +18,12 @@ static int listed(int protocol, unsigned states, in_port_t port, ino_t inode)
 		struct nlmsghdr header;
 		struct inet_diag_req_v2 request;
 	} ask = {
-		.header = { .nlmsg_len = sizeof(ask), .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
-		.request = { .sdiag_family = AF_INET, .sdiag_protocol = (unsigned char)protocol, .idiag_states = states,
+		.header = { .nlmsg_len = sizeof(ask),
+			    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+		.request = { .sdiag_family = AF_INET,
+			     .sdiag_protocol = (unsigned char)protocol,
+			     .idiag_states = states,
 			     .id.idiag_sport = port },
 	};
 	_Alignas(struct nlmsghdr) char buffer[16384];

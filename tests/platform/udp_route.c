@@ -19,9 +19,11 @@ static int is_source_of_itself(const struct sockaddr *to, socklen_t size)
 		check_fatal("socket");
 	if (!connect(fd, to, size) && !getsockname(fd, (struct sockaddr *)&from, &length)) {
 		if (to->sa_family == AF_INET)
-			same = ((struct sockaddr_in *)&from)->sin_addr.s_addr == ((const struct sockaddr_in *)to)->sin_addr.s_addr;
+			same = ((struct sockaddr_in *)&from)->sin_addr.s_addr ==
+			       ((const struct sockaddr_in *)to)->sin_addr.s_addr;
 		else
-			same = !memcmp(&((struct sockaddr_in6 *)&from)->sin6_addr, &((const struct sockaddr_in6 *)to)->sin6_addr, 16);
+			same = !memcmp(&((struct sockaddr_in6 *)&from)->sin6_addr,
+				       &((const struct sockaddr_in6 *)to)->sin6_addr, 16);
 	}
 	close(fd);
 	return same;
@@ -55,6 +57,7 @@ int main(void)
 	}
 	freeifaddrs(list);
 	inet_pton(AF_INET, "192.0.2.1", &remote.sin_addr); /* TEST-NET-1: nobody's */
-	CHECK(is_source_of_itself((struct sockaddr *)&remote, sizeof(remote)) != 1, "a remote address is not its own source");
+	CHECK(is_source_of_itself((struct sockaddr *)&remote, sizeof(remote)) != 1,
+	      "a remote address is not its own source");
 	return check_finish();
 }

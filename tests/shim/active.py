@@ -1,4 +1,5 @@
-"""What the active tests share: ports that nobody else uses, outsiders that hold them, and programs made of steps (steps.c).
+"""What the active tests share: ports that nobody else uses, outsiders that hold them, and programs made of steps
+(steps.c).
 
 Counting, limits and directories are the keeper tests' harness.
 """
@@ -45,7 +46,8 @@ class Program:
     def __init__(self, place, steps, env="e", command="exec", options=(), cwd=None, variables=None, bare=False):
         words = [str(s) for s in steps]
         self.child = subprocess.Popen(
-            ([] if bare else [PORTSHIM, command, *([] if env is None else ["--env", env]), *options, "--"]) + [STEPS] + words,
+            ([] if bare else [PORTSHIM, command, *([] if env is None else ["--env", env]), *options,
+                              "--"]) + [STEPS] + words,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd or place.project,
             env=place.environment(**(variables or {})))
         place.started.append(self.child)
@@ -83,7 +85,8 @@ def run(place, *steps, **more):
 
 def server(place, number, token, address="127.0.0.1", family="tcp4", before=(), **more):
     """A server that answers every connection with its token: (program, port it reports, port of the kernel)."""
-    program = Program(place, [family, "reuseaddr", *before, "bind", address, number, "listen", "name", "kernel", "serve", token],
+    program = Program(place, [family, "reuseaddr", *before, "bind", address, number, "listen", "name", "kernel",
+                              "serve", token],
                       **more)
     same(program.get("bind"), "ok", "bind")
     same(program.get("listen"), "ok", "listen")

@@ -1,8 +1,8 @@
 /*
  * contract.c - see contract.h.
  *
- * The transcript: one line for a call (function, line, result or the name of errno) or a note. It is written with write(2) to
- * a file of its own, so that a test that crashes leaves it behind whole.
+ * The transcript: one line for a call (function, line, result or the name of errno) or a note. It is written with
+ * write(2) to a file of its own, so that a test that crashes leaves it behind whole.
  */
 #include "contract.h"
 
@@ -55,7 +55,8 @@ void contract_note(const char *format, ...)
 		abort();
 }
 
-void contract_result(long result, int error, int wanted, const char *call, const char *function, const char *file, int line)
+void contract_result(long result, int error, int wanted, const char *call, const char *function, const char *file,
+		     int line)
 {
 	contract_note("%s:%d %s", function, line, result < 0 ? strerrorname_np(error) : "ok");
 	if (!wanted && result < 0) {
@@ -63,8 +64,8 @@ void contract_result(long result, int error, int wanted, const char *call, const
 		_fail(file, line);
 	}
 	if (wanted && (result != -1 || error != wanted)) {
-		print_error("%s: returned %ld, %s (wanted %s)\n", call, result, result < 0 ? strerrorname_np(error) : "no error",
-			    strerrorname_np(wanted));
+		print_error("%s: returned %ld, %s (wanted %s)\n", call, result,
+			    result < 0 ? strerrorname_np(error) : "no error", strerrorname_np(wanted));
 		_fail(file, line);
 	}
 	if (!wanted && error != CONTRACT_ERRNO) {

@@ -1,10 +1,10 @@
 /*
  * contract.h - what the contract tests share.
  *
- * A contract test states what Linux does, in calls that portshim hooks, and must see the same in every way that it is run
- * (run_contract.sh): bare; with an inert preload; and active, where every port of contract_port() is held by an outsider, so
- * that portshim moves it. Each step adds a line to a transcript ($CONTRACT_LOG), in which port numbers are replaced by their
- * place in the block; the transcripts of all ways are compared.
+ * A contract test states what Linux does, in calls that portshim hooks, and must see the same in every way that it is
+ * run (run_contract.sh): bare; with an inert preload; and active, where every port of contract_port() is held by an
+ * outsider, so that portshim moves it. Each step adds a line to a transcript ($CONTRACT_LOG), in which port numbers
+ * are replaced by their place in the block; the transcripts of all ways are compared.
  */
 #ifndef TESTS_SHIM_CONTRACT_H
 #define TESTS_SHIM_CONTRACT_H
@@ -50,7 +50,8 @@
 
 /* Adds a line to the transcript. */
 void contract_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void contract_result(long result, int error, int wanted, const char *call, const char *function, const char *file, int line);
+void contract_result(long result, int error, int wanted, const char *call, const char *function, const char *file,
+		     int line);
 
 /* A port that the test may ask for, another one each time. Held by an outsider where contract_moved() is true. */
 int contract_port(void);
@@ -72,7 +73,8 @@ int contract_peer(int fd);
 
 /* Asserts that getsockname tells the requested port: before listen, always. */
 void contract_is_requested(int fd, int port);
-/* Asserts that getsockname tells what law 10 wants of a socket that is recorded (TCP: listens; UDP: bound). Returns it. */
+/* Asserts that getsockname tells what law 10 wants of a socket that is recorded (TCP: listens; UDP: bound). Returns
+ * it. */
 int contract_is_recorded(int fd, int port);
 
 /* A TCP server on 127.0.0.1 (text4) that listens, with SO_REUSEADDR; a UDP socket that is bound. */

@@ -3,10 +3,10 @@
  *
  * hooks SYMBOL...    (the symbols of exports.map; run by test_active_hooks.sh, with PORTS_* held by an outsider)
  *
- * Each function is called by its name, through dlsym, so that aliases (__connect, __recvfrom_chk) are called themselves.
- * The proof is something that only portshim can have done: a port that an outsider holds was bound, a client reached a
- * server at a port where it is not, a port was told that is not the kernel's, a cleared environment has a preload again.
- * A symbol without a test is a failure.
+ * Each function is called by its name, through dlsym, so that aliases (__connect, __recvfrom_chk) are called
+ * themselves. The proof is something that only portshim can have done: a port that an outsider holds was bound, a
+ * client reached a server at a port where it is not, a port was told that is not the kernel's, a cleared environment
+ * has a preload again. A symbol without a test is a failure.
  */
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -42,8 +42,8 @@ typedef int execv_function(const char *, char *const *);
 typedef int execve_function(const char *, char *const *, char *const *);
 typedef int execveat_function(int, const char *, char *const *, char *const *, int);
 typedef int fexecve_function(int, char *const *, char *const *);
-typedef int spawn_function(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const *,
-			   char *const *);
+typedef int spawn_function(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
+			   char *const *, char *const *);
 
 static void *function; /* the one under test */
 static const char *symbol;
@@ -194,7 +194,8 @@ static void test_send(void)
 	int port = take_port(), to = bound(SOCK_DGRAM, port), fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_in a = at(port);
 	struct iovec data = { (char[]){ "x" }, 1 };
-	struct mmsghdr m = { .msg_hdr = { .msg_name = &a, .msg_namelen = sizeof(a), .msg_iov = &data, .msg_iovlen = 1 } };
+	struct mmsghdr m = { .msg_hdr = {
+				     .msg_name = &a, .msg_namelen = sizeof(a), .msg_iov = &data, .msg_iovlen = 1 } };
 
 	if (strcmp(symbol, "sendto") == 0)
 		CHECK(((sendto_function *)function)(fd, "x", 1, 0, (struct sockaddr *)&a, sizeof(a)) == 1, symbol);
@@ -214,13 +215,17 @@ static void test_receive(void)
 	socklen_t length = sizeof(source);
 	char byte[4];
 	struct iovec data = { byte, sizeof(byte) };
-	struct mmsghdr m = { .msg_hdr = { .msg_name = &source, .msg_namelen = sizeof(source), .msg_iov = &data, .msg_iovlen = 1 } };
+	struct mmsghdr m = {
+		.msg_hdr = { .msg_name = &source, .msg_namelen = sizeof(source), .msg_iov = &data, .msg_iovlen = 1 }
+	};
 
 	CHECK(sendto(from, "x", 1, 0, &a, sizeof(a)) == 1 && readable(to), symbol);
 	if (strcmp(symbol, "recvfrom") == 0)
-		CHECK(((recvfrom_function *)function)(to, byte, 4, 0, (struct sockaddr *)&source, &length) == 1, symbol);
+		CHECK(((recvfrom_function *)function)(to, byte, 4, 0, (struct sockaddr *)&source, &length) == 1,
+		      symbol);
 	else if (strcmp(symbol, "__recvfrom_chk") == 0)
-		CHECK(((recvfrom_chk_function *)function)(to, byte, 4, 4, 0, (struct sockaddr *)&source, &length) == 1, symbol);
+		CHECK(((recvfrom_chk_function *)function)(to, byte, 4, 4, 0, (struct sockaddr *)&source, &length) == 1,
+		      symbol);
 	else if (strcmp(symbol, "recvmsg") == 0)
 		CHECK(((recvmsg_function *)function)(to, &m.msg_hdr, 0) == 1, symbol);
 	else
@@ -233,7 +238,8 @@ static void test_receive(void)
 /* libc's bindresvport calls bind inside libc: without a hook of its own, its UDP port would not be recorded. */
 static void test_bindresvport(void)
 {
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), result = ((bindresvport_function *)function)(fd, NULL), file;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), result = ((bindresvport_function *)function)(fd, NULL),
+	    file;
 	const char *path = getenv("DISCOVERY");
 	char text[65536], wanted[32];
 	ssize_t size;
@@ -281,7 +287,8 @@ static void check_child(pid_t pid)
 {
 	int status = -1;
 
-	CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == PRELOADED, symbol);
+	CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == PRELOADED,
+	      symbol);
 }
 
 static void call_exec(void)

@@ -5,8 +5,8 @@
 #	inert       with the preload, but PORTSHIM=off: the same, exactly
 #	off         the same inside a run
 #	alone       with the preload and nothing else: it makes a run of its own, and every port is held by an outsider
-#	actual      in an environment where an outsider holds every port that is asked for: the same results on moved ports;
-#	            sockets that listen are reported with their actual port, as is the default (law 10)
+#	actual      in an environment where an outsider holds every port that is asked for: the same results on moved
+#	            ports; sockets that listen are reported with their actual port, as is the default (law 10)
 #	requested   the same with "report": "requested", where nothing at all is to be seen of the move
 #
 # Usage: tests/shim/run_contract.sh [PROGRAM...], from the top directory.

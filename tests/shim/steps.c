@@ -1,10 +1,11 @@
 /*
- * steps.c - a program that does what its arguments say, one call after the other: the servers and clients of the active tests.
+ * steps.c - a program that does what its arguments say, one call after the other: the servers and clients of the
+ * active tests.
  *
  * steps STEP...
  *
- * Each step prints one line with its result ("bind ok", "connect ECONNREFUSED"); nothing stops at a failure, so that a test sees
- * everything. Sockets are numbered in the order of their making; the last one is the current one.
+ * Each step prints one line with its result ("bind ok", "connect ECONNREFUSED"); nothing stops at a failure, so that
+ * a test sees everything. Sockets are numbered in the order of their making; the last one is the current one.
  *
  *	tcp4 tcp6 udp4 udp6        a new socket                       use N            makes socket N the current one
  *	reuseaddr reuseport v6only dual        options                as FD            adopts an inherited descriptor
@@ -12,13 +13,13 @@
  *	name     the port of getsockname          kernel   the port that the kernel says, past every hook
  *	peer     the port of getpeername          recorded PORT   is it in the discovery file $DISCOVERY, now, 0600?
  *	send TEXT    read    sendto ADDRESS PORT TEXT    recvfrom (prints the text and the source's port)
- *	say TEXT     wait (for a line on stdin, or its end)    serve TOKEN (answers every connection of every listener; ends
+ *	say TEXT     wait (for a line on stdin, or its end)    serve TOKEN (answers at every listener; ends
  *	with stdin)    answer TOKEN (the same for UDP)
  *	sync N       meets N-1 others at the barrier in $BARRIER (a file of 8 bytes)
  *	fork (the child does the rest; waits for it)    closeall (every descriptor above 2)
  *	pass (sends the current socket to a child by SCM_RIGHTS; the child closes all else and does the rest with it)
- *	exec | vfork | spawn | cleared-exec | cleared-spawn    the rest in a new program; "cleared": with an empty environment;
- *	the current socket is inherited, and the new program's "as" finds it by its number, printed here
+ *	exec | vfork | spawn | cleared-exec | cleared-spawn    the rest in a new program; "cleared": with an empty
+ *	environment; the current socket is inherited, and the new program's "as" finds it by its number, printed here
  *	preloaded    is libportshim.so in LD_PRELOAD?
  */
 #include <arpa/inet.h>
@@ -288,7 +289,9 @@ static void pass(void)
 		struct cmsghdr align;
 	} control = { 0 };
 	struct iovec data = { (char[]){ "f" }, 1 };
-	struct msghdr m = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes) };
+	struct msghdr m = {
+		.msg_iov = &data, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)
+	};
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) {
@@ -369,7 +372,8 @@ static void close_current(void)
 
 static void accept_one(void)
 {
-	int fd = poll(&(struct pollfd){ .fd = current, .events = POLLIN }, 1, 20000) == 1 ? accept(current, NULL, NULL) : -1;
+	int fd = poll(&(struct pollfd){ .fd = current, .events = POLLIN }, 1, 20000) == 1 ? accept(current, NULL, NULL)
+											  : -1;
 
 	tell("accept", fd);
 	if (fd >= 0)

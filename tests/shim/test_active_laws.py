@@ -3,7 +3,8 @@ import os
 import socket
 import subprocess
 
-from active import (BUILD, LIMIT, PORTSHIM, STEPS, Program, Skip, ask, discovery, discovery_path, main, outsider, port, run,
+from active import (BUILD, LIMIT, PORTSHIM, STEPS, Program, Skip, ask, discovery, discovery_path, main, outsider,
+                    port, run,
                     same, server, until)
 
 
@@ -82,7 +83,8 @@ def test_law_2_addresses(place):
     """Law 2: different addresses of 127/8 stay different listeners"""
     p = port()
     holder = outsider(p)
-    program = Program(place, ["tcp4", "bind", "127.0.0.1", p, "listen", "tcp4", "bind", "127.0.0.2", p, "listen", "say", "up",
+    program = Program(place, ["tcp4", "bind", "127.0.0.1", p, "listen", "tcp4", "bind", "127.0.0.2", p, "listen",
+                              "say", "up",
                               "tcp4", "connect", "127.0.0.2", p, "use", 1, "accept", "say", "right"])
     same([t for t in program.end() if t in ("right", "accept ok")], ["accept ok", "right"])
     holder.close()
@@ -150,7 +152,8 @@ def barrier(place, number, runs):
         file.write(b"\0" * 8)
     p = port()
     variables = {"BARRIER": path}
-    programs = [Program(place, ["tcp4", "reuseaddr", "bind", "127.0.0.1", p, "sync", number, "listen", "kernel", "name", "wait"],
+    programs = [Program(place, ["tcp4", "reuseaddr", "bind", "127.0.0.1", p, "sync", number, "listen", "kernel",
+                                "name", "wait"],
                         env="env%d" % (i % runs), variables=variables) for i in range(number)]
     actual = []
     for program in programs:
@@ -183,7 +186,8 @@ def test_law_7_environments(place):
 def test_law_7_outsider(place):
     """Law 7: an unmanaged program that shares the bind and listens first costs us nothing but the port"""
     p = port()
-    program = Program(place, ["tcp4", "reuseaddr", "bind", "127.0.0.1", p, "kernel", "wait", "listen", "kernel", "serve", "me"])
+    program = Program(place, ["tcp4", "reuseaddr", "bind", "127.0.0.1", p, "kernel", "wait", "listen", "kernel",
+                              "serve", "me"])
     same(program.get("bind"), "ok")
     if int(program.get("kernel")) != p:
         raise Skip("somebody took the port")
@@ -220,13 +224,15 @@ def test_law_8(place):
     assert "accept ok" in lines, lines
     same(ask(place, p), "first")
     # inside: another environment that has no such server looks outward; one that has, does not
-    nested = subprocess.run([PORTSHIM, "exec", "--env", "e", "--", PORTSHIM, "exec", "--env", "inner", "--", STEPS, "tcp4",
+    nested = subprocess.run([PORTSHIM, "exec", "--env", "e", "--", PORTSHIM, "exec", "--env", "inner", "--", STEPS,
+                             "tcp4",
                              "connect", "127.0.0.1", str(p), "read"], cwd=place.project, env=place.environment(),
                             stdout=subprocess.PIPE, timeout=LIMIT, check=False).stdout.decode().splitlines()
     same(nested, ["connect ok", "read first"])
     inner, _, kernel = server(place, p, "inner", env="inner")
     assert kernel != p
-    nested = subprocess.run([PORTSHIM, "exec", "--env", "e", "--", PORTSHIM, "exec", "--env", "inner", "--", STEPS, "tcp4",
+    nested = subprocess.run([PORTSHIM, "exec", "--env", "e", "--", PORTSHIM, "exec", "--env", "inner", "--", STEPS,
+                             "tcp4",
                              "connect", "127.0.0.1", str(p), "read"], cwd=place.project, env=place.environment(),
                             stdout=subprocess.PIPE, timeout=LIMIT, check=False).stdout.decode().splitlines()
     same(nested, ["connect ok", "read inner"])
@@ -293,7 +299,8 @@ def test_law_10(place):
     """Law 10: requested until it listens, then actual; the peer is the port that was used"""
     p, own = port(), port()
     holders = outsider(p), outsider(own)
-    program = Program(place, ["tcp4", "bind", "127.0.0.1", p, "name", "kernel", "listen", "name", "tcp4", "bind", "127.0.0.1",
+    program = Program(place, ["tcp4", "bind", "127.0.0.1", p, "name", "kernel", "listen", "name", "tcp4", "bind",
+                              "127.0.0.1",
                               own, "connect", "127.0.0.1", p, "peer", "name", "use", 0, "accept", "peer"])
     same(int(program.get("name")), p)
     kernel = int(program.get("kernel"))
@@ -331,7 +338,8 @@ def test_law_13(place):
     program.go()
     same(program.get("listen"), "ok")
     entry = discovery(place)["services"][str(p)]
-    same((entry["port"], entry["requested"], entry["process_id"], entry["state"]), (kernel, p, program.child.pid, "listening"))
+    same((entry["port"], entry["requested"], entry["process_id"], entry["state"]), (kernel, p, program.child.pid,
+                                                                                    "listening"))
     same(os.stat(discovery_path(place)).st_mode & 0o777, 0o600)
     program.go()
     q = port()
@@ -363,7 +371,8 @@ def test_law_13_whole(place):
     first = Program(place, ["udp4", "bind", "127.0.0.1", port(), "say", "up", "wait"])
     first.get("up")
     ports = [port() for _ in range(2)]
-    writers = [Program(place, sum((["tcp4", "reuseaddr", "bind", "127.0.0.1", p, "listen", "close"] for _ in range(60)), []))
+    writers = [Program(place, sum((["tcp4", "reuseaddr", "bind", "127.0.0.1", p, "listen",
+                                    "close"] for _ in range(60)), []))
                for p in ports]
     looks = 0
     while any(w.child.poll() is None for w in writers):

@@ -1,10 +1,12 @@
-"""What programs do with sockets and processes, under portshim: each case with real processes and a port that is moved."""
+"""What programs do with sockets and processes, under portshim: each case with real processes and a port that is
+moved."""
 import os
 import socket
 import subprocess
 import tempfile
 
-from active import (BUILD, LIMIT, PORTSHIM, STEPS, Program, Skip, ask, discovery, main, outsider, port, run, same, server)
+from active import (BUILD, LIMIT, PORTSHIM, STEPS, Program, Skip, ask, discovery, main, outsider, port, run, same,
+                    server)
 
 NOBODY = 65534
 
@@ -39,8 +41,10 @@ def test_inherited_listener(place):
         p, *holders = held()
         # the first socket of a process has the lowest number that is free; the program tells it
         number = int(run(place, "tcp4", how, "say", "x", bare=True)[0].split()[1])
-        program = Program(place, ["tcp4", "bind", "127.0.0.1", p, "listen", how, "as", number, "name", "kernel", "preloaded",
-                                  "tcp4", "connect", "127.0.0.1", p, "peer", "use", 0, "accept", "use", 0, "serve", how])
+        program = Program(place, ["tcp4", "bind", "127.0.0.1", p, "listen", how, "as", number, "name", "kernel",
+                                  "preloaded",
+                                  "tcp4", "connect", "127.0.0.1", p, "peer", "use", 0, "accept", "use", 0, "serve",
+                                  how])
         same(int(program.get(how)), number)
         shown, kernel = int(program.get("name")), int(program.get("kernel"))
         same(shown, kernel, how)
@@ -61,7 +65,8 @@ def test_listen_in_new_program(place):
     """A socket that was bound before exec and listens after it"""
     p, *holders = held()
     number = int(run(place, "tcp4", "exec", "say", "x", bare=True)[0].split()[1])
-    program = Program(place, ["tcp4", "bind", "127.0.0.1", p, "cleared-exec", "as", number, "listen", "name", "serve", "late"])
+    program = Program(place, ["tcp4", "bind", "127.0.0.1", p, "cleared-exec", "as", number, "listen", "name",
+                              "serve", "late"])
     same(program.get("listen"), "ok")
     assert int(program.get("name")) != p
     program.get("serve")
@@ -75,7 +80,8 @@ def test_listen_in_new_program(place):
 def test_cleared_environment(place):
     """env -i, execve and posix_spawn with an empty environment keep the preload and the run"""
     p, *holders = held()
-    done = subprocess.run([PORTSHIM, "exec", "--env", "e", "--", "env", "-i", STEPS, "preloaded", "tcp4", "bind", "127.0.0.1",
+    done = subprocess.run([PORTSHIM, "exec", "--env", "e", "--", "env", "-i", STEPS, "preloaded", "tcp4", "bind",
+                           "127.0.0.1",
                            str(p), "kernel"], cwd=place.project, env=place.environment(), stdout=subprocess.PIPE,
                           timeout=LIMIT, check=False)
     lines = done.stdout.decode().splitlines()
@@ -106,7 +112,8 @@ def test_other_preloads_stay(place):
 def test_dup_and_pass(place):
     """dup, and a listener that is passed to another process by SCM_RIGHTS, keep their names"""
     p, *holders = held()
-    program = Program(place, ["tcp4", "bind", "127.0.0.1", p, "dup", "use", 0, "close", "use", 1, "listen", "name", "kernel",
+    program = Program(place, ["tcp4", "bind", "127.0.0.1", p, "dup", "use", 0, "close", "use", 1, "listen", "name",
+                              "kernel",
                               "pass", "name", "tcp4", "connect", "127.0.0.1", p, "peer", "use", 0, "accept", "use", 0,
                               "serve", "passed"])
     shown, kernel = int(program.get("name")), int(program.get("kernel"))
@@ -126,9 +133,10 @@ def test_dup_and_pass(place):
 def test_close_everything(place):
     """close_range of every descriptor harms nothing; portshim keeps none"""
     p, *holders = held()
-    program = Program(place, ["closeall", "tcp4", "bind", "127.0.0.1", p, "closeall", "tcp4", "bind", "127.0.0.1", p, "listen",
-                              "kernel", "closeall", "tcp4", "reuseaddr", "bind", "127.0.0.1", p, "listen", "tcp4", "connect",
-                              "127.0.0.1", p, "peer", "use", 0, "serve", "clean"])
+    program = Program(place, ["closeall", "tcp4", "bind", "127.0.0.1", p, "closeall", "tcp4", "bind", "127.0.0.1", p,
+                              "listen",
+                              "kernel", "closeall", "tcp4", "reuseaddr", "bind", "127.0.0.1", p, "listen", "tcp4",
+                              "connect", "127.0.0.1", p, "peer", "use", 0, "serve", "clean"])
     same(program.get("bind"), "ok")
     same(program.get("bind"), "ok")
     assert int(program.get("kernel")) != p
@@ -163,7 +171,8 @@ def test_closed_standard_streams(place):
 def test_udp_and_tcp(place):
     """A UDP and a TCP listener on one number go to one number, and each client reaches its kind"""
     p, *holders = held()
-    program = Program(place, ["udp4", "bind", "127.0.0.1", p, "kernel", "tcp4", "bind", "127.0.0.1", p, "listen", "kernel",
+    program = Program(place, ["udp4", "bind", "127.0.0.1", p, "kernel", "tcp4", "bind", "127.0.0.1", p, "listen",
+                              "kernel",
                               "tcp4", "connect", "127.0.0.1", p, "udp4", "sendto", "127.0.0.1", p, "ping", "use", 0,
                               "recvfrom", "use", 1, "accept", "say", "both"])
     udp, tcp = int(program.get("kernel")), int(program.get("kernel"))
@@ -206,8 +215,10 @@ def test_reuseport_workers(place):
     path = os.path.join(place.top, "barrier")
     with open(path, "wb") as file:
         file.write(b"\0" * 8)
-    steps = ["tcp4", "reuseport", "bind", "127.0.0.1", p, "listen", "kernel", "fork", "tcp4", "reuseport", "bind", "127.0.0.1", p,
-             "listen", "kernel", "fork", "tcp4", "reuseport", "bind", "127.0.0.1", p, "listen", "kernel", "say", "up", "wait"]
+    steps = ["tcp4", "reuseport", "bind", "127.0.0.1", p, "listen", "kernel", "fork", "tcp4", "reuseport", "bind",
+             "127.0.0.1", p,
+             "listen", "kernel", "fork", "tcp4", "reuseport", "bind", "127.0.0.1", p, "listen", "kernel", "say",
+             "up", "wait"]
     runs = [Program(place, steps) for _ in range(2)]
     seen = []
     for program in runs:
@@ -272,7 +283,8 @@ def test_before_and_after(place):
 def as_nobody(command, cwd, env):
     """Runs a program as an ordinary user: (status, stdout lines, stderr)."""
     if os.getuid():
-        child = subprocess.run(command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LIMIT, check=False)
+        child = subprocess.run(command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               timeout=LIMIT, check=False)
     else:
         child = subprocess.run(command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LIMIT,
                                check=False, user=NOBODY, group=NOBODY, extra_groups=[])
@@ -292,7 +304,8 @@ def test_privileged_port(place):
         for path in directory, runtime, tools:
             os.mkdir(path, 0o700)
         # the build may lie where nobody may look
-        for name, where in (("portshim", "portshim"), ("libportshim.so", "libportshim.so"), ("steps", "tests/shim/steps")):
+        for where in "portshim", "libportshim.so", "tests/shim/steps":
+            name = os.path.basename(where)
             with open(os.path.join(BUILD, where), "rb") as source, open(os.path.join(tools, name), "wb") as target:
                 target.write(source.read())
             os.chmod(os.path.join(tools, name), 0o755)
@@ -302,12 +315,13 @@ def test_privileged_port(place):
                 os.chown(path, NOBODY, NOBODY)
         env = {"PATH": os.environ["PATH"], "PORTSHIM_RUNTIME_DIR": runtime, "HOME": directory}
         steps = os.path.join(tools, "steps")
-        arguments = ["tcp4", "bind", "127.0.0.1", str(p), "name", "kernel", "listen", "tcp4", "connect", "127.0.0.1", str(p),
-                     "peer", "use", "0", "accept"]
+        arguments = ["tcp4", "bind", "127.0.0.1", str(p), "name", "kernel", "listen", "tcp4", "connect", "127.0.0.1",
+                     str(p), "peer", "use", "0", "accept"]
         status, lines, _ = as_nobody([steps, "tcp4", "bind", "127.0.0.1", str(p)], directory, env)
         if lines != ["bind EACCES"]:
             raise Skip("port %d is not privileged for this user: %s" % (p, lines))
-        status, lines, errors = as_nobody([os.path.join(tools, "portshim"), "exec", "--", steps, *arguments], directory, env)
+        status, lines, errors = as_nobody([os.path.join(tools, "portshim"), "exec", "--", steps, *arguments],
+                                          directory, env)
         same(status, 0, errors)
         same(lines[:2], ["bind ok", "name %d" % p])
         assert int(lines[2].split()[1]) > 1023, lines

@@ -259,12 +259,14 @@ static void with_itself(void **state)
 
 static void ephemeral_source_is_untouched(void **state)
 {
-	int port = contract_port(), server = contract_listener("127.0.0.1", port), fd = contract_client("127.0.0.1", port);
+	int port = contract_port(), server = contract_listener("127.0.0.1", port),
+	    fd = contract_client("127.0.0.1", port);
 	int accepted = (int)OK(accept(server, NULL, NULL));
 
 	(void)state;
 	assert_int_equal(contract_name(fd), contract_peer(accepted));
-	contract_note("accepted socket is %s", contract_name(accepted) == contract_name(server) ? "named as its listener" : "not");
+	contract_note("accepted socket is %s",
+		      contract_name(accepted) == contract_name(server) ? "named as its listener" : "not");
 	close(accepted);
 	close(fd);
 	close(server);

@@ -67,7 +67,8 @@ static void second_listen(void **state)
 	OK(bind(two, &a, sizeof(a)));
 	OK(listen(one, 4));
 	FAILS(EADDRINUSE, listen(two, 4));
-	/* not asked: the name of `two` here. The mapping is by port, and the port has a listener (docs/architecture.md) */
+	/* not asked: the name of `two` here. The mapping is by port, and the port has a listener
+	 * (docs/architecture.md) */
 	close(one);
 	OK(listen(two, 4));
 	contract_is_recorded(two, ntohs(a.sin_port));

@@ -123,7 +123,8 @@ static void peer_name(void **state)
 /* A server's end of a connection has the name of its listener; after a reset the peer is gone. */
 static void accepted_name(void **state)
 {
-	int port = contract_port(), server = contract_listener("127.0.0.1", port), fd = contract_client("127.0.0.1", port);
+	int port = contract_port(), server = contract_listener("127.0.0.1", port),
+	    fd = contract_client("127.0.0.1", port);
 	int accepted = (int)OK(accept(server, NULL, NULL));
 	struct linger reset = { .l_onoff = 1 };
 	struct sockaddr_in a;

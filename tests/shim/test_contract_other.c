@@ -1,4 +1,5 @@
-/* Sockets that are none of portshim's business: AF_UNIX, netlink, packets. The hooks see their calls, and must not matter. */
+/* Sockets that are none of portshim's business: AF_UNIX, netlink, packets. The hooks see their calls, and must not
+ * matter. */
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -118,13 +119,16 @@ static void unix_errors(void **state)
 /* A descriptor that is passed with SCM_RIGHTS is the socket that it was, name and all. */
 static void passed_descriptor(void **state)
 {
-	int port = contract_port(), server = contract_listener("127.0.0.1", port), shown = contract_name(server), pair[2], client, got;
+	int port = contract_port(), server = contract_listener("127.0.0.1", port), shown = contract_name(server),
+	    pair[2], client, got;
 	union {
 		char bytes[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control = { 0 };
 	struct iovec data = { (char[]){ "f" }, 1 };
-	struct msghdr m = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes) };
+	struct msghdr m = {
+		.msg_iov = &data, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)
+	};
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
@@ -152,7 +156,9 @@ static void netlink(void **state)
 	struct {
 		struct nlmsghdr header;
 		struct rtgenmsg body;
-	} ask = { .header = { .nlmsg_len = sizeof(ask), .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP } };
+	} ask = { .header = { .nlmsg_len = sizeof(ask),
+			      .nlmsg_type = RTM_GETLINK,
+			      .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP } };
 	socklen_t length = sizeof(told);
 	char buffer[8192];
 	int fd = contract_socket(AF_NETLINK, SOCK_RAW);

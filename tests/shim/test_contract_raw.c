@@ -10,7 +10,8 @@ extern int bindresvport(int fd, struct sockaddr_in *address);
 
 static void tcp(void **state)
 {
-	int port = contract_port(), server = contract_socket(AF_INET, SOCK_STREAM), client = contract_socket(AF_INET, SOCK_STREAM);
+	int port = contract_port(), server = contract_socket(AF_INET, SOCK_STREAM),
+	    client = contract_socket(AF_INET, SOCK_STREAM);
 	struct sockaddr_in a = contract_in("127.0.0.1", port), told;
 	socklen_t length = sizeof(told);
 	int one = 1, accepted;
@@ -47,12 +48,14 @@ static void tcp(void **state)
 
 static void udp(void **state)
 {
-	int port = contract_port(), own = contract_port(), server = contract_udp("127.0.0.1", port), client = contract_udp("127.0.0.1", own);
+	int port = contract_port(), own = contract_port(), server = contract_udp("127.0.0.1", port),
+	    client = contract_udp("127.0.0.1", own);
 	struct sockaddr_in a = contract_in("127.0.0.1", port), from;
 	socklen_t length = sizeof(from);
 	char text[16];
 	struct iovec data = { text, 3 };
-	struct mmsghdr m = { .msg_hdr = { .msg_name = &a, .msg_namelen = sizeof(a), .msg_iov = &data, .msg_iovlen = 1 } };
+	struct mmsghdr m = { .msg_hdr = {
+				     .msg_name = &a, .msg_namelen = sizeof(a), .msg_iov = &data, .msg_iovlen = 1 } };
 
 	(void)state;
 	assert_int_equal(OK(syscall(SYS_sendto, client, "abc", 3, 0, &a, sizeof(a))), 3);

@@ -31,7 +31,8 @@ static void pair_close(const struct pair *p)
 
 static void put(const struct pair *p, const char *text)
 {
-	assert_int_equal(sendto(p->client, text, strlen(text), 0, &p->to_server, sizeof(p->to_server)), (int)strlen(text));
+	assert_int_equal(sendto(p->client, text, strlen(text), 0, &p->to_server, sizeof(p->to_server)),
+			 (int)strlen(text));
 	contract_wait(p->server, POLLIN);
 }
 
@@ -88,14 +89,16 @@ static void recvfrom_errors(void **state)
 	put(&p, "a");
 	FAILS(EFAULT, recvfrom(p.server, text, sizeof(text), MSG_DONTWAIT, &a, NULL));
 	put(&p, "a");
-	FAILS(EFAULT, recvfrom(p.server, text, sizeof(text), MSG_DONTWAIT, (struct sockaddr *)contract_unmapped(), &length));
+	FAILS(EFAULT,
+	      recvfrom(p.server, text, sizeof(text), MSG_DONTWAIT, (struct sockaddr *)contract_unmapped(), &length));
 	put(&p, "a");
 	FAILS(EINVAL, recvfrom(p.server, text, sizeof(text), MSG_DONTWAIT, &a, &negative));
 	put(&p, "a");
 	FAILS(EFAULT, recvfrom(p.server, contract_unmapped(), 16, MSG_DONTWAIT, &a, &length));
 	put(&p, "a");
 	/* without an address the length is not looked at */
-	assert_int_equal(OK(recvfrom(p.server, text, sizeof(text), 0, (struct sockaddr *)NULL, contract_unmapped())), 1);
+	assert_int_equal(OK(recvfrom(p.server, text, sizeof(text), 0, (struct sockaddr *)NULL, contract_unmapped())),
+			 1);
 	put(&p, "a");
 	assert_int_equal(OK(recvfrom(p.server, text, sizeof(text), 0, (struct sockaddr *)NULL, NULL)), 1);
 	pair_close(&p);
@@ -129,7 +132,8 @@ static void flags(void **state)
 
 static void tcp_has_no_source(void **state)
 {
-	int port = contract_port(), server = contract_listener("127.0.0.1", port), fd = contract_client("127.0.0.1", port);
+	int port = contract_port(), server = contract_listener("127.0.0.1", port),
+	    fd = contract_client("127.0.0.1", port);
 	int accepted = (int)OK(accept(server, NULL, NULL));
 	unsigned char bytes[64];
 	socklen_t length = sizeof(bytes);
@@ -309,8 +313,9 @@ static void recvmmsg_works(void **state)
 	memset(m, 0, sizeof(m));
 	for (int i = 0; i < 40; i++) {
 		data[i] = (struct iovec){ text[i], sizeof(text[i]) };
-		m[i].msg_hdr = (struct msghdr){ .msg_name = &names[i], .msg_namelen = sizeof(names[i]), .msg_iov = &data[i],
-						.msg_iovlen = 1 };
+		m[i].msg_hdr = (struct msghdr){
+			.msg_name = &names[i], .msg_namelen = sizeof(names[i]), .msg_iov = &data[i], .msg_iovlen = 1
+		};
 	}
 	for (int i = 0; i < 3; i++)
 		put(&p, "abc" + i);

@@ -37,7 +37,8 @@ static void sendto_works(void **state)
 	arrived(server, 3, contract_name(fd));
 	assert_int_equal(OK(sendto(fd, NULL, 0, 0, &a, sizeof(a))), 0);
 	arrived(server, 0, 0);
-	assert_int_equal(OK(sendto(fd, "abcd", 4, 0, (struct sockaddr *)contract_readonly(&a, sizeof(a)), sizeof(a))), 4);
+	assert_int_equal(OK(sendto(fd, "abcd", 4, 0, (struct sockaddr *)contract_readonly(&a, sizeof(a)), sizeof(a))),
+			 4);
 	arrived(server, 4, 0);
 	memcpy(bytes + 1, &a, sizeof(a));
 	assert_int_equal(OK(sendto(fd, "abcde", 5, 0, (struct sockaddr *)(bytes + 1), sizeof(a))), 5);
@@ -125,7 +126,8 @@ static void connected(void **state)
 
 static void tcp_ignores_the_address(void **state)
 {
-	int port = contract_port(), server = contract_listener("127.0.0.1", port), fd = contract_client("127.0.0.1", port);
+	int port = contract_port(), server = contract_listener("127.0.0.1", port),
+	    fd = contract_client("127.0.0.1", port);
 	struct sockaddr_in a = contract_in("127.0.0.1", contract_closed());
 	int accepted = (int)OK(accept(server, NULL, NULL)), unconnected = contract_socket(AF_INET, SOCK_STREAM);
 	char text[8];
@@ -143,7 +145,8 @@ static void tcp_ignores_the_address(void **state)
 /* TCP Fast Open: sendto() is connect() and send() in one. */
 static void fast_open(void **state)
 {
-	int port = contract_port(), server = contract_listener("127.0.0.1", port), fd = contract_socket(AF_INET, SOCK_STREAM);
+	int port = contract_port(), server = contract_listener("127.0.0.1", port),
+	    fd = contract_socket(AF_INET, SOCK_STREAM);
 	struct sockaddr_in a = contract_in("127.0.0.1", port);
 	struct iovec data;
 	struct msghdr m = message(&a, sizeof(a), &data, (char[]){ "fast" }, 4);

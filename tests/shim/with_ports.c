@@ -3,10 +3,10 @@
  *
  * with_ports [--hold] COUNT CLOSED [--] PROGRAM ARGS...
  *
- * Theory of operation. The ports of 10240-19999 are divided into blocks of 32; a block belongs to the process that has the
- * lock (flock) of its file, so tests that run at the same time, also those of another checkout, never share one, and a
- * killed test leaves nothing behind. A block that somebody else uses is passed over: every port is tried first. The range
- * lies below the default range of portshim and below the kernel's ephemeral range.
+ * Theory of operation. The ports of 10240-19999 are divided into blocks of 32; a block belongs to the process that
+ * has the lock (flock) of its file, so tests that run at the same time, also those of another checkout, never share
+ * one, and a killed test leaves nothing behind. A block that somebody else uses is passed over: every port is tried
+ * first. The range lies below the default range of portshim and below the kernel's ephemeral range.
  *
  * The program finds PORTS_FIRST and PORTS_COUNT, the ports that it may ask for, and PORTS_CLOSED, the first of CLOSED
  * ports that nobody holds. With --hold this process, an outsider to whatever the program is run under, holds the COUNT
@@ -130,7 +130,8 @@ int main(int argc, char **argv)
 		argc--;
 	}
 	if (argc < 1 || count < 0 || closed < 0 || count + closed > SIZE) {
-		fprintf(stderr, "usage: with_ports [--hold] COUNT CLOSED [--] PROGRAM ARGS... (COUNT + CLOSED <= %d)\n", SIZE);
+		fprintf(stderr, "usage: with_ports [--hold] COUNT CLOSED [--] PROGRAM ARGS... (COUNT + CLOSED <= %d)\n",
+			SIZE);
 		return 2;
 	}
 	first = reserve(hold ? count : 0);
