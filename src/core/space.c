@@ -30,6 +30,11 @@
 _Static_assert(offsetof(struct ps_scope, requested) == 4096, "the tables start on a page of their own");
 _Static_assert(sizeof(struct ps_record) == 128, "records do not straddle pages");
 
+static uid_t me(void)
+{
+	return (uid_t)sys0(SYS_geteuid);
+}
+
 static long open_at(const char *path, int flags, unsigned mode)
 {
 	return sys4(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC | O_NOFOLLOW, mode);
@@ -78,7 +83,7 @@ static int usable(const char *path)
 		return (int)result;
 	if (!S_ISDIR(st.st_mode))
 		return -ENOTDIR;
-	if (st.st_uid != (uid_t)sys0(SYS_geteuid))
+	if (st.st_uid != me())
 		return -EPERM;
 	if (st.st_mode & 077)
 		return -EACCES;
@@ -155,8 +160,8 @@ void space_scope_path(const char *runtime, uint32_t id, char *path)
 
 /* ---- mapping and making files ---- */
 
-/* Maps a file of at least `minimum` bytes. *size: how many it has. */
-static int map_file(const char *path, uint64_t minimum, void **memory, uint64_t *size)
+/* Maps a file of this user's of at least `minimum` bytes. *size: how many it has. */
+static int map_file(const char *path, uid_t user, uint64_t minimum, void **memory, uint64_t *size)
 {
 	struct stat st;
 	long fd = open_at(path, O_RDWR, 0);
@@ -167,7 +172,7 @@ static int map_file(const char *path, uint64_t minimum, void **memory, uint64_t 
 	result = sys4(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH);
 	if (result == 0 && (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < minimum))
 		result = -EINVAL;
-	if (result == 0 && (st.st_uid != (uid_t)sys0(SYS_geteuid) || st.st_mode & 077))
+	if (result == 0 && (st.st_uid != user || st.st_mode & 077))
 		result = -EPERM;
 	if (result == 0) {
 		result = sys6(SYS_mmap, 0, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -259,7 +264,7 @@ static int make_host(const char *runtime, const char *path, struct ps_host **hos
 	return error;
 }
 
-static int map_host(const char *runtime, struct ps_host **host)
+static int map_host(const char *runtime, uid_t user, struct ps_host **host)
 {
 	char path[PS_RUNTIME_MAX + NAME_ROOM];
 	uint64_t size;
@@ -267,7 +272,7 @@ static int map_host(const char *runtime, struct ps_host **host)
 	int error;
 
 	join(path, sizeof(path), runtime, "host");
-	error = map_file(path, sizeof(struct ps_host), &memory, &size);
+	error = map_file(path, user, sizeof(struct ps_host), &memory, &size);
 	if (!error)
 		*host = memory;
 	return error;
@@ -289,13 +294,13 @@ int space_open_host(const char *runtime, struct ps_host **host)
 {
 	char path[PS_RUNTIME_MAX + NAME_ROOM];
 	struct ps_host *h;
-	int error = map_host(runtime, &h);
+	int error = map_host(runtime, me(), &h);
 
 	if (error == -ENOENT) {
 		join(path, sizeof(path), runtime, "host");
 		error = make_host(runtime, path, &h);
 		if (error == -EEXIST)
-			error = map_host(runtime, &h);
+			error = map_host(runtime, me(), &h);
 	}
 	if (error)
 		return error;
@@ -373,14 +378,14 @@ static int check_scope(const struct ps_scope *s, uint32_t id, uint64_t size)
 	return s->id == id && size - sizeof(*s) >= s->plan_size ? 0 : -EINVAL;
 }
 
-static int map_scope(const char *runtime, uint32_t id, struct ps_scope **scope, uint64_t *size)
+static int map_scope(const char *runtime, uid_t user, uint32_t id, struct ps_scope **scope, uint64_t *size)
 {
 	char path[PS_RUNTIME_MAX + 16];
 	void *memory;
 	int error;
 
 	space_scope_path(runtime, id, path);
-	error = map_file(path, sizeof(struct ps_scope), &memory, size);
+	error = map_file(path, user, sizeof(struct ps_scope), &memory, size);
 	if (!error)
 		*scope = memory;
 	return error;
@@ -390,7 +395,7 @@ int space_open_scope(const char *runtime, uint32_t id, struct ps_scope **scope)
 {
 	struct ps_scope *s;
 	uint64_t size;
-	int error = map_scope(runtime, id, &s, &size);
+	int error = map_scope(runtime, me(), id, &s, &size);
 
 	if (error)
 		return error;
@@ -569,13 +574,13 @@ static void add_scope(struct ps_space *space, struct ps_scope *scope, uint32_t i
 
 /* The id of an environment says all about it, so its pages stay untouched until space_verify: each first touch is a page
  * fault in every process that starts. */
-static int map_chain(struct ps_space *s)
+static int map_chain(struct ps_space *s, uid_t user)
 {
 	for (int i = 0; i < PS_CHAIN_MAX && s->run->chain[i]; i++) {
 		uint32_t id = s->run->chain[i];
 		struct ps_scope *scope;
 		uint64_t size;
-		int error = id & PS_ENV_BIT ? map_scope(s->runtime, id, &scope, &size)
+		int error = id & PS_ENV_BIT ? map_scope(s->runtime, user, id, &scope, &size)
 					    : space_open_scope(s->runtime, id, &scope);
 
 		/* An outer run may be over by now: then it has nothing that a client could reach. */
@@ -590,16 +595,17 @@ static int map_chain(struct ps_space *s)
 int space_map(struct ps_space *space, const char *run_path)
 {
 	struct ps_space s = {0};
+	uid_t user = me();
 	uint32_t id;
 	int error = split_run_path(run_path, s.runtime, &id);
 
 	if (!error)
 		error = space_open_scope(s.runtime, id, &s.run);
 	if (!error)
-		error = map_host(s.runtime, &s.host);
+		error = map_host(s.runtime, user, &s.host);
 	if (!error) {
 		add_scope(&s, s.run, id, s.run->env);
-		error = map_chain(&s);
+		error = map_chain(&s, user);
 	}
 	if (error)
 		space_close(&s);
