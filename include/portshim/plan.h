@@ -76,11 +76,12 @@ struct ps_rules {
 	bool os;
 };
 
-/* What a service's match rules are compared with. Strings may be empty, never NULL. */
+/* What a service is chosen by: its protocol, and what its match rules are compared with. Strings may be empty, never NULL. */
 struct ps_subject {
 	const char *command;   /* base name of the program */
 	const char *args;      /* all arguments, joined by spaces */
 	const char *directory; /* working directory */
+	unsigned protocol;     /* PS_TCP or PS_UDP; 0: not known */
 };
 
 /* True if the block has the outline of a plan of this version: its sections lie inside. Constant time. */
@@ -96,7 +97,8 @@ const uint16_t *plan_ports(const struct ps_plan *plan, const struct ps_service *
 /* The services that declare `port`: their number, and the first of them in *first (consecutive in the index). */
 uint32_t plan_find(const struct ps_plan *plan, uint16_t port, const struct ps_plan_port **first);
 
-/* True if several services declare the port or one has match rules: then the process decides which one it is. */
+/* True if a service that declares the port has match rules: then the process decides which one it is. A TCP and a UDP service of
+ * one number are not told apart this way: they share the actual port (law 2). */
 bool plan_needs_subject(const struct ps_plan *plan, uint16_t port);
 
 /* The rules for a bind of `port` by `subject` (may be NULL if plan_needs_subject says false). `plan` may be NULL. */

@@ -174,6 +174,8 @@ static bool service_has_match(const struct ps_service *s)
 
 static bool service_fits(const struct ps_plan *plan, const struct ps_service *s, const struct ps_subject *subject)
 {
+	if (subject && subject->protocol && s->protocols && !(s->protocols & subject->protocol))
+		return false;
 	if (!service_has_match(s))
 		return true;
 	if (!subject)
@@ -191,7 +193,11 @@ bool plan_needs_subject(const struct ps_plan *plan, uint16_t port)
 	if (!plan)
 		return false;
 	count = plan_find(plan, port, &first);
-	return count > 1 || (count == 1 && service_has_match(plan_service(plan, first->service)));
+	for (uint32_t i = 0; i < count; i++) {
+		if (service_has_match(plan_service(plan, first[i].service)))
+			return true;
+	}
+	return false;
 }
 
 /* How much a service that fits is preferred: one that says how to tell it apart, then one that has the port as its

@@ -216,11 +216,11 @@ static const char *base_name(const char *path)
 	return base;
 }
 
-static struct ps_rules rules_for_process(struct ps_space *space, uint16_t requested)
+static struct ps_rules rules_for_process(struct ps_space *space, uint16_t requested, unsigned protocol)
 {
 	char args[SUBJECT_ROOM], directory[PS_PATH_MAX], command[256];
 	unsigned long n = read_file("/proc/self/cmdline", args, sizeof(args));
-	struct ps_subject subject = {.command = command, .args = args, .directory = directory};
+	struct ps_subject subject = {.command = command, .args = args, .directory = directory, .protocol = protocol};
 
 	text_copy(command, sizeof(command), base_name(args));
 	for (unsigned long i = 0; i + 1 < n; i++)
@@ -285,12 +285,14 @@ static int assign_locked(struct attempt *t, bool by_process, bool *publish)
 static bool prepare(struct attempt *t, bool by_process)
 {
 	struct ps_space *space = t->space;
+	struct ps_subject anybody = {.command = "", .args = "", .directory = ""};
 
 	t->requested = address_port(&t->address);
-	t->protocol = publish_protocol(t->fd);
+	t->protocol = anybody.protocol = publish_protocol(t->fd);
 	if (!t->protocol || atomic_load(&space->run->flags) & PS_SCOPE_RETIRED)
 		return false;
-	t->rules = by_process ? rules_for_process(space, t->requested) : plan_rules(space->plan, t->requested, NULL);
+	t->rules = by_process ? rules_for_process(space, t->requested, t->protocol)
+			      : plan_rules(space->plan, t->requested, &anybody);
 	if (t->rules.service && t->rules.service->flags & PS_SERVICE_EXTERNAL)
 		return false;
 	t->reuse_port = option(t->fd, SOL_SOCKET, SO_REUSEPORT) == 1;

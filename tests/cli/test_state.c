@@ -115,7 +115,7 @@ static void assign(struct ps_space *space, uint16_t requested, int fd, uint16_t 
 	loopback.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	assert_true(address_copy(&address, &loopback, sizeof(loopback)));
 	assert_true(lock_enter(&space->run->lock, &guard));
-	assert_int_equal(registry_claim(space, actual, requested), 1);
+	assert_int_equal(registry_claim(space, actual, requested, process_self()), 1);
 	record = &space->host->record[actual];
 	record->since = (uint64_t)time(NULL);
 	record->reason = PS_REASON_DEFAULT;

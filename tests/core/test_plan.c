@@ -245,7 +245,7 @@ static void test_find(void **state)
 	assert_int_equal(plan_find(&b->plan, 3002, &first), 0);
 	assert_int_equal(plan_find(&b->plan, 65535, &first), 0);
 	assert_true(plan_needs_subject(&b->plan, 4010));
-	assert_true(plan_needs_subject(&b->plan, 3001));
+	assert_false(plan_needs_subject(&b->plan, 3001));
 	assert_false(plan_needs_subject(&b->plan, 3000));
 	assert_false(plan_needs_subject(&b->plan, 9999));
 	assert_false(plan_needs_subject(NULL, 3000));
