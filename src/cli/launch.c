@@ -254,7 +254,7 @@ static void sweep_dead(struct ps_space *space)
 	unsigned changed = 0;
 
 	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++)
-		for (uint64_t bits = space->host->owned[word]; bits; bits &= bits - 1) {
+		for (uint64_t bits = atomic_load(&space->env->actual[word]); bits; bits &= bits - 1) {
 			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
 			uint64_t head = host_head(space->host, port);
 

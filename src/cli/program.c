@@ -34,10 +34,21 @@
 #define NOTE_MAX 65536
 #define GO_BUILDID_NOTE 4 /* cmd/link writes it with the name "Go" */
 
+/* What is read lies close together, in two places: the headers at the start, the names of sections at the end. */
+#define WINDOW 4096
+
+struct window {
+	uint64_t offset;
+	size_t length;
+	unsigned char bytes[WINDOW];
+};
+
 struct elf {
 	int fd;
 	uint64_t size;
 	Elf64_Ehdr header;
+	struct window windows[2];
+	unsigned oldest;
 };
 
 static bool fail(struct ps_program *p, enum ps_program_kind kind, const char *problem)
@@ -118,19 +129,40 @@ static void read_rights(struct ps_program *p)
 
 /* ---- ELF ---- */
 
-static bool read_at(const struct elf *e, void *to, uint64_t size, uint64_t offset)
+static bool covers(const struct window *w, uint64_t size, uint64_t offset)
 {
-	return offset <= e->size && size <= e->size - offset &&
-	       pread(e->fd, to, size, (off_t)offset) == (ssize_t)size;
+	return offset >= w->offset && offset - w->offset <= w->length && size <= w->length - (offset - w->offset);
 }
 
-static bool segment(const struct elf *e, unsigned i, Elf64_Phdr *segment)
+static bool read_at(struct elf *e, void *to, uint64_t size, uint64_t offset)
+{
+	const struct window *w = e->windows;
+	ssize_t got;
+
+	if (offset > e->size || size > e->size - offset || size > WINDOW)
+		return false;
+	if (!covers(w, size, offset) && !covers(++w, size, offset)) {
+		struct window *next = &e->windows[e->oldest];
+
+		e->oldest ^= 1;
+		got = pread(e->fd, next->bytes, WINDOW, (off_t)offset);
+		next->offset = offset;
+		next->length = got > 0 ? (size_t)got : 0;
+		w = next;
+		if (!covers(w, size, offset))
+			return false;
+	}
+	memcpy(to, w->bytes + (offset - w->offset), size);
+	return true;
+}
+
+static bool segment(struct elf *e, unsigned i, Elf64_Phdr *segment)
 {
 	return i < e->header.e_phnum && i < HEADERS_MAX && e->header.e_phentsize == sizeof(*segment) &&
 	       read_at(e, segment, sizeof(*segment), e->header.e_phoff + (uint64_t)i * sizeof(*segment));
 }
 
-static bool section(const struct elf *e, unsigned i, Elf64_Shdr *section)
+static bool section(struct elf *e, unsigned i, Elf64_Shdr *section)
 {
 	return i < e->header.e_shnum && i < HEADERS_MAX && e->header.e_shentsize == sizeof(*section) &&
 	       read_at(e, section, sizeof(*section), e->header.e_shoff + (uint64_t)i * sizeof(*section));
@@ -141,7 +173,7 @@ static uint64_t align4(uint64_t n)
 	return (n + 3) & ~UINT64_C(3);
 }
 
-static bool has_go_note(const struct elf *e, const Elf64_Phdr *s)
+static bool has_go_note(struct elf *e, const Elf64_Phdr *s)
 {
 	uint64_t at = 0, size = s->p_filesz < NOTE_MAX ? s->p_filesz : NOTE_MAX;
 	Elf64_Nhdr note;
@@ -158,7 +190,7 @@ static bool has_go_note(const struct elf *e, const Elf64_Phdr *s)
 	return false;
 }
 
-static bool has_go_section(const struct elf *e)
+static bool has_go_section(struct elf *e)
 {
 	Elf64_Shdr names, s;
 	char name[16];
@@ -172,7 +204,7 @@ static bool has_go_section(const struct elf *e)
 	return false;
 }
 
-static void read_segments(struct ps_program *p, const struct elf *e)
+static void read_segments(struct ps_program *p, struct elf *e)
 {
 	Elf64_Phdr s;
 

@@ -26,6 +26,7 @@
 /* More than the longest entry: a key of 73 bytes that are all escaped (6 each), an URL of 128, five addresses of 48, and the
  * fixed parts. What is put between two calls of room() is never longer. */
 #define ROOM 1280
+#define ENTRY_TYPICAL 320
 
 struct output {
 	long fd;
@@ -375,6 +376,18 @@ static int make_parent(const char *path)
 	return (int)sys3(SYS_mkdirat, AT_FDCWD, directory, 0700);
 }
 
+/* A rename over an existing file makes ext4 write out what has no blocks yet, and wait for their allocation; with blocks
+ * allocated beforehand it does not. The size is a guess, and no more than one: what is too much goes with the file. */
+static void allocate(struct output *o, const struct ps_scope *env)
+{
+	uint64_t entries = 1;
+
+	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++)
+		for (uint64_t bits = atomic_load(&env->actual[word]); bits; bits &= bits - 1)
+			entries++;
+	sys4(SYS_fallocate, o->fd, 1 /* FALLOC_FL_KEEP_SIZE */, 0, entries * ENTRY_TYPICAL);
+}
+
 static int begin(struct output *o, const char *path, char *temporary)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
@@ -453,6 +466,7 @@ int discovery_write(struct ps_space *space, uint16_t port)
 	locked = lock_enter(&space->env->lock, &guard);
 	error = begin(&d.out, space->env->discovery, temporary);
 	if (!error) {
+		allocate(&d.out, space->env);
 		draw(&d);
 		error = finish(&d.out, space->env->discovery, temporary);
 	}

@@ -26,7 +26,7 @@
 static bool has_record(const struct ps_space *space, uint32_t run, enum ps_state least)
 {
 	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++)
-		for (uint64_t bits = atomic_load(&space->host->owned[word]); bits; bits &= bits - 1) {
+		for (uint64_t bits = atomic_load(&space->env->actual[word]); bits; bits &= bits - 1) {
 			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
 			uint64_t head = host_head(space->host, port);
 
@@ -108,7 +108,7 @@ void tidy_beat(struct ps_keeper *keeper)
 	if (look(space, false))
 		tidy_redraw(space);
 	for (uint32_t word = 0; space->plan && word < PS_BITMAP_WORDS; word++)
-		for (uint64_t bits = atomic_load(&space->host->owned[word]); bits; bits &= bits - 1) {
+		for (uint64_t bits = atomic_load(&space->env->actual[word]); bits; bits &= bits - 1) {
 			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
 			uint64_t head = host_head(space->host, port);
 
