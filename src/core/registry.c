@@ -168,11 +168,9 @@ static bool unbound(uint16_t port)
 	return is_free;
 }
 
-static bool may_take_over(struct ps_space *space, uint16_t port, uint16_t requested, uint64_t head)
+static bool may_take_over(uint16_t port, uint16_t requested, uint64_t head)
 {
-	if (head_state(head) == PS_CLAIMED || port != requested)
-		return false;
-	return !registry_listening(space->host, port) && unbound(port);
+	return head_state(head) != PS_CLAIMED && port == requested && unbound(port);
 }
 
 static int reserve_record(struct ps_space *space, uint16_t port)
@@ -189,7 +187,7 @@ int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested, ui
 	uint64_t head = host_head(host, port);
 	int error;
 
-	if (head && !may_take_over(space, port, requested, head))
+	if (head && !may_take_over(port, requested, head))
 		return 0;
 	error = reserve_record(space, port);
 	if (error)

@@ -7,7 +7,7 @@ static bool bind_again(struct ps_space *space, int fd, struct ps_address *a, uin
 	address_set_port(a, actual);
 	*result = real.bind(fd, &a->u.any, a->length);
 	if (*result == 0) {
-		if (publish_protocol(fd) == PS_UDP && publish_record(space, fd, a, PS_UDP))
+		if (socket_datagrams && publish_protocol(fd) == PS_UDP && publish_record(space, fd, a, PS_UDP))
 			publish_write(space, actual);
 		return true;
 	}

@@ -23,6 +23,11 @@ static long finish(long result)
 	return result;
 }
 
+static int raw_socket(int domain, int type, int protocol)
+{
+	return (int)finish(sys3(SYS_socket, domain, type, protocol));
+}
+
 static int raw_bind(int fd, const struct sockaddr *a, socklen_t n)
 {
 	return (int)finish(sys3(SYS_bind, fd, a, n));
@@ -106,6 +111,7 @@ int real_raw_execveat(int fd, const char *path, char *const *argv, char *const *
 }
 
 struct shim_real real = {
+	.socket = raw_socket,
 	.bind = raw_bind,
 	.listen = raw_listen,
 	.connect = raw_connect,
@@ -135,6 +141,7 @@ static void resolve(void **slot, const char *name)
 
 void real_resolve(void)
 {
+	RESOLVE(socket);
 	RESOLVE(bind);
 	RESOLVE(listen);
 	RESOLVE(connect);

@@ -28,6 +28,7 @@
 /* The functions behind the hooks. They start as raw system calls, for callers that come before init, and become the next
  * definitions in the process (libc's, or another interposer's). */
 struct shim_real {
+	int (*socket)(int, int, int);
 	int (*bind)(int, const struct sockaddr *, socklen_t);
 	int (*listen)(int, int);
 	int (*connect)(int, const struct sockaddr *, socklen_t);
@@ -198,6 +199,9 @@ static inline void route_own(struct ps_space *space, void *address, socklen_t ro
 }
 
 /* ---- publish.c ---- */
+
+/* True if this process ever made a datagram socket (socket.c). */
+extern _Atomic bool socket_datagrams;
 
 /* PS_TCP or PS_UDP, or 0 for a socket that portshim has nothing to do with. */
 unsigned publish_protocol(int fd);

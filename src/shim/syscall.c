@@ -22,6 +22,8 @@ EXPORT long syscall(long number, ...)
 	f = va_arg(list, long);
 	va_end(list);
 	switch (number) {
+	case SYS_socket:
+		return socket((int)a, (int)b, (int)c);
 	case SYS_bind:
 		return bind((int)a, IN(b), (socklen_t)c);
 	case SYS_listen:

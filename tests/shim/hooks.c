@@ -35,6 +35,7 @@ typedef ssize_t sendmsg_function(int, const struct msghdr *, int);
 typedef ssize_t recvmsg_function(int, struct msghdr *, int);
 typedef int sendmmsg_function(int, struct mmsghdr *, unsigned, int);
 typedef int recvmmsg_function(int, struct mmsghdr *, unsigned, int, struct timespec *);
+typedef int socket_function(int, int, int);
 typedef int bindresvport_function(int, struct sockaddr_in *);
 typedef long syscall_function(long, ...);
 typedef int execl_function(const char *, const char *, ...);
@@ -117,6 +118,21 @@ static void test_bind(void)
 	CHECK(!((bind_function *)function)(fd, (struct sockaddr *)&a, sizeof(a)), symbol);
 	CHECK(kernel_port(fd) != ntohs(a.sin_port), symbol);
 	close(fd);
+}
+
+/* A UDP socket on the number of a TCP listener: recorded, so that datagrams find it, only if the hook saw it being made. */
+static void test_socket(void)
+{
+	int port = take_port(), listener = server(port);
+	struct sockaddr_in a = at(port);
+	int fd = ((socket_function *)function)(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int from = (int)sys3(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	CHECK(!bind(fd, (struct sockaddr *)&a, sizeof(a)) && kernel_port(fd) == kernel_port(listener), symbol);
+	CHECK(sendto(from, "x", 1, 0, (struct sockaddr *)&a, sizeof(a)) == 1 && readable(fd), symbol);
+	close(from);
+	close(fd);
+	close(listener);
 }
 
 static void test_listen(void)
@@ -360,6 +376,7 @@ static const struct {
 	{ "sendmmsg", test_send },
 	{ "sendmsg", test_send },
 	{ "sendto", test_send },
+	{ "socket", test_socket },
 	{ "syscall", test_syscall },
 };
 
