@@ -36,7 +36,7 @@ bool kernel_readable(const void *p, unsigned long size);
 uint32_t kernel_socket_inode(int fd);
 
 /* A number for the caller's network namespace: its cookie (SO_NETNS_COOKIE), on kernels before 5.14 its inode; 0 if neither
- * can be had. */
-uint64_t kernel_netns(void);
+ * can be had. `fd` is any socket of the caller's that was made there, or -1. */
+uint64_t kernel_netns(int fd);
 
 #endif

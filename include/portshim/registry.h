@@ -48,8 +48,9 @@ int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested, ui
 /* The claim's bind failed. */
 void registry_release(struct ps_space *space, uint16_t port);
 
-/* The claim's bind to this address (with the actual port) succeeded, and the rest of the record is filled in: HELD. Sets the forward hints of the run, of the runs around
- * it and of its environment, where no living assignment of the same requested port has them. */
+/* The claim's bind to this address (with the actual port) succeeded, and the rest of the record is filled in: HELD. Sets the
+ * run's forward hint, where no living assignment of the same requested port has it; those of the runs around it and of its
+ * environment follow when it listens. */
 void registry_hold(struct ps_space *space, const struct ps_address *address);
 
 /* Gives up an assignment of this run: its port turned out to be somebody else's. */

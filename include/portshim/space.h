@@ -82,10 +82,10 @@ void space_scope_path(const char *runtime, uint32_t id, char *path);
 int space_open(struct ps_space *space, const char *run_path);
 
 /* The two halves, for a process that may never need the second. space_map gets hold of the files while that is surely
- * possible. space_verify looks into them (-EINVAL, -EPROTO) and at the network namespace: -EXDEV in another than the one whose ports
+ * possible. space_verify looks into them (-EINVAL, -EPROTO) and at the network namespace (`fd` is a socket of it, or -1): -EXDEV in another than the one whose ports
  * these are. Two threads may verify at once. A space that was not verified may only be closed. */
 int space_map(struct ps_space *space, const char *run_path);
-int space_verify(struct ps_space *space);
+int space_verify(struct ps_space *space, int fd);
 void space_close(struct ps_space *space);
 
 /* Makes sure that the page at this address of a mapping can be stored to, so that a full file system is an error and not

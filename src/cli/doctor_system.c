@@ -81,7 +81,7 @@ static void look_registry(struct ps_findings *f, const char *runtime)
 			 "end the programs that run under it, then remove the directory");
 	} else if (result < 0) {
 		doctor_add(f, "registry", PS_UNFIT, "%s/host cannot be used: %s", runtime, strerror(-result));
-	} else if (host->netns != kernel_netns()) {
+	} else if (host->netns != kernel_netns(-1)) {
 		found = doctor_add(f, "registry", PS_NOTE,
 				   "it was made in another network namespace, whose ports are others");
 		snprintf(found->hint, sizeof(found->hint), "here, let PORTSHIM_RUNTIME_DIR name another directory");

@@ -190,7 +190,7 @@ static void sweep(const char *runtime, struct ps_host *host, const struct choice
 {
 	struct ids runs = {0}, left = {0};
 
-	if (host->netns != kernel_netns())
+	if (host->netns != kernel_netns(-1))
 		goto out;
 	if (!ids_read(&runs, runtime, "run-", choice))
 		goto out;

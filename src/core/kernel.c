@@ -181,17 +181,23 @@ uint32_t kernel_socket_inode(int fd)
 #define SO_NETNS_COOKIE 71 /* Linux 5.14 */
 #endif
 
-uint64_t kernel_netns(void)
+static uint64_t cookie_of(long fd)
 {
-	long fd = sys3(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	uint64_t cookie = 0;
 	socklen_t length = sizeof(cookie);
-	struct stat st;
 
-	if (fd >= 0) {
-		if (sys5(SYS_getsockopt, fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length) != 0)
-			cookie = 0;
-		sys1(SYS_close, fd);
+	return sys5(SYS_getsockopt, fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length) == 0 ? cookie : 0;
+}
+
+uint64_t kernel_netns(int fd)
+{
+	uint64_t cookie = fd >= 0 ? cookie_of(fd) : 0;
+	struct stat st;
+	long own;
+
+	if (!cookie && (own = sys3(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) >= 0) {
+		cookie = cookie_of(own);
+		sys1(SYS_close, own);
 	}
 	/* The inode number can come again after the namespace is gone, and to read it costs twenty times as much. */
 	if (!cookie && sys4(SYS_newfstatat, AT_FDCWD, "/proc/self/ns/net", &st, 0) == 0)

@@ -173,11 +173,35 @@ static bool may_take_over(uint16_t port, uint16_t requested, uint64_t head)
 	return head_state(head) != PS_CLAIMED && port == requested && unbound(port);
 }
 
+/* True if a port of the same group of 2^shift was ever owned: then the page that the group shares is there. A bit is set
+ * after the page was reserved. */
+static bool group_owned(const struct ps_host *host, uint16_t port, unsigned shift)
+{
+	uint32_t first = (uint32_t)port >> shift << shift;
+
+	for (uint32_t word = first / 64; word <= (first + (1u << shift) - 1) / 64; word++) {
+		uint64_t bits = atomic_load_explicit(&host->owned[word], memory_order_relaxed);
+
+		if (shift < 6)
+			bits &= ((UINT64_C(1) << (1u << shift)) - 1) << (first % 64);
+		if (bits)
+			return true;
+	}
+	return false;
+}
+
+#define HEADS_SHIFT 9   /* ports in a page of heads, 4096 / 8 */
+#define RECORDS_SHIFT 5 /* ports in a page of records, 4096 / 128 */
+
 static int reserve_record(struct ps_space *space, uint16_t port)
 {
-	int error = space_reserve(space, &space->host->head[port]);
+	int error = 0;
 
-	return error ? error : space_reserve(space, &space->host->record[port]);
+	if (!group_owned(space->host, port, HEADS_SHIFT))
+		error = space_reserve(space, &space->host->head[port]);
+	if (!error && !group_owned(space->host, port, RECORDS_SHIFT))
+		error = space_reserve(space, &space->host->record[port]);
+	return error;
 }
 
 int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested, uint64_t owner)
@@ -230,22 +254,23 @@ static void set_hint(struct ps_host *host, struct ps_scope *scope, uint16_t requ
 	shared_set(scope->requested, requested);
 }
 
-/* Gives the scopes that publish an assignment of this run the hint to it: the run, the runs around it, up to and with its
- * environment. An earlier assignment keeps its hint while it is in the same state or a better one. */
-static void hint(struct ps_space *space, uint16_t actual, uint64_t head)
+/* Gives a scope the hint, unless another assignment has it that is in the same state or a better one. */
+static void hint_scope(struct ps_space *space, struct ps_scope *scope, uint16_t actual, uint64_t head)
 {
 	uint16_t requested = head_requested(head);
+	uint64_t old;
 
-	for (uint32_t i = 0; i < space->depth; i++) {
-		struct ps_scope *scope = space->scope[i];
-		uint64_t old;
+	if ((!confirmed(space->host, scope, requested, &old) || head_state(old) < head_state(head)) &&
+	    space_reserve(space, &scope->forward[requested]) == 0)
+		set_hint(space->host, scope, requested, actual);
+}
 
-		if (scope->env != space->env->id)
-			break;
-		if ((!confirmed(space->host, scope, requested, &old) || head_state(old) < head_state(head)) &&
-		    space_reserve(space, &scope->forward[requested]) == 0)
-			set_hint(space->host, scope, requested, actual);
-		if (scope == space->env)
+/* Publishes an assignment of this run to the runs around it, up to and with its environment. */
+static void hint(struct ps_space *space, uint16_t actual, uint64_t head)
+{
+	for (uint32_t i = 0; i < space->depth && space->scope[i]->env == space->env->id; i++) {
+		hint_scope(space, space->scope[i], actual, head);
+		if (space->scope[i] == space->env)
 			break;
 	}
 }
@@ -289,10 +314,10 @@ void registry_hold(struct ps_space *space, const struct ps_address *address)
 	head = head_make(space->env->id, requested, PS_HELD);
 	if (port != requested)
 		shared_set(space->host->moved, port);
-	else
+	else if (shared_bit(space->host->moved, port))
 		shared_clear(space->host->moved, port);
 	atomic_store_explicit(&space->host->head[port], head, memory_order_release);
-	hint(space, port, head);
+	hint_scope(space, space->run, port, head);
 }
 
 /* True if the record did not have the address. */

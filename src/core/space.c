@@ -28,6 +28,7 @@
 #define NAME_ROOM 32 /* for "/env-XXXXXXXX" and the temporary names */
 
 _Static_assert(offsetof(struct ps_scope, requested) == 4096, "the tables start on a page of their own");
+_Static_assert(offsetof(struct ps_host, head) % 4096 == 0 && offsetof(struct ps_host, record) % 4096 == 0, "as in registry.c");
 _Static_assert(sizeof(struct ps_record) == 128, "records do not straddle pages");
 
 static uid_t me(void)
@@ -104,7 +105,7 @@ static void user_directory(char *path, const char *prefix)
 static int enter_netns(char *path)
 {
 	struct ps_text t = text_start(path, PS_RUNTIME_MAX);
-	uint64_t netns = kernel_netns();
+	uint64_t netns = kernel_netns(-1);
 
 	if (!netns)
 		return 0;
@@ -257,7 +258,7 @@ static int make_host(const char *runtime, const char *path, struct ps_host **hos
 	h = memory;
 	h->magic = PS_HOST_MAGIC;
 	h->abi = PS_ABI;
-	h->netns = kernel_netns();
+	h->netns = kernel_netns(-1);
 	error = give_name(temporary, path, h, sizeof(*h));
 	if (!error)
 		*host = h;
@@ -278,7 +279,7 @@ static int map_host(const char *runtime, uid_t user, struct ps_host **host)
 	return error;
 }
 
-static int check_host(const struct ps_host *host)
+static int check_host(const struct ps_host *host, int fd)
 {
 	uint64_t netns;
 
@@ -286,7 +287,7 @@ static int check_host(const struct ps_host *host)
 		return -EINVAL;
 	if (host->abi != PS_ABI)
 		return -EPROTO;
-	netns = kernel_netns();
+	netns = kernel_netns(fd);
 	return netns && host->netns && netns != host->netns ? -EXDEV : 0;
 }
 
@@ -304,7 +305,7 @@ int space_open_host(const char *runtime, struct ps_host **host)
 	}
 	if (error)
 		return error;
-	error = check_host(h);
+	error = check_host(h, -1);
 	if (error)
 		unmap(h, sizeof(*h));
 	else
@@ -614,10 +615,10 @@ int space_map(struct ps_space *space, const char *run_path)
 	return error;
 }
 
-int space_verify(struct ps_space *space)
+int space_verify(struct ps_space *space, int fd)
 {
 	const struct ps_plan *plan = (const struct ps_plan *)(space->run + 1);
-	int error = check_host(space->host);
+	int error = check_host(space->host, fd);
 
 	for (uint32_t i = 0; i < space->depth && !error; i++)
 		if (space->scope[i]->id & PS_ENV_BIT)
@@ -638,7 +639,7 @@ int space_open(struct ps_space *space, const char *run_path)
 
 	if (error)
 		return error;
-	error = space_verify(&s);
+	error = space_verify(&s, -1);
 	if (error)
 		space_close(&s);
 	else

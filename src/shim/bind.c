@@ -32,7 +32,7 @@ static int bind_inet(struct ps_space *space, int fd, struct ps_address *a)
 
 EXPORT int bind(int fd, ADDRESS_IN address, socklen_t length)
 {
-	struct ps_space *space = shim_enter();
+	struct ps_space *space = shim_enter(fd);
 	struct ps_address a;
 
 	if (!space || !route_port(PLAIN(address), length) || !address_copy(&a, PLAIN(address), length) ||

@@ -2,7 +2,7 @@
 
 static int connect_routed(int fd, const struct sockaddr *address, socklen_t length)
 {
-	struct ps_space *space = shim_enter();
+	struct ps_space *space = shim_enter(fd);
 	uint16_t port = space ? route_port(address, length) : 0;
 	struct ps_address a;
 

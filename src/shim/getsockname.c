@@ -2,7 +2,7 @@
 
 EXPORT int getsockname(int fd, ADDRESS_OUT address, socklen_t *length)
 {
-	struct ps_space *space = shim_enter();
+	struct ps_space *space = shim_enter(fd);
 	socklen_t room = space ? route_room(PLAIN(address), length) : 0;
 	int result;
 

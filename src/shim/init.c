@@ -235,10 +235,10 @@ static void init(char *const *environment)
 }
 
 /* The first call that needs the space. Every thread that gets here finds the same answer, so none waits for another. */
-static struct ps_space *verify(void)
+static struct ps_space *verify(int fd)
 {
 	struct ps_space *space = &space_memory;
-	int error = space_verify(space);
+	int error = space_verify(space, fd);
 
 	if (error) {
 		space = NULL;
@@ -256,7 +256,7 @@ static struct ps_space *verify(void)
 
 /* Without `portshim run` or `exec`: the first call that needs a space makes a run of its own for this process and its
  * descendants, in the environment of the working directory. */
-static struct ps_space *start_bare(void)
+static struct ps_space *start_bare(int fd)
 {
 	int expected = STAGE_BARE;
 	char path[PS_RUNTIME_MAX + 16] = "the runtime directory";
@@ -268,21 +268,21 @@ static struct ps_space *start_bare(void)
 	if (error)
 		complain(path, error, false);
 	else if (open_space(path, false))
-		return verify();
+		return verify(fd);
 	atomic_store_explicit(&stage, STAGE_READY, memory_order_release);
 	return NULL;
 }
 
-struct ps_space *shim_enter_slowly(void)
+struct ps_space *shim_enter_slowly(int fd)
 {
 	switch (atomic_load_explicit(&stage, memory_order_acquire)) {
 	case STAGE_NEW:
 		init(&environ ? environ : NULL);
-		return shim_enter_slowly();
+		return shim_enter_slowly(fd);
 	case STAGE_MAPPED:
-		return verify();
+		return verify(fd);
 	case STAGE_BARE:
-		return start_bare();
+		return start_bare(fd);
 	case STAGE_READY:
 		return shim_active;
 	default:

@@ -28,7 +28,7 @@ static int listen_inet(struct ps_space *space, int fd, int backlog, struct ps_ad
 
 EXPORT int listen(int fd, int backlog)
 {
-	struct ps_space *space = shim_enter();
+	struct ps_space *space = shim_enter(fd);
 	struct ps_address local;
 	struct ps_lock_guard guard;
 	bool changed = false;

@@ -2,7 +2,7 @@
 
 EXPORT ssize_t recvfrom(int fd, void *data, size_t size, int flags, ADDRESS_OUT address, socklen_t *length)
 {
-	struct ps_space *space = shim_enter();
+	struct ps_space *space = shim_enter(fd);
 	socklen_t room = space ? route_room(PLAIN(address), length) : 0;
 	ssize_t result;
 
@@ -20,7 +20,7 @@ EXPORT ssize_t __recvfrom_chk(int fd, void *data, size_t size, size_t data_room,
 EXPORT ssize_t __recvfrom_chk(int fd, void *data, size_t size, size_t data_room, int flags, ADDRESS_OUT address,
 			      socklen_t *length)
 {
-	struct ps_space *space = shim_enter();
+	struct ps_space *space = shim_enter(fd);
 	socklen_t room = space ? route_room(PLAIN(address), length) : 0;
 	ssize_t result;
 

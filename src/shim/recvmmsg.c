@@ -12,7 +12,7 @@ static uint8_t name_room(const struct msghdr *m)
 
 EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
 {
-	struct ps_space *space = shim_enter();
+	struct ps_space *space = shim_enter(fd);
 	uint8_t room[CALL_MAX];
 	unsigned i;
 	int result;

@@ -2,7 +2,7 @@
 
 EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
-	struct ps_space *space = shim_enter();
+	struct ps_space *space = shim_enter(fd);
 	socklen_t room;
 	ssize_t result;
 

@@ -73,7 +73,7 @@ static int send_all(struct ps_space *space, int fd, struct mmsghdr *messages, un
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
-	struct ps_space *space = shim_enter();
+	struct ps_space *space = shim_enter(fd);
 	unsigned i;
 
 	if (!space || count == 0)

@@ -11,7 +11,7 @@ static ssize_t total(const struct msghdr *m)
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
-	struct ps_space *space = shim_enter();
+	struct ps_space *space = shim_enter(fd);
 	struct ps_address a;
 	struct msghdr copy;
 	uint16_t port = 0;

@@ -74,14 +74,15 @@ int real_fail(int error);
 
 /* Set once, when the space is verified. */
 extern struct ps_space *_Atomic shim_active;
-struct ps_space *shim_enter_slowly(void);
+struct ps_space *shim_enter_slowly(int fd);
 
-/* The space of this process, or NULL: inert. The first caller initialises; others in the meantime get NULL. */
-static inline struct ps_space *shim_enter(void)
+/* The space of this process, or NULL: inert. The first caller initialises; others in the meantime get NULL. `fd` is the socket of
+ * the call, or -1. */
+static inline struct ps_space *shim_enter(int fd)
 {
 	struct ps_space *space = atomic_load_explicit(&shim_active, memory_order_acquire);
 
-	return __builtin_expect(space != NULL, 1) ? space : shim_enter_slowly();
+	return __builtin_expect(space != NULL, 1) ? space : shim_enter_slowly(fd);
 }
 
 /* What exec must pass on, so that it survives a cleared environment. NULL: nothing. */

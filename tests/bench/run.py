@@ -117,7 +117,7 @@ def usable_namespace():
 
 
 def rows(portshim):
-    exec_true = {"native": ["true"], "control": ["true"], "portshim": [portshim, "exec", "--env", "bench", "--",
+    exec_true = {"native": ["true"], "control": ["true"], "portshim": [portshim, "exec", "--strict", "--env", "bench", "--",
                                                                        "true"],
                  "env": ["env", "true"], "unshare": ["unshare", "-rn", "true"],
                  "netns": ["unshare", "-rn", ONCE, "up", "true"]}
