@@ -102,6 +102,12 @@ static inline uint64_t host_head(const struct ps_host *host, uint16_t port)
 	return shared_bit(host->owned, port) ? atomic_load_explicit(&host->head[port], memory_order_acquire) : 0;
 }
 
+/* The head of a port that a hint or a bit in `moved` leads to: that it was owned is known then. */
+static inline uint64_t host_head_of_owned(const struct ps_host *host, uint16_t port)
+{
+	return atomic_load_explicit(&host->head[port], memory_order_acquire);
+}
+
 static inline uint64_t head_make(uint32_t env, uint16_t requested, enum ps_state state)
 {
 	return (uint64_t)env << 32 | (uint64_t)state << 16 | requested;

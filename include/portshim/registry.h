@@ -13,9 +13,6 @@
 /* Law 8: the actual port that a client of this space reaches when it asks for `requested`, or 0 if no scope has it. */
 uint16_t registry_forward(const struct ps_space *space, uint16_t requested);
 
-/* The requested port behind an actual port that belongs to one of the space's environments; else the port itself. */
-uint16_t registry_reverse(const struct ps_space *space, uint16_t actual);
-
 /* The actual port of this very run for `requested`, or 0. */
 uint16_t registry_own(const struct ps_space *space, uint16_t requested);
 

@@ -26,9 +26,12 @@
 
 bool registry_sees(const struct ps_space *space, uint32_t env)
 {
-	for (uint32_t i = 0; i < space->env_count; i++)
+	uint32_t i = 0;
+
+	do {
 		if (space->envs[i] == env)
 			return true;
+	} while (++i < space->env_count);
 	return false;
 }
 
@@ -40,7 +43,9 @@ static uint16_t confirmed(const struct ps_host *host, const struct ps_scope *sco
 	if (!shared_bit(scope->requested, requested))
 		return 0;
 	actual = atomic_load_explicit(&scope->forward[requested], memory_order_relaxed);
-	*head = host_head(host, actual);
+	if (!actual)
+		return 0;
+	*head = host_head_of_owned(host, actual);
 	if (head_state(*head) < PS_HELD || head_env(*head) != scope->env || head_requested(*head) != requested)
 		return 0;
 	return actual;
@@ -57,16 +62,6 @@ uint16_t registry_forward(const struct ps_space *space, uint16_t requested)
 			return actual;
 	}
 	return 0;
-}
-
-uint16_t registry_reverse(const struct ps_space *space, uint16_t actual)
-{
-	uint64_t head;
-
-	if (!shared_bit(space->host->moved, actual))
-		return actual;
-	head = host_head(space->host, actual);
-	return head && registry_sees(space, head_env(head)) ? head_requested(head) : actual;
 }
 
 uint16_t registry_own(const struct ps_space *space, uint16_t requested)

@@ -113,19 +113,24 @@ enum shim_route route_out(struct ps_space *space, int fd, const struct sockaddr 
 }
 
 /* A buffer may be shorter than the address; what is missing counts as zero. */
-static bool is_local_buffer(const void *address, socklen_t room, socklen_t filled)
+static __attribute__((noinline)) bool is_local_any(const void *address, socklen_t size, socklen_t filled)
+{
+	struct ps_address a = {.length = filled};
+
+	memcpy(&a.u, address, size < sizeof(a.u) ? size : sizeof(a.u));
+	return is_local(&a, address_locality(&a));
+}
+
+static inline bool is_local_buffer(const void *address, socklen_t room, socklen_t filled)
 {
 	socklen_t size = filled < room ? filled : room;
 	struct sockaddr_in four;
-	struct ps_address a = {.length = filled};
 
-	if (size >= sizeof(four)) {
-		__builtin_memcpy(&four, address, sizeof(four));
-		if (four.sin_family == AF_INET && ntohl(four.sin_addr.s_addr) >> 24 == 127)
-			return true;
-	}
-	memcpy(&a.u, address, size < sizeof(a.u) ? size : sizeof(a.u));
-	return is_local(&a, address_locality(&a));
+	if (size < sizeof(four))
+		return is_local_any(address, size, filled);
+	__builtin_memcpy(&four, address, sizeof(four));
+	return (four.sin_family == AF_INET && ntohl(four.sin_addr.s_addr) >> 24 == 127) ||
+	       is_local_any(address, size, filled);
 }
 
 /* route_moved has seen that the port is in the buffer. */
@@ -136,12 +141,18 @@ static void put_port(void *address, uint16_t port)
 	__builtin_memcpy((char *)address + offsetof(struct route_start, port), &network_order, sizeof(network_order));
 }
 
+/* Nearly always it is the own environment. */
+static bool is_seen(const struct ps_space *space, uint64_t head)
+{
+	return head && (head_env(head) == space->envs[0] || registry_sees(space, head_env(head)));
+}
+
 void route_in_moved(struct ps_space *space, void *address, socklen_t room, socklen_t filled, uint16_t port)
 {
-	uint16_t requested = registry_reverse(space, port);
+	uint64_t head = host_head_of_owned(space->host, port);
 
-	if (requested != port && !find_direct(port) && is_local_buffer(address, room, filled))
-		put_port(address, requested);
+	if (is_seen(space, head) && !find_direct(port) && is_local_buffer(address, room, filled))
+		put_port(address, head_requested(head));
 }
 
 /* Node's cluster passes the primary's getsockname to its workers, which compare it with what they asked for. */
@@ -164,9 +175,9 @@ static bool is_cluster(const struct ps_space *space)
 
 void route_own_moved(struct ps_space *space, void *address, uint16_t port)
 {
-	uint64_t head = host_head(space->host, port);
+	uint64_t head = host_head_of_owned(space->host, port);
 
-	if (!head || !registry_sees(space, head_env(head)))
+	if (!is_seen(space, head))
 		return;
 	if (head_state(head) == PS_LISTENING && space->host->record[port].report == PS_REPORT_ACTUAL && !is_cluster(space))
 		return;
