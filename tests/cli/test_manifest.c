@@ -492,7 +492,7 @@ static void test_plan(void **state)
 {
 	struct ps_manifest *m = load(shop, NULL);
 	uint64_t *foreign = calloc(PS_BITMAP_WORDS, sizeof(*foreign));
-	struct ps_subject node = { "node", "node server.js", "/" };
+	struct ps_subject node = { "node", "node server.js", "/", 0 };
 	const struct ps_service *s;
 	struct ps_plan *plan;
 	struct ps_rules rules;
