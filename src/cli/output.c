@@ -147,6 +147,11 @@ static void print_cell(FILE *stream, bool colour, enum ps_colour which, const ch
 		"");
 }
 
+static unsigned next_column(const struct ps_table *table, unsigned column)
+{
+	return column + 1 < table->columns ? column + 1 : 0;
+}
+
 bool output_table_print(struct ps_table *table, FILE *stream)
 {
 	bool colour = output_colour(stream), ok = !table->failed;
@@ -155,21 +160,20 @@ bool output_table_print(struct ps_table *table, FILE *stream)
 
 	for (column = 0; column < table->columns; column++)
 		widths[column] = width(table->heads[column]);
-	for (i = 0; i < table->count; i++) {
+	for (i = 0, column = 0; i < table->count; i++, column = next_column(table, column)) {
 		unsigned w = width(table->cells[i].text);
 
-		if (w > widths[i % table->columns])
-			widths[i % table->columns] = w;
+		if (w > widths[column])
+			widths[column] = w;
 	}
 	for (column = 0; ok && column < table->columns; column++)
 		print_cell(stream, colour, PS_DIM, table->heads[column],
 			   column + 1 < table->columns ? widths[column] - width(table->heads[column]) + 2 : 0);
 	if (ok)
 		fputc('\n', stream);
-	for (i = 0; i < table->count; i++) {
-		bool last = (i + 1) % table->columns == 0;
+	for (i = 0, column = 0; i < table->count; i++, column = next_column(table, column)) {
+		bool last = column + 1 == table->columns;
 
-		column = (unsigned)(i % table->columns);
 		if (ok)
 			print_cell(stream, colour, table->cells[i].colour, table->cells[i].text,
 				   last ? 0 : widths[column] - width(table->cells[i].text) + 2);

@@ -286,7 +286,7 @@ static bool read_scopes(struct ps_state_now *state, const struct choice *choice)
 		/* One that cannot be opened was removed meanwhile, or is not ours to believe. */
 		if (space_open_scope(state->runtime, ids.list[i], &state->scopes[state->scope_count]) == 0)
 			state->scope_count++;
-	if (state->scope_count)
+	if (state->scopes)
 		qsort(state->scopes, state->scope_count, sizeof(struct ps_scope *), scope_compare);
 	free(ids.list);
 	return ok;

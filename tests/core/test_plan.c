@@ -199,7 +199,7 @@ static void test_check_noise(void **state)
 	for (unsigned round = 0; round < 200000; round++) {
 		static struct block *b;
 		const struct ps_plan_port *first;
-		struct ps_subject subject = { "node", "node server.js", "/" };
+		struct ps_subject subject = { "node", "node server.js", "/", 0 };
 		size_t at;
 
 		if (round % 8 == 0) {
@@ -258,7 +258,8 @@ static void test_find(void **state)
 static void test_rules(void **state)
 {
 	struct block *b = make();
-	struct ps_subject node = { "node18", "node18 a.js", "/srv" }, python = { "python3", "python3 a.py", "/srv" };
+	struct ps_subject node = { "node18", "node18 a.js", "/srv", 0 },
+			  python = { "python3", "python3 a.py", "/srv", 0 };
 	struct ps_rules r;
 
 	(void)state;
