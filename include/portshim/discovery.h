@@ -14,7 +14,10 @@
  * Takes the environment's lock. Returns 0 or a negative errno. Async-signal-safe. */
 int discovery_write(struct ps_space *space, uint16_t port);
 
-/* Removes a service's own file if it still names this owner. */
+/* Writes only the own file of the service that listens on the port, if it has one. */
+int discovery_write_service(struct ps_space *space, uint16_t port);
+
+/* Removes a service's own file. */
 void discovery_remove_service(struct ps_space *space, uint16_t service_index);
 
 /* "http://localhost:3000" for a scheme ("" or NULL: by protocol; "-" for none); `text` holds 128 bytes. */

@@ -96,6 +96,21 @@ static inline void shared_clear(_Atomic uint64_t *map, uint16_t bit)
 	atomic_fetch_and(&map[bit / 64], ~(UINT64_C(1) << (bit % 64)));
 }
 
+/* The first bit that is set from `from` on, or PS_PORTS. Bits that come and go meanwhile may be seen or not. */
+static inline uint32_t shared_next(const _Atomic uint64_t *map, uint32_t from)
+{
+	while (from < PS_PORTS) {
+		uint64_t bits = atomic_load_explicit(&map[from / 64], memory_order_relaxed) >> (from % 64);
+
+		if (bits)
+			return from + (uint32_t)__builtin_ctzll(bits);
+		from = (from / 64 + 1) * 64;
+	}
+	return PS_PORTS;
+}
+
+#define FOR_EACH_SET(port, map) for (uint32_t port = shared_next(map, 0); port < PS_PORTS; port = shared_next(map, port + 1))
+
 /* The head of a port; 0 where nobody ever had it. */
 static inline uint64_t host_head(const struct ps_host *host, uint16_t port)
 {

@@ -165,20 +165,15 @@ static bool listens(const struct waiting *w, const struct ps_wanted *wanted)
 {
 	if (wanted->external)
 		return kernel_listeners(wanted->port, PS_TCP | PS_UDP, one_is_enough, NULL) > 0;
-	for (unsigned word = 0; word < PS_BITMAP_WORDS; word++) {
-		uint64_t bits = w->host->owned[word];
+	FOR_EACH_SET(port, w->host->owned) {
+		uint64_t head = host_head(w->host, port);
+		struct ps_assignment a;
 
-		for (; bits; bits &= bits - 1) {
-			uint16_t port = (uint16_t)(word * 64 + (unsigned)__builtin_ctzll(bits));
-			uint64_t head = host_head(w->host, port);
-			struct ps_assignment a;
-
-			if (head_state(head) != PS_LISTENING || !target_sees(&w->target, head_env(head)))
-				continue;
-			if (state_record(&a, w->host, port) && a.state == PS_LISTENING &&
-			    target_matches(&w->target, wanted, &a) && registry_listening(w->host, port))
-				return true;
-		}
+		if (head_state(head) != PS_LISTENING || !target_sees(&w->target, head_env(head)))
+			continue;
+		if (state_record(&a, w->host, port) && a.state == PS_LISTENING &&
+		    target_matches(&w->target, wanted, &a) && registry_listening(w->host, port))
+			return true;
 	}
 	return false;
 }

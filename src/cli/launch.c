@@ -214,14 +214,11 @@ static bool run_lives(const struct ps_host *host, const struct ps_scope *run)
 {
 	if (process_alive(run->root))
 		return true;
-	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++)
-		for (uint64_t bits = host->owned[word]; bits; bits &= bits - 1) {
-			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
-
-			if (head_env(host_head(host, port)) == run->env && host->record[port].run == run->id &&
-			    process_alive(host->record[port].owner))
-				return true;
-		}
+	FOR_EACH_SET(port, host->owned) {
+		if (head_env(host_head(host, port)) == run->env && host->record[port].run == run->id &&
+		    process_alive(host->record[port].owner))
+			return true;
+	}
 	return false;
 }
 
@@ -253,15 +250,13 @@ static void sweep_dead(struct ps_space *space)
 {
 	unsigned changed = 0;
 
-	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++)
-		for (uint64_t bits = atomic_load(&space->env->actual[word]); bits; bits &= bits - 1) {
-			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
-			uint64_t head = host_head(space->host, port);
+	FOR_EACH_SET(port, space->env->actual) {
+		uint64_t head = host_head(space->host, port);
 
-			if (head_env(head) == space->env->id && head_state(head) != PS_FREE &&
-			    space->host->record[port].run != space->run->id)
-				changed += sweep_record(space, port);
-		}
+		if (head_env(head) == space->env->id && head_state(head) != PS_FREE &&
+		    space->host->record[port].run != space->run->id)
+			changed += sweep_record(space, port);
+	}
 	if (changed)
 		tidy_redraw(space);
 }

@@ -148,15 +148,13 @@ static bool mark_carried(struct leftovers *l)
 
 static bool has_records(const struct ps_space *space)
 {
-	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++)
-		for (uint64_t bits = atomic_load(&space->env->actual[word]); bits; bits &= bits - 1) {
-			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
-			uint64_t head = host_head(space->host, port);
+	FOR_EACH_SET(port, space->env->actual) {
+		uint64_t head = host_head(space->host, port);
 
-			if (head_env(head) == space->env->id && head_state(head) != PS_FREE &&
-			    space->host->record[port].run == space->run->id)
-				return true;
-		}
+		if (head_env(head) == space->env->id && head_state(head) != PS_FREE &&
+		    space->host->record[port].run == space->run->id)
+			return true;
+	}
 	return false;
 }
 

@@ -29,15 +29,12 @@ bool owner_renew(struct ps_host *host, const struct ps_scope *run, const struct 
 {
 	bool changed = false;
 
-	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++) {
-		for (uint64_t bits = atomic_load(&env->actual[word]); bits; bits &= bits - 1) {
-			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
-			uint64_t head = host_head(host, port);
+	FOR_EACH_SET(port, env->actual) {
+		uint64_t head = host_head(host, port);
 
-			if (head_env(head) == env->id && head_state(head) == PS_LISTENING &&
-			    host->record[port].run == run->id && !process_alive(atomic_load(&host->record[port].owner)))
-				changed |= renew(host, port);
-		}
+		if (head_env(head) == env->id && head_state(head) == PS_LISTENING &&
+		    host->record[port].run == run->id && !process_alive(atomic_load(&host->record[port].owner)))
+			changed |= renew(host, port);
 	}
 	return changed;
 }

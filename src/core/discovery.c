@@ -260,18 +260,12 @@ static bool has_plain_key(const struct drawing *d, uint16_t port, uint64_t head)
 
 	if (atomic_load(&d->env->forward[head_requested(head)]) == port)
 		return true;
-	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++) {
-		uint64_t bits = atomic_load(&d->env->actual[word]);
-
-		for (; bits; bits &= bits - 1) {
-			uint16_t other = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
-
-			if (other == port || host_head(d->host, other) != head ||
-			    !text_equal(d->host->record[other].service, r->service))
-				continue;
-			if (other < port || atomic_load(&d->env->forward[head_requested(head)]) == other)
-				return false;
-		}
+	FOR_EACH_SET(other, d->env->actual) {
+		if (other == port || host_head(d->host, other) != head ||
+		    !text_equal(d->host->record[other].service, r->service))
+			continue;
+		if (other < port || atomic_load(&d->env->forward[head_requested(head)]) == other)
+			return false;
 	}
 	return true;
 }
@@ -313,22 +307,17 @@ static void put_heirs(struct drawing *d, uint16_t port, uint64_t head, bool plai
 
 static void put_services(struct drawing *d)
 {
-	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++) {
-		uint64_t bits = atomic_load(&d->env->actual[word]);
+	FOR_EACH_SET(port, d->env->actual) {
+		uint64_t head = host_head(d->host, port);
+		char key[PS_SERVICE_MAX + 16];
+		bool plain;
 
-		for (; bits; bits &= bits - 1) {
-			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
-			uint64_t head = host_head(d->host, port);
-			char key[PS_SERVICE_MAX + 16];
-			bool plain;
-
-			if (head_state(head) != PS_LISTENING || head_env(head) != d->env->id)
-				continue;
-			plain = has_plain_key(d, port, head);
-			key_of(d, port, head, d->host->record[port].service, plain, key, sizeof(key));
-			put_entry(d, key, d->host->record[port].scheme, port, head, false);
-			put_heirs(d, port, head, plain);
-		}
+		if (head_state(head) != PS_LISTENING || head_env(head) != d->env->id)
+			continue;
+		plain = has_plain_key(d, port, head);
+		key_of(d, port, head, d->host->record[port].service, plain, key, sizeof(key));
+		put_entry(d, key, d->host->record[port].scheme, port, head, false);
+		put_heirs(d, port, head, plain);
 	}
 }
 
@@ -382,9 +371,8 @@ static void allocate(struct output *o, const struct ps_scope *env)
 {
 	uint64_t entries = 1;
 
-	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++)
-		for (uint64_t bits = atomic_load(&env->actual[word]); bits; bits &= bits - 1)
-			entries++;
+	FOR_EACH_SET(port, env->actual)
+		entries++;
 	sys4(SYS_fallocate, o->fd, 1 /* FALLOC_FL_KEEP_SIZE */, 0, entries * ENTRY_TYPICAL);
 }
 
@@ -433,7 +421,7 @@ static const struct ps_service *service_of(const struct ps_space *space, uint16_
 	return NULL;
 }
 
-static int write_service(struct ps_space *space, uint16_t port)
+int discovery_write_service(struct ps_space *space, uint16_t port)
 {
 	const struct ps_record *r = &space->host->record[port];
 	const struct ps_service *service = service_of(space, port);
@@ -471,7 +459,7 @@ int discovery_write(struct ps_space *space, uint16_t port)
 		error = finish(&d.out, space->env->discovery, temporary);
 	}
 	if (port)
-		service_error = write_service(space, port);
+		service_error = discovery_write_service(space, port);
 	if (locked)
 		lock_leave(&space->env->lock, &guard);
 	return error ? error : service_error;

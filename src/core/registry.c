@@ -409,17 +409,11 @@ static void rehint(struct ps_host *host, struct ps_scope *env, uint16_t requeste
 
 	if (confirmed(host, env, requested, &head) && head_state(head) == PS_LISTENING)
 		return;
-	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++) {
-		uint64_t bits = atomic_load(&env->actual[word]);
-
-		for (; bits; bits &= bits - 1) {
-			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
-
-			head = host_head(host, port);
-			if (port != gone && head == head_make(env->id, requested, PS_LISTENING)) {
-				set_hint(host, env, requested, port);
-				return;
-			}
+	FOR_EACH_SET(port, env->actual) {
+		head = host_head(host, port);
+		if (port != gone && head == head_make(env->id, requested, PS_LISTENING)) {
+			set_hint(host, env, requested, port);
+			return;
 		}
 	}
 }
@@ -452,12 +446,8 @@ unsigned registry_sweep(struct ps_host *host, struct ps_scope *run, struct ps_sc
 
 	if (!lock_enter(&run->lock, &guard))
 		return 0;
-	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++) {
-		uint64_t bits = atomic_load(&env->actual[word]);
-
-		for (; bits; bits &= bits - 1)
-			changed += sweep_port(host, run, env, (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits)), over);
-	}
+	FOR_EACH_SET(port, env->actual)
+		changed += sweep_port(host, run, env, (uint16_t)port, over);
 	lock_leave(&run->lock, &guard);
 	return changed;
 }

@@ -149,20 +149,18 @@ static void look_at_ports(struct ps_keeper *keeper)
 	const struct ps_space *space = keeper->space;
 
 	keeper->recorded = 0;
-	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++)
-		for (uint64_t bits = atomic_load(&space->env->actual[word]); bits; bits &= bits - 1) {
-			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
-			uint64_t head = host_head(space->host, port);
+	FOR_EACH_SET(port, space->env->actual) {
+		uint64_t head = host_head(space->host, port);
 
-			if (head_env(head) != space->env->id || head_state(head) != PS_LISTENING ||
-			    space->host->record[port].run != space->run->id)
-				continue;
-			keeper->recorded++;
-			keeper->ever = true;
-			if (!keeper->quiet && !bitmap_get(keeper->told, port) &&
-			    announce(keeper, port, head_requested(head)))
-				bitmap_set(keeper->told, port);
-		}
+		if (head_env(head) != space->env->id || head_state(head) != PS_LISTENING ||
+		    space->host->record[port].run != space->run->id)
+			continue;
+		keeper->recorded++;
+		keeper->ever = true;
+		if (!keeper->quiet && !bitmap_get(keeper->told, port) &&
+		    announce(keeper, port, head_requested(head)))
+			bitmap_set(keeper->told, port);
+	}
 }
 
 /* ---- events ---- */

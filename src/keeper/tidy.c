@@ -25,15 +25,13 @@
 /* True if the environment (or with `run`, one run of it) has a record in this state or a better one. */
 static bool has_record(const struct ps_space *space, uint32_t run, enum ps_state least)
 {
-	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++)
-		for (uint64_t bits = atomic_load(&space->env->actual[word]); bits; bits &= bits - 1) {
-			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
-			uint64_t head = host_head(space->host, port);
+	FOR_EACH_SET(port, space->env->actual) {
+		uint64_t head = host_head(space->host, port);
 
-			if (head_env(head) == space->env->id && head_state(head) >= least &&
-			    (!run || space->host->record[port].run == run))
-				return true;
-		}
+		if (head_env(head) == space->env->id && head_state(head) >= least &&
+		    (!run || space->host->record[port].run == run))
+			return true;
+	}
 	return false;
 }
 
@@ -101,25 +99,21 @@ void tidy_sweep(struct ps_keeper *keeper)
 void tidy_beat(struct ps_keeper *keeper)
 {
 	struct ps_space *space = keeper->space;
-	bool written = false;
 
 	if (!keeper->recorded)
 		return;
 	if (look(space, false))
 		tidy_redraw(space);
-	for (uint32_t word = 0; space->plan && word < PS_BITMAP_WORDS; word++)
-		for (uint64_t bits = atomic_load(&space->env->actual[word]); bits; bits &= bits - 1) {
-			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
-			uint64_t head = host_head(space->host, port);
+	if (!has_record(space, space->run->id, PS_LISTENING))
+		return;
+	discovery_write(space, 0);
+	FOR_EACH_SET(port, space->env->actual) {
+		uint64_t head = host_head(space->host, port);
 
-			if (head_env(head) != space->env->id || head_state(head) != PS_LISTENING ||
-			    space->host->record[port].run != space->run->id || !space->host->record[port].service[0])
-				continue;
-			discovery_write(space, port); /* with the service's own file, if it has one */
-			written = true;
-		}
-	if (!written && has_record(space, space->run->id, PS_LISTENING))
-		discovery_write(space, 0);
+		if (head_env(head) == space->env->id && head_state(head) == PS_LISTENING &&
+		    space->host->record[port].run == space->run->id)
+			discovery_write_service(space, port);
+	}
 }
 
 void tidy_end(struct ps_keeper *keeper)

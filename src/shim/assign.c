@@ -237,18 +237,13 @@ static uint16_t own_of_service(const struct attempt *t)
 	const struct ps_host *host = t->space->host;
 	const char *name = t->rules.service ? plan_string(t->space->plan, t->rules.service->name) : "";
 
-	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++) {
-		uint64_t bits = atomic_load(&t->space->env->actual[word]);
+	FOR_EACH_SET(port, t->space->env->actual) {
+		uint64_t head = host_head(host, port);
 
-		for (; bits; bits &= bits - 1) {
-			uint16_t port = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
-			uint64_t head = host_head(host, port);
-
-			if (head_state(head) >= PS_HELD && head_env(head) == t->space->env->id &&
-			    head_requested(head) == t->requested && host->record[port].run == t->space->run->id &&
-			    text_equal(host->record[port].service, name))
-				return port;
-		}
+		if (head_state(head) >= PS_HELD && head_env(head) == t->space->env->id &&
+		    head_requested(head) == t->requested && host->record[port].run == t->space->run->id &&
+		    text_equal(host->record[port].service, name))
+			return port;
 	}
 	return 0;
 }
