@@ -90,6 +90,42 @@ asan: $(BUILD)/libportshim.so
 
 unit-programs: $(UNIT)
 
+# ---- fuzzing: each tests/fuzz/fuzz_NAME.c for FUZZ_SECONDS, from tests/fuzz/corpus/NAME. What is found new stays in the
+# build directory; an input that fails is put there as FUZZ/NAME-crash-*, and is given to the same program to see it again.
+FUZZ := $(BUILD)/fuzz
+FUZZ_CC ?= clang
+FUZZ_SECONDS ?= 60
+FUZZ_FLAGS := $(CPPFLAGS_ALL) -std=gnu11 $(WARN) -MMD -MP -fno-strict-aliasing -O1 -g -fno-omit-frame-pointer $(SANITIZE)
+FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_OBJECTS := $(patsubst src/%.c,$(FUZZ)/obj/%.o,$(LIBRARY_SOURCES))
+
+fuzz:
+	$(Q)mkdir -p $(FUZZ)
+	$(Q)echo 'int LLVMFuzzerTestOneInput(void *d, unsigned long n) { return !d && n; }' >$(FUZZ)/try.c
+	$(Q)$(FUZZ_CC) $(SANITIZE),fuzzer -o $(FUZZ)/try $(FUZZ)/try.c >$(FUZZ)/try.said 2>&1 || \
+		{ echo "skip: fuzz: $(FUZZ_CC) cannot link with libFuzzer: $$(head -n 1 $(FUZZ)/try.said)"; exit 0; }; \
+	$(MAKE) --no-print-directory -k $(FUZZ_NAMES:%=fuzz-%)
+
+$(FUZZ_OBJECTS): $(FUZZ)/obj/%.o: src/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+$(FUZZ)/libfuzz.a: $(FUZZ_OBJECTS)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(FUZZ_NAMES:%=$(FUZZ)/%): $(FUZZ)/%: tests/fuzz/fuzz_%.c $(FUZZ)/libfuzz.a
+	$(call say,CC,$<)
+	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ)/libfuzz.a -lcjson
+
+$(FUZZ_NAMES:%=fuzz-%): fuzz-%: $(FUZZ)/%
+	$(Q)mkdir -p $(FUZZ)/corpus/$*
+	$(Q)$(FUZZ)/$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=4096 -print_final_stats=1 \
+		-artifact_prefix=$(FUZZ)/$*- $(FUZZ)/corpus/$* tests/fuzz/corpus/$* >$(FUZZ)/$*.said 2>&1 || \
+		{ tail -n 60 $(FUZZ)/$*.said; exit 1; }
+	$(Q)printf '%-12s %s inputs, nothing found\n' $* "$$(sed -n 's/^stat::number_of_executed_units: *//p' $(FUZZ)/$*.said)"
+
 # ---- lint: a tool that is missing is named and skipped; what is off has its reason in .clang-tidy and tests/lint. ---------
 JOBS ?= $(shell nproc)
 LINT_C := $(CORE) $(SHIM) $(CLI) $(KEEPER)
@@ -138,4 +174,4 @@ lint-man:
 	$(call say,LINT,mandoc)
 	$(Q)$(call tool,mandoc) $(if $(LINT_MAN),mandoc -T lint -W warning $(LINT_MAN),:)
 
-.PHONY: check check-programs unit-programs bench asan lint lint-cppcheck lint-tidy lint-tidy-files lint-shell lint-man
+.PHONY: check check-programs unit-programs bench asan fuzz $(FUZZ_NAMES:%=fuzz-%) lint lint-cppcheck lint-tidy lint-tidy-files lint-shell lint-man

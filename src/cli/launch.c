@@ -96,18 +96,18 @@ void launch_guard_standard(void)
 
 static int find_strategy(const char *name, struct ps_error *error)
 {
-	static const char *const names[] = { "minimal", "conservative", "aggressive" };
+	static const char *const names[] = { "minimal", "conservative" };
 	const char *near;
 
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 2; i++)
 		if (strcmp(names[i], name) == 0)
 			return i;
-	near = error_suggest(name, names, 3);
+	near = error_suggest(name, names, 2);
 	error_set(error, PS_EXIT_FAILED, "--strategy %s: there is no such strategy", name);
 	if (near)
 		error_hint(error, "did you mean `%s`?", near);
 	else
-		error_hint(error, "it is one of minimal, conservative and aggressive");
+		error_hint(error, "it is minimal or conservative");
 	return -1;
 }
 
