@@ -70,8 +70,8 @@ $(foreach s,$(SUITES),$(eval $(call suite_target,$(s))))
 bench: $(BENCH) $(T)/shim/with_ports $(PRODUCTS)
 	$(Q)/usr/bin/python3 tests/bench/run.py --build $(BUILD) $(BENCH_ARGS)
 
-# Unit tests, commands and keeper with the sanitizers in them, and the shim as it always is: it has no libc, so nothing can
-# be built into it. Without leaks in the last run: looking for them takes more descriptors than one test there leaves.
+# Unit tests, commands and keeper with the sanitizers in them, and the shim as it always is: it has no libc, so nothing
+# can be built into it. Without leaks in the last run: looking for them takes more descriptors than one test there leaves.
 # What is found in a process whose stderr nobody reads is in the log.
 ASAN := $(BUILD)/asan
 SANITIZE := -fsanitize=address,undefined
@@ -90,13 +90,16 @@ asan: $(BUILD)/libportshim.so
 
 unit-programs: $(UNIT)
 
-# ---- fuzzing: each tests/fuzz/fuzz_NAME.c for FUZZ_SECONDS, from tests/fuzz/corpus/NAME. What is found new stays in the
-# build directory; an input that fails is put there as FUZZ/NAME-crash-*, and is given to the same program to see it again.
+# ---- fuzzing: each tests/fuzz/fuzz_NAME.c for FUZZ_SECONDS, from tests/fuzz/corpus/NAME and the
+# manifests of tests/cli. What is found new stays in the build directory; so does an input that fails, as
+# fuzz/NAME-crash-*: `BUILD/fuzz/NAME FILE` shows it again.
 FUZZ := $(BUILD)/fuzz
 FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 60
-FUZZ_FLAGS := $(CPPFLAGS_ALL) -std=gnu11 $(WARN) -MMD -MP -fno-strict-aliasing -O1 -g -fno-omit-frame-pointer $(SANITIZE)
+FUZZ_FLAGS := $(CPPFLAGS_ALL) -std=gnu11 $(WARN) -MMD -MP -fno-strict-aliasing -O1 -g -fno-omit-frame-pointer \
+	$(SANITIZE)
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SEEDS_manifest := $(wildcard tests/cli/manifests/*) manifest/examples
 FUZZ_OBJECTS := $(patsubst src/%.c,$(FUZZ)/obj/%.o,$(LIBRARY_SOURCES))
 
 fuzz:
@@ -122,15 +125,16 @@ $(FUZZ_NAMES:%=$(FUZZ)/%): $(FUZZ)/%: tests/fuzz/fuzz_%.c $(FUZZ)/libfuzz.a
 $(FUZZ_NAMES:%=fuzz-%): fuzz-%: $(FUZZ)/%
 	$(Q)mkdir -p $(FUZZ)/corpus/$*
 	$(Q)$(FUZZ)/$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=4096 -print_final_stats=1 \
-		-artifact_prefix=$(FUZZ)/$*- $(FUZZ)/corpus/$* tests/fuzz/corpus/$* >$(FUZZ)/$*.said 2>&1 || \
+		-artifact_prefix=$(FUZZ)/$*- $(FUZZ)/corpus/$* $(wildcard tests/fuzz/corpus/$*) $(FUZZ_SEEDS_$*) \
+		>$(FUZZ)/$*.said 2>&1 || \
 		{ tail -n 60 $(FUZZ)/$*.said; exit 1; }
 	$(Q)printf '%-12s %s inputs, nothing found\n' $* "$$(sed -n 's/^stat::number_of_executed_units: *//p' $(FUZZ)/$*.said)"
 
-# ---- lint: a tool that is missing is named and skipped; what is off has its reason in .clang-tidy and tests/lint. ---------
+# ---- lint: a tool that is missing is named and skipped; what is off has its reason in .clang-tidy and tests/lint. -----
 JOBS ?= $(shell nproc)
 LINT_C := $(CORE) $(SHIM) $(CLI) $(KEEPER)
 LINT_TESTS := $(wildcard tests/*/*.c tests/*/*/*.c)
-LINT_SH := check try $(wildcard tests/*.sh tests/*/*.sh scripts/*.sh wrappers/*.sh wrappers/*/*.bash) $(wildcard .ci/run)
+LINT_SH := check try $(wildcard tests/*.sh tests/*/*.sh scripts/*.sh wrappers/*.sh wrappers/*/*.bash .ci/run)
 LINT_MAN := $(wildcard docs/man/*.[1-8])
 TIDY := $(LINT_C:%.c=$(BUILD)/lint/%.tidy)
 # How far the analyser follows one function. Its own default is three times as much, takes three times as long, and is
@@ -174,4 +178,5 @@ lint-man:
 	$(call say,LINT,mandoc)
 	$(Q)$(call tool,mandoc) $(if $(LINT_MAN),mandoc -T lint -W warning $(LINT_MAN),:)
 
-.PHONY: check check-programs unit-programs bench asan fuzz $(FUZZ_NAMES:%=fuzz-%) lint lint-cppcheck lint-tidy lint-tidy-files lint-shell lint-man
+.PHONY: check check-programs unit-programs bench asan fuzz $(FUZZ_NAMES:%=fuzz-%) lint \
+	lint-cppcheck lint-tidy lint-tidy-files lint-shell lint-man
