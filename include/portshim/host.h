@@ -14,8 +14,9 @@
  *	LISTENING -> HELD its listener is gone, its run is not
  *	HELD -> 0, LISTENING -> 0   its run is over, or another run took a port over that nothing holds any more
  *
- * Record fields are written by the process that moved the head to CLAIMED, before the head says HELD or LISTENING.
- * A process that is killed between two stores leaves a head that registry_sweep() recognises.
+ * Record fields are written by the process that moved the head to CLAIMED, before the head says HELD or LISTENING; until
+ * then they are somebody else's, so a claim carries a part of its run's id in the head itself. A process that is killed
+ * between two stores leaves a head that its run recognises: claims are made under the run's lock.
  */
 #ifndef PORTSHIM_HOST_H
 #define PORTSHIM_HOST_H
@@ -51,7 +52,7 @@ struct ps_record {
 	_Atomic uint64_t owner; /* identity (process.h) of the process that listened last; until then, of the one that bound */
 	uint64_t since;         /* Unix seconds */
 	uint32_t run;           /* scope id of the run that it belongs to */
-	uint32_t inode;         /* the socket that listened last, or is about to, as sock_diag knows it */
+	_Atomic uint32_t inode; /* the socket that listened last, or is about to, as sock_diag knows it */
 	uint16_t listeners;     /* how many different sockets have listened */
 	uint8_t reason;         /* enum ps_reason */
 	uint8_t cause;          /* errno that made it move (EADDRINUSE, EACCES), 0 if it did not move */
@@ -126,6 +127,17 @@ static inline uint64_t host_head_of_owned(const struct ps_host *host, uint16_t p
 static inline uint64_t head_make(uint32_t env, uint16_t requested, enum ps_state state)
 {
 	return (uint64_t)env << 32 | (uint64_t)state << 16 | requested;
+}
+
+/* A claim by a run: 14 bits of its id lie between state and environment. */
+static inline uint64_t head_claim(uint32_t env, uint16_t requested, uint32_t run)
+{
+	return head_make(env, requested, PS_CLAIMED) | (uint64_t)(run & 0x3fff) << 18;
+}
+
+static inline bool head_is_claim_of(uint64_t head, uint32_t env, uint32_t run)
+{
+	return (head & ~UINT64_C(0xffff)) == (head_claim(env, 0, run) & ~UINT64_C(0xffff));
 }
 
 static inline uint32_t head_env(uint64_t head)

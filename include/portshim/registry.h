@@ -25,13 +25,13 @@ bool registry_is_actual(const struct ps_space *space, uint16_t port);
 /* True if the port is an actual port of this very run. */
 bool registry_is_own_actual(const struct ps_space *space, uint16_t port);
 
-/* True if an actual port of this run is held by a listener that is not the run's: the run's own closed, or never listened, and somebody
- * outside was faster. Asks the kernel; false if it cannot be asked. */
-bool registry_lost(const struct ps_space *space, uint16_t port);
+/* True if an actual port of this run is held by a listener that is not the run's, for the protocol (0: any that is
+ * recorded): the run's own closed, or never listened, and somebody outside was faster. Asks the kernel; false if it cannot be asked. */
+bool registry_lost(const struct ps_space *space, uint16_t port, unsigned protocol);
 
-/* Law 9: true if the port is held by a living listener of an environment that the space does not see. Asks the kernel,
- * but only when such a record exists. */
-bool registry_foreign(const struct ps_space *space, uint16_t port);
+/* Law 9: true if the port belongs to an environment that the space does not see, and nobody else listens there. *listening:
+ * its server does so now. Asks the kernel, but only when such a record exists. */
+bool registry_foreign(const struct ps_space *space, uint16_t port, bool *listening);
 
 /* True if the kernel still has the record's listener (any of the user's, where several share the port). Asks the kernel;
  * true if it cannot be asked. */
@@ -42,7 +42,7 @@ bool registry_listening(const struct ps_host *host, uint16_t port);
  * and only when the kernel says that nothing holds it. */
 int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested, uint64_t owner);
 
-/* The claim's bind failed. */
+/* The claim's bind failed, or a port of this run turned out to be somebody else's. */
 void registry_release(struct ps_space *space, uint16_t port);
 
 /* The claim's bind to this address (with the actual port) succeeded, and the rest of the record is filled in: HELD. Sets the
@@ -50,8 +50,9 @@ void registry_release(struct ps_space *space, uint16_t port);
  * environment follow when it listens. */
 void registry_hold(struct ps_space *space, const struct ps_address *address);
 
-/* Gives up an assignment of this run: its port turned out to be somebody else's. */
-void registry_forget(struct ps_space *space, uint16_t port);
+/* A port that the kernel gave us without a claim: port 0, or an old record's whose owner is gone. The kernel has decided, so
+ * whatever the record said before is wrong. Claims it as `requested`. False: the registry cannot be written. */
+bool registry_adopt(struct ps_space *space, uint16_t port, uint16_t requested);
 
 /* The socket with this inode is about to listen on a port that is HELD by this run. */
 void registry_announce(struct ps_space *space, uint16_t port, uint32_t inode);

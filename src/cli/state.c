@@ -149,9 +149,10 @@ static void sweep_orphans(struct ps_host *host, const struct ids *runs)
 			continue;
 		if (runs->count && bsearch(&a.run_id, runs->list, runs->count, sizeof(*runs->list), ids_compare))
 			continue;
-		if (!registry_listening(host, (uint16_t)port) &&
-		    atomic_compare_exchange_strong(&host->head[port], &head, 0))
-			shared_clear(host->moved, (uint16_t)port);
+		if (registry_listening(host, (uint16_t)port))
+			continue;
+		shared_clear(host->moved, (uint16_t)port);
+		atomic_compare_exchange_strong(&host->head[port], &head, 0);
 	}
 }
 

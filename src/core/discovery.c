@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include <portshim/discovery.h>
 #include <portshim/process.h>
@@ -158,14 +157,6 @@ void discovery_url(char *text, const char *scheme, unsigned protocols, const uin
 
 /* ---- entries ---- */
 
-static uint64_t unix_time(void)
-{
-	struct timespec ts = {0};
-
-	sys2(SYS_clock_gettime, CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec;
-}
-
 static void put_address(struct output *o, bool *first, const char *text)
 {
 	if (*first)
@@ -257,14 +248,17 @@ static void put_entry(struct drawing *d, const char *key, const char *scheme, ui
 static bool has_plain_key(const struct drawing *d, uint16_t port, uint64_t head)
 {
 	const struct ps_record *r = &d->host->record[port];
+	uint16_t chosen = 0; /* forward[] may not be looked at without its bit */
 
-	if (atomic_load(&d->env->forward[head_requested(head)]) == port)
+	if (shared_bit(d->env->requested, head_requested(head)))
+		chosen = atomic_load(&d->env->forward[head_requested(head)]);
+	if (chosen == port)
 		return true;
 	FOR_EACH_SET(other, d->env->actual) {
 		if (other == port || host_head(d->host, other) != head ||
 		    !text_equal(d->host->record[other].service, r->service))
 			continue;
-		if (other < port || atomic_load(&d->env->forward[head_requested(head)]) == other)
+		if (other < port || chosen == other)
 			return false;
 	}
 	return true;
@@ -436,14 +430,14 @@ int discovery_write_service(struct ps_space *space, uint16_t port)
 	if (error)
 		return error;
 	put(&o, "{");
-	put_location(&o, r, port, r->scheme, unix_time());
+	put_location(&o, r, port, r->scheme, sys_time());
 	put(&o, "}\n");
 	return finish(&o, path, temporary);
 }
 
 int discovery_write(struct ps_space *space, uint16_t port)
 {
-	struct drawing d = {.host = space->host, .env = space->env, .plan = space->plan, .time = unix_time(), .first = true};
+	struct drawing d = {.host = space->host, .env = space->env, .plan = space->plan, .time = sys_time(), .first = true};
 	char temporary[PATH_ROOM];
 	struct ps_lock_guard guard;
 	bool locked;

@@ -91,7 +91,7 @@ static int dump(int fd, struct listing *l, uint8_t family)
 				  .nla_type = INET_DIAG_REQ_BYTECODE},
 		.filter = {{INET_DIAG_BC_S_GE, 8, 20}, {0, 0, l->port}, {INET_DIAG_BC_S_LE, 8, 12}, {0, 0, l->port}},
 	};
-	char data[4096] __attribute__((aligned(8)));
+	char data[8192] __attribute__((aligned(8))); /* what the kernel fills at most (NLMSG_GOODSIZE) */
 	long size = sys6(SYS_sendto, fd, &request, length, 0, 0, 0);
 	int error = 0;
 

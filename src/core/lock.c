@@ -42,11 +42,12 @@ static void signals_restore(const struct ps_lock_guard *guard)
 }
 
 /* Takes the word from an owner that is gone. */
-static bool take_over(struct ps_lock *lock, uint32_t tid)
+static bool take_over(struct ps_lock *lock, uint32_t seen, uint32_t tid)
 {
 	uint32_t word = atomic_load(&lock->word);
 
-	return (word & FUTEX_TID_MASK) != tid &&
+	/* Another waiter may have been faster: then the owner is not the one that was found gone. */
+	return !((word ^ seen) & FUTEX_TID_MASK) &&
 	       atomic_compare_exchange_strong(&lock->word, &word, tid | (word & FUTEX_WAITERS));
 }
 
@@ -82,9 +83,10 @@ static bool wait_slice(struct ps_lock *lock, uint32_t tid)
 	if (result == 0)
 		return true;
 	if (result == -ESRCH)
-		return take_over(lock, tid);
-	if (result == -ETIMEDOUT && !((word ^ atomic_load(&lock->word)) & FUTEX_TID_MASK) && owner_gone(lock, word))
-		return take_over(lock, tid);
+		return take_over(lock, word, tid);
+	/* EPERM: the dead owner's id is a kernel thread's by now. */
+	if ((result == -ETIMEDOUT || result == -EPERM) && owner_gone(lock, word))
+		return take_over(lock, word, tid);
 	return false;
 }
 
@@ -104,6 +106,9 @@ bool lock_enter(struct ps_lock *lock, struct ps_lock_guard *guard)
 			taken = atomic_compare_exchange_strong(&lock->word, &word, tid);
 		}
 	}
+	/* Our own id in the word is a second call by the owner, or was left by a dead thread whose id we have now. */
+	if (!taken && (word & FUTEX_TID_MASK) == tid)
+		taken = owner_gone(lock, word);
 	guard->tid = tid;
 	if (taken)
 		atomic_store(&lock->since, ticks());
@@ -117,7 +122,8 @@ void lock_leave(struct ps_lock *lock, const struct ps_lock_guard *guard)
 	uint32_t tid = guard->tid;
 
 	atomic_store(&lock->since, 0);
-	if (!atomic_compare_exchange_strong(&lock->word, &tid, 0))
-		futex(lock, FUTEX_UNLOCK_PI, 0);
+	/* EINVAL: those who wait still wait for a thread that we took the lock over from. They look again in a moment. */
+	if (!atomic_compare_exchange_strong(&lock->word, &tid, 0) && futex(lock, FUTEX_UNLOCK_PI, 0) == -EINVAL)
+		atomic_store(&lock->word, 0);
 	signals_restore(guard);
 }

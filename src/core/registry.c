@@ -8,14 +8,12 @@
  *   - runs compete for actual ports by compare-and-swap on the head word, without any lock between them, so that a
  *     thousand environments do not queue;
  *   - inside a run, first binds are made one at a time under the run's lock, so that one requested port gets one actual
- *     port. Whoever holds that lock knows that a CLAIMED head of this run is the remains of a process that was killed.
+ *     port. Whoever holds that lock knows that a claim of this run is the remains of a process that was killed.
  *
- * Bits in `owned`, `requested` and `actual` are set before the word that they lead to, so a killed process leaves at worst
- * a bit that leads to nothing.
+ * Bits in `owned`, `requested` and `actual` are set before the word that they lead to, and stay, so a killed process leaves
+ * at worst a bit that leads to nothing. Heads change by compare-and-swap from what was seen, also when an assignment ends.
  */
-#include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include <portshim/process.h>
 #include <portshim/registry.h>
@@ -79,41 +77,57 @@ bool registry_is_actual(const struct ps_space *space, uint16_t port)
 	return head_state(head) >= PS_HELD && registry_sees(space, head_env(head));
 }
 
-struct wanted {
-	uint32_t inode;
+/* What the kernel lists on a port, held against a record. */
+struct listeners {
+	const struct ps_record *record;
 	uint32_t uid;
-	bool any;
-	bool found;
+	bool ours;  /* the record's socket is among them (or any of the user's, where several share the port) */
+	bool other; /* one that is not */
 };
 
-static bool match_listener(const struct ps_listener *l, void *context)
+static bool sort_listener(const struct ps_listener *l, void *context)
 {
-	struct wanted *w = context;
+	struct listeners *found = context;
 
-	w->found = l->inode == w->inode || (w->any && l->uid == w->uid);
-	return !w->found;
+	/* Read at this moment: a listener that starts while the kernel lists has announced itself by now. */
+	if (l->inode == atomic_load(&found->record->inode) || (found->record->listeners > 1 && l->uid == found->uid))
+		found->ours = true;
+	else
+		found->other = true;
+	return !found->ours;
+}
+
+/* False if the kernel cannot be asked. `protocols` 0: as recorded, else any. */
+static bool list(const struct ps_host *host, uint16_t port, unsigned protocols, struct listeners *found)
+{
+	const struct ps_record *record = &host->record[port];
+
+	*found = (struct listeners){.record = record, .uid = (uint32_t)sys0(SYS_geteuid)};
+	if (!protocols)
+		protocols = record->protocols ? record->protocols : PS_TCP | PS_UDP;
+	return kernel_listeners(port, protocols, sort_listener, found) >= 0;
 }
 
 bool registry_listening(const struct ps_host *host, uint16_t port)
 {
-	const struct ps_record *record = &host->record[port];
-	struct wanted w = {
-		.inode = record->inode,
-		.uid = (uint32_t)sys0(SYS_geteuid),
-		.any = record->listeners > 1,
-	};
+	struct listeners found;
 
-	if (!w.inode)
-		return false;
-	return kernel_listeners(port, PS_TCP | PS_UDP, match_listener, &w) < 0 || w.found;
+	return !list(host, port, 0, &found) || found.ours;
 }
 
-bool registry_foreign(const struct ps_space *space, uint16_t port)
+/* Between two listens of the other environment's server nobody listens: to pass then would be to meet whoever is next. */
+bool registry_foreign(const struct ps_space *space, uint16_t port, bool *listening)
 {
 	uint64_t head = host_head(space->host, port);
+	struct listeners found;
 
-	return head_state(head) >= PS_HELD && !registry_sees(space, head_env(head)) &&
-	       registry_listening(space->host, port);
+	*listening = false;
+	if (head_state(head) < PS_HELD || registry_sees(space, head_env(head)))
+		return false;
+	if (!list(space->host, port, 0, &found))
+		return true;
+	*listening = found.ours;
+	return found.ours || !found.other;
 }
 
 bool registry_is_own_actual(const struct ps_space *space, uint16_t port)
@@ -124,16 +138,11 @@ bool registry_is_own_actual(const struct ps_space *space, uint16_t port)
 	       space->host->record[port].run == space->run->id;
 }
 
-bool registry_lost(const struct ps_space *space, uint16_t port)
+bool registry_lost(const struct ps_space *space, uint16_t port, unsigned protocol)
 {
-	const struct ps_record *record = &space->host->record[port];
-	struct wanted w = {
-		.inode = record->inode,
-		.uid = (uint32_t)sys0(SYS_geteuid),
-		.any = record->listeners > 1,
-	};
+	struct listeners found;
 
-	return kernel_listeners(port, PS_TCP | PS_UDP, match_listener, &w) > 0 && !w.found;
+	return list(space->host, port, protocol, &found) && found.other && !found.ours;
 }
 
 /* ---- claiming and holding ---- */
@@ -206,7 +215,8 @@ int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested, ui
 	uint64_t head = host_head(host, port);
 	int error;
 
-	if (head && !may_take_over(port, requested, head))
+	/* A claim of this run can only be that of a process that was killed: its lock is ours. */
+	if (head && !head_is_claim_of(head, space->env->id, space->run->id) && !may_take_over(port, requested, head))
 		return 0;
 	error = reserve_record(space, port);
 	if (error)
@@ -215,7 +225,7 @@ int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested, ui
 	shared_set(host->named, port);
 	shared_set(space->env->actual, port);
 	if (!atomic_compare_exchange_strong(&host->head[port], &head,
-					    head_make(space->env->id, requested, PS_CLAIMED)))
+					    head_claim(space->env->id, requested, space->run->id)))
 		return 0;
 	memset(record, 0, sizeof(*record));
 	record->run = space->run->id;
@@ -223,22 +233,20 @@ int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested, ui
 	return 1;
 }
 
-/* The bits go first: a reader in between sees a port that is on its way out without its old name. */
-static void erase(struct ps_host *host, struct ps_scope *env, uint16_t port)
+/* Ends what a head says, unless it says something else by now: another run may have taken the port over. The bit in `moved`
+ * goes first, so that nobody who takes the port next loses his; the one in env->actual stays, it is a hint. */
+static bool erase(struct ps_host *host, uint16_t port, uint64_t head)
 {
 	shared_clear(host->moved, port);
-	shared_clear(env->actual, port);
-	atomic_store(&host->head[port], 0);
+	return atomic_compare_exchange_strong(&host->head[port], &head, 0);
 }
 
 void registry_release(struct ps_space *space, uint16_t port)
 {
-	erase(space->host, space->env, port);
-}
+	uint64_t head = host_head(space->host, port);
 
-void registry_forget(struct ps_space *space, uint16_t port)
-{
-	erase(space->host, space->env, port);
+	if (head_is_claim_of(head, space->env->id, space->run->id) || registry_is_own_actual(space, port))
+		erase(space->host, port, head);
 }
 
 static void set_hint(struct ps_host *host, struct ps_scope *scope, uint16_t requested, uint16_t actual)
@@ -326,17 +334,7 @@ static bool note_address(struct ps_record *record, const struct ps_address *addr
 
 /* ---- listening ---- */
 
-static uint64_t unix_time(void)
-{
-	struct timespec ts = {0};
-
-	sys2(SYS_clock_gettime, CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec;
-}
-
-/* A port that the kernel gave us without a claim: port 0, or an old record's whose owner is gone. The kernel has decided, so
- * whatever the record said before is wrong. */
-static bool adopt(struct ps_space *space, uint16_t port)
+bool registry_adopt(struct ps_space *space, uint16_t port, uint16_t requested)
 {
 	struct ps_record *record = &space->host->record[port];
 
@@ -346,17 +344,20 @@ static bool adopt(struct ps_space *space, uint16_t port)
 	shared_set(space->host->named, port);
 	shared_set(space->env->actual, port);
 	shared_clear(space->host->moved, port);
-	atomic_store(&space->host->head[port], head_make(space->env->id, port, PS_CLAIMED));
+	atomic_store(&space->host->head[port], head_claim(space->env->id, requested, space->run->id));
 	memset(record, 0, sizeof(*record));
 	record->run = space->run->id;
 	record->reason = PS_REASON_EPHEMERAL;
+	record->owner = process_self();
 	return true;
 }
 
 void registry_announce(struct ps_space *space, uint16_t port, uint32_t inode)
 {
-	if (registry_is_own_actual(space, port) && head_state(host_head(space->host, port)) == PS_HELD)
-		space->host->record[port].inode = inode;
+	/* Not while another socket of the run listens there: that one is what the record is about. */
+	if (registry_is_own_actual(space, port) &&
+	    (head_state(host_head(space->host, port)) == PS_HELD || !registry_listening(space->host, port)))
+		atomic_store(&space->host->record[port].inode, inode);
 }
 
 /* True if the record is about a socket of ours: this run's, or one that a process of an outer run bound and passed on. */
@@ -381,7 +382,7 @@ bool registry_listen(struct ps_space *space, const struct ps_address *address, u
 	uint64_t head;
 	bool changed;
 
-	if (!is_about(space, port) && !adopt(space, port))
+	if (!is_about(space, port) && !registry_adopt(space, port, port))
 		return false;
 	head = host_head(space->host, port);
 	changed = note_address(record, address);
@@ -392,7 +393,7 @@ bool registry_listen(struct ps_space *space, const struct ps_address *address, u
 	if (!changed)
 		return false;
 	record->owner = self;
-	record->since = unix_time();
+	record->since = sys_time();
 	record->protocols |= (uint8_t)protocol;
 	head = head_make(head_env(head), head_requested(head), PS_LISTENING);
 	atomic_store_explicit(&space->host->head[port], head, memory_order_release);
@@ -407,7 +408,8 @@ static void rehint(struct ps_host *host, struct ps_scope *env, uint16_t requeste
 {
 	uint64_t head;
 
-	if (confirmed(host, env, requested, &head) && head_state(head) == PS_LISTENING)
+	if (!shared_bit(env->requested, requested) ||
+	    (confirmed(host, env, requested, &head) && head_state(head) == PS_LISTENING))
 		return;
 	FOR_EACH_SET(port, env->actual) {
 		head = host_head(host, port);
@@ -422,21 +424,24 @@ static bool sweep_port(struct ps_host *host, const struct ps_scope *run, struct 
 {
 	uint64_t head = host_head(host, port);
 	bool listening = head_state(head) == PS_LISTENING;
+	bool changed = false;
 
-	if (head_env(head) != env->id || host->record[port].run != run->id || head_state(head) == PS_FREE)
+	if (head_is_claim_of(head, env->id, run->id))
+		return erase(host, port, head);
+	if (head_env(head) != env->id || host->record[port].run != run->id || head_state(head) < PS_HELD)
 		return false;
 	if (listening && registry_listening(host, port))
 		return false;
-	if (over || head_state(head) == PS_CLAIMED) {
-		erase(host, env, port);
+	if (over) {
+		changed = erase(host, port, head);
 	} else if (listening) {
 		host->record[port].protocols = 0;
-		atomic_store(&host->head[port], head_make(env->id, head_requested(head), PS_HELD));
-	} else {
-		return false;
+		changed = atomic_compare_exchange_strong(&host->head[port], &head,
+							 head_make(env->id, head_requested(head), PS_HELD));
 	}
-	rehint(host, env, head_requested(head), port);
-	return true;
+	if (changed)
+		rehint(host, env, head_requested(head), port);
+	return changed;
 }
 
 unsigned registry_sweep(struct ps_host *host, struct ps_scope *run, struct ps_scope *env, bool over)

@@ -15,7 +15,6 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include <portshim/kernel.h>
 #include <portshim/process.h>
@@ -49,14 +48,6 @@ static void join(char *path, unsigned long size, const char *directory, const ch
 	text_char(&t, '/');
 	text_add(&t, name);
 	text_end(&t);
-}
-
-static uint64_t now(void)
-{
-	struct timespec ts = {0};
-
-	sys2(SYS_clock_gettime, CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec;
 }
 
 /* ---- the runtime directory ---- */
@@ -197,7 +188,7 @@ static uint32_t random_id(void)
 	uint32_t id = 0;
 
 	if (sys3(SYS_getrandom, &id, sizeof(id), GRND_NONBLOCK) != sizeof(id))
-		id = (uint32_t)process_self() * 2654435761u ^ (uint32_t)(uintptr_t)&id ^ (uint32_t)now();
+		id = (uint32_t)process_self() * 2654435761u ^ (uint32_t)(uintptr_t)&id ^ (uint32_t)sys_time();
 	return id;
 }
 
@@ -433,7 +424,7 @@ static int describe(struct ps_scope *s, const struct ps_scope_spec *spec, uint32
 	s->flags = spec->flags;
 	s->root = spec->root;
 	s->key = spec->key ? key_hash(spec->key) : 0;
-	s->created = now();
+	s->created = sys_time();
 	s->plan_size = spec->plan_size;
 	memcpy(s->chain, spec->chain, sizeof(s->chain));
 	if (spec->plan_size)

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 static inline long sys_call(long nr, long a, long b, long c, long d, long e, long f)
 {
@@ -47,5 +48,14 @@ static inline long sys_call(long nr, long a, long b, long c, long d, long e, lon
 #define sys4(nr, a, b, c, d) sys_call(nr, SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), SYS_ARG(d), 0, 0)
 #define sys5(nr, a, b, c, d, e) sys_call(nr, SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), SYS_ARG(d), SYS_ARG(e), 0)
 #define sys6(nr, a, b, c, d, e, f) sys_call(nr, SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), SYS_ARG(d), SYS_ARG(e), SYS_ARG(f))
+
+/* Unix seconds. */
+static inline uint64_t sys_time(void)
+{
+	struct timespec now = {0};
+
+	sys2(SYS_clock_gettime, CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec;
+}
 
 #endif

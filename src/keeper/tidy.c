@@ -55,10 +55,11 @@ static bool is_current(const struct ps_space *space, const char *path)
 	return head_env(head) == space->env->id && head_state(head) == PS_LISTENING;
 }
 
-void tidy_redraw(struct ps_space *space)
+/* Who publishes writes under the same lock, after its record says so: its files are never taken away. */
+static void remove_outdated(struct ps_space *space)
 {
 	struct ps_lock_guard guard;
-	bool locked;
+	bool locked = lock_enter(&space->env->lock, &guard);
 
 	for (uint32_t i = 0; space->plan && i < space->plan->service_count; i++) {
 		uint32_t path = plan_service(space->plan, (uint16_t)i)->discovery;
@@ -66,16 +67,17 @@ void tidy_redraw(struct ps_space *space)
 		if (path && !is_current(space, plan_string(space->plan, path)))
 			discovery_remove_service(space, (uint16_t)i);
 	}
-	if (has_record(space, 0, PS_LISTENING)) {
+	if (!has_record(space, 0, PS_LISTENING))
+		unlink(space->env->discovery);
+	if (locked)
+		lock_leave(&space->env->lock, &guard);
+}
+
+void tidy_redraw(struct ps_space *space)
+{
+	remove_outdated(space);
+	if (has_record(space, 0, PS_LISTENING))
 		discovery_write(space, 0);
-	} else {
-		/* Who publishes writes under the same lock after its record says so: its file is never taken away. */
-		locked = lock_enter(&space->env->lock, &guard);
-		if (!has_record(space, 0, PS_LISTENING))
-			unlink(space->env->discovery);
-		if (locked)
-			lock_leave(&space->env->lock, &guard);
-	}
 	space_poke(space->runtime, space->env->id);
 }
 

@@ -38,7 +38,7 @@ struct attempt {
 	int error;       /* of the first candidate: what the program gets when all are taken */
 };
 
-enum outcome { TAKEN, HELD, STOP };
+enum outcome { TAKEN, HELD, UNRECORDED, STOP };
 
 static int option(int fd, int level, int name)
 {
@@ -120,13 +120,13 @@ static enum outcome hold_chosen(struct attempt *t, enum ps_reason reason)
 	uint16_t port;
 
 	if (!assign_local(t->fd, &local))
-		return STOP;
+		return UNRECORDED;
 	port = address_port(&local);
-	if (registry_claim(t->space, port, t->requested, t->owner) == 0) {
-		/* A record of a port that the kernel calls free is out of date. */
-		registry_forget(t->space, port);
-		if (registry_claim(t->space, port, t->requested, t->owner) != 1)
-			return HELD;
+	/* A record of a port that the kernel calls free is out of date. */
+	if (registry_claim(t->space, port, t->requested, t->owner) != 1 &&
+	    !registry_adopt(t->space, port, t->requested)) {
+		space_event(t->space, PS_EVENT_UNRECORDED, port, ENOSPC);
+		return UNRECORDED;
 	}
 	address_set_port(&t->address, port);
 	fill(t, port, reason);
@@ -141,7 +141,9 @@ static enum outcome try_port(struct attempt *t, uint16_t port, enum ps_reason re
 	if (claimed < 0) {
 		space_event(t->space, PS_EVENT_UNRECORDED, port, -claimed);
 		address_set_port(&t->address, t->requested);
-		t->error = real.bind(t->fd, &t->address.u.any, t->address.length) == 0 ? 0 : errno;
+		if (real.bind(t->fd, &t->address.u.any, t->address.length) == 0)
+			return UNRECORDED;
+		t->error = errno;
 		return STOP;
 	}
 	address_set_port(&t->address, port);
@@ -262,19 +264,20 @@ static int assign_locked(struct attempt *t, bool by_process, bool *publish)
 	uint16_t actual = by_process ? own_of_service(t) : registry_own(t->space, t->requested);
 	enum outcome outcome;
 
-	if (actual && !registry_lost(t->space, actual)) {
+	if (actual && !registry_lost(t->space, actual, t->protocol)) {
 		address_set_port(&t->address, actual);
-		return real.bind(t->fd, &t->address.u.any, t->address.length);
+		outcome = real.bind(t->fd, &t->address.u.any, t->address.length) == 0 ? HELD : STOP;
+		t->error = errno;
+	} else {
+		if (actual)
+			registry_release(t->space, actual);
+		outcome = try_all(t);
 	}
-	if (actual)
-		registry_forget(t->space, actual);
-	outcome = try_all(t);
-	if (outcome == HELD) {
-		if (t->protocol == PS_UDP)
-			*publish = publish_record(t->space, t->fd, &t->address, PS_UDP);
+	if (outcome == HELD && t->protocol == PS_UDP)
+		*publish = publish_record(t->space, t->fd, &t->address, PS_UDP);
+	if (outcome == HELD || outcome == UNRECORDED)
 		return 0;
-	}
-	return t->error ? real_fail(t->error) : 0;
+	return real_fail(t->error ? t->error : EADDRINUSE);
 }
 
 static bool prepare(struct attempt *t, bool by_process)
@@ -301,8 +304,8 @@ int assign(struct ps_space *space, int fd, const struct ps_address *wanted)
 	struct attempt t = {.space = space, .fd = fd, .address = *wanted};
 	bool by_process = space->plan && plan_needs_subject(space->plan, address_port(wanted));
 	struct ps_lock_guard guard;
-	int saved = errno, result;
 	bool publish = false;
+	int result;
 
 	if (!prepare(&t, by_process)) {
 		t.requested = address_port(wanted);
@@ -314,8 +317,6 @@ int assign(struct ps_space *space, int fd, const struct ps_address *wanted)
 	}
 	t.owner = process_unstarted((int32_t)guard.tid);
 	result = assign_locked(&t, by_process, &publish);
-	if (result == 0)
-		errno = saved;
 	lock_leave(&space->run->lock, &guard);
 	if (publish)
 		publish_write(space, address_port(&t.address));
@@ -377,7 +378,7 @@ bool assign_again(struct ps_space *space, int fd, const struct ps_address *local
 	t.fd = (int)other;
 	t.owner = process_self();
 	address_set_port(&t.address, head_requested(host_head(space->host, lost)));
-	registry_forget(space, lost);
+	registry_release(space, lost);
 	if (prepare(&t, space->plan && plan_needs_subject(space->plan, address_port(&t.address))) && try_all(&t) == HELD) {
 		sys3(SYS_fcntl, other, F_SETFL, flags);
 		done = sys3(SYS_dup3, other, fd, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0) == fd;

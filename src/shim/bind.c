@@ -1,27 +1,41 @@
 #include "shim.h"
 
+/* A UDP socket on a port that the run has: what listen() does for TCP. */
+static void record(struct ps_space *space, int fd, const struct ps_address *a)
+{
+	struct ps_lock_guard guard;
+	bool changed;
+
+	if (!lock_enter(&space->run->lock, &guard))
+		return;
+	changed = publish_record(space, fd, a, PS_UDP);
+	lock_leave(&space->run->lock, &guard);
+	if (changed)
+		publish_write(space, address_port(a));
+}
+
 /* A requested port that this run has an assignment for: the kernel's verdict on the actual port is the verdict (law 3),
  * except when the port was lost to somebody outside of the run. */
-static bool bind_again(struct ps_space *space, int fd, struct ps_address *a, uint16_t actual, int *result)
+static bool bind_again(struct ps_space *space, int fd, unsigned protocol, struct ps_address *a, uint16_t actual, int *result)
 {
 	address_set_port(a, actual);
 	*result = real.bind(fd, &a->u.any, a->length);
-	if (*result == 0) {
-		if (socket_datagrams && publish_protocol(fd) == PS_UDP && publish_record(space, fd, a, PS_UDP))
-			publish_write(space, actual);
-		return true;
-	}
-	return errno != EADDRINUSE || !registry_lost(space, actual);
+	if (*result == 0 && protocol == PS_UDP)
+		record(space, fd, a);
+	return *result == 0 || errno != EADDRINUSE || !registry_lost(space, actual, protocol);
 }
 
 static int bind_inet(struct ps_space *space, int fd, struct ps_address *a)
 {
 	uint16_t requested = address_port(a);
 	uint16_t actual = registry_own(space, requested);
+	unsigned protocol = socket_protocol(fd);
 	int result;
 
+	if (!protocol)
+		return real.bind(fd, &a->u.any, a->length);
 	if (actual && !(space->plan && plan_needs_subject(space->plan, requested))) {
-		if (bind_again(space, fd, a, actual, &result))
+		if (bind_again(space, fd, protocol, a, actual, &result))
 			return result;
 		address_set_port(a, requested);
 	} else if (!actual && registry_is_own_actual(space, requested)) {
@@ -34,9 +48,14 @@ EXPORT int bind(int fd, ADDRESS_IN address, socklen_t length)
 {
 	struct ps_space *space = shim_enter(fd);
 	struct ps_address a;
+	int saved, result;
 
 	if (!space || !route_port(PLAIN(address), length) || !address_copy(&a, PLAIN(address), length) ||
 	    address_locality(&a) == PS_MULTICAST)
 		return real.bind(fd, PLAIN(address), length);
-	return bind_inet(space, fd, &a);
+	saved = errno;
+	result = bind_inet(space, fd, &a);
+	if (result == 0)
+		errno = saved;
+	return result;
 }

@@ -6,7 +6,7 @@ EXPORT int bindresvport(int fd, struct sockaddr_in *address);
 EXPORT int bindresvport(int fd, struct sockaddr_in *address)
 {
 	struct ps_space *space = shim_enter(fd);
-	int result = REAL_LATE(bindresvport) ? real.bindresvport(fd, address) : real_fail(ENOSYS);
+	int result = real.bindresvport(fd, address);
 	struct ps_lock_guard guard;
 	struct ps_address local;
 	bool changed;

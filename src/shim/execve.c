@@ -3,7 +3,6 @@
  *
  * A process between vfork and exec shares its parent's memory: everything here lives on the stack.
  */
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "preload.h"
@@ -18,13 +17,13 @@ static char *const *current(void)
 static int exec_path(const char *path, char *const *argv, char *const *envp)
 {
 	PRELOAD_FIX(envp);
-	return REAL_LATE(execve) ? real.execve(path, argv, envp) : real_raw_execveat(AT_FDCWD, path, argv, envp, 0);
+	return real.execve(path, argv, envp);
 }
 
 static int exec_search(const char *file, char *const *argv, char *const *envp)
 {
 	PRELOAD_FIX(envp);
-	return REAL_LATE(execvpe) ? real.execvpe(file, argv, envp) : real_fail(ENOSYS);
+	return real.execvpe(file, argv, envp);
 }
 
 EXPORT int execve(const char *path, char *const argv[], char *const envp[])
@@ -50,14 +49,13 @@ EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
 	PRELOAD_FIX(envp);
-	return REAL_LATE(fexecve) ? real.fexecve(fd, argv, envp) : real_raw_execveat(fd, "", argv, envp, AT_EMPTY_PATH);
+	return real.fexecve(fd, argv, envp);
 }
 
 EXPORT int execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags)
 {
 	PRELOAD_FIX(envp);
-	return REAL_LATE(execveat) ? real.execveat(fd, path, argv, envp, flags)
-				   : real_raw_execveat(fd, path, argv, envp, flags);
+	return real.execveat(fd, path, argv, envp, flags);
 }
 
 /* The number of arguments of execl and its relatives, with the final NULL. */

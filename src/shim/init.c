@@ -23,7 +23,6 @@
 #include "../core/text.h"
 
 extern char **environ __attribute__((weak));
-extern int dladdr(const void *, void *) __attribute__((weak));
 
 /*
  * NEW -> WORKING -> MAPPED -> READY   started by `portshim`: the first call verifies
@@ -41,7 +40,7 @@ static char run_path[PS_RUNTIME_MAX + 16];
 static char library_path[PS_PATH_MAX];
 static struct shim_inheritance inheritance;
 static bool inherit;
-static bool strict, cluster; /* settings that verify() needs */
+static bool strict; /* verify() needs it */
 
 /* ---- the environment that the process was started with ---- */
 
@@ -219,7 +218,8 @@ static void start(char *const *environment)
 		find_library(s.preload);
 		if (open_space(s.run, s.strict)) {
 			strict = s.strict;
-			cluster = s.cluster;
+			if (s.cluster) /* now: the primary may be asked for a name before this worker makes a call */
+				join_cluster(space_memory.run);
 			next = STAGE_MAPPED;
 		}
 	}
@@ -247,8 +247,6 @@ static struct ps_space *verify(int fd)
 	/* Another network namespace is another host, with ports of its own: nothing to complain of. */
 	if (error && error != -EXDEV)
 		complain(run_path, error, strict);
-	if (space && cluster)
-		join_cluster(space->run);
 	atomic_store_explicit(&shim_active, space, memory_order_release);
 	atomic_store_explicit(&stage, STAGE_READY, memory_order_release);
 	return space;

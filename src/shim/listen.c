@@ -5,7 +5,7 @@ static int listen_elsewhere(struct ps_space *space, int fd, int backlog, struct 
 {
 	uint16_t port = address_port(local);
 
-	if (registry_is_own_actual(space, port) && registry_lost(space, port) && assign_again(space, fd, local) &&
+	if (registry_is_own_actual(space, port) && registry_lost(space, port, PS_TCP) && assign_again(space, fd, local) &&
 	    assign_local(fd, local))
 		return real.listen(fd, backlog);
 	return real_fail(EADDRINUSE);

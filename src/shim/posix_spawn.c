@@ -4,12 +4,12 @@ EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_acti
 		       const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
 	PRELOAD_FIX(envp);
-	return REAL_LATE(posix_spawn) ? real.posix_spawn(pid, path, actions, attributes, argv, envp) : ENOSYS;
+	return real.posix_spawn(pid, path, actions, attributes, argv, envp);
 }
 
 EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
 			const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
 	PRELOAD_FIX(envp);
-	return REAL_LATE(posix_spawnp) ? real.posix_spawnp(pid, file, actions, attributes, argv, envp) : ENOSYS;
+	return real.posix_spawnp(pid, file, actions, attributes, argv, envp);
 }

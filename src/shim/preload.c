@@ -77,7 +77,7 @@ void preload_look(struct preload *p, char *const *environment)
 	if (off || p->count > PRELOAD_ENTRIES)
 		return;
 	/* A nested `portshim run` starts its target with a run of its own: that is not ours to replace. */
-	if (run && preload && lists(preload, p->from->library))
+	if (run && p->from->run && preload && lists(preload, p->from->library))
 		return;
 	compose(p, preload);
 	if (run && p->from->run) {

@@ -1,3 +1,5 @@
+#include <fcntl.h>
+
 #include "shim.h"
 
 #include "../core/sys.h"
@@ -105,9 +107,47 @@ static long raw_syscall(long nr, long a, long b, long c, long d, long e, long f)
 	return finish(sys_call(nr, a, b, c, d, e, f));
 }
 
-int real_raw_execveat(int fd, const char *path, char *const *argv, char *const *envp, int flags)
+static int raw_bindresvport(int fd, struct sockaddr_in *a)
+{
+	(void)fd;
+	(void)a;
+	return real_fail(ENOSYS);
+}
+
+static int raw_execve(const char *path, char *const *argv, char *const *envp)
+{
+	return (int)finish(sys3(SYS_execve, path, argv, envp));
+}
+
+static int raw_execveat(int fd, const char *path, char *const *argv, char *const *envp, int flags)
 {
 	return (int)finish(sys5(SYS_execveat, fd, path, argv, envp, flags));
+}
+
+static int raw_fexecve(int fd, char *const *argv, char *const *envp)
+{
+	return raw_execveat(fd, "", argv, envp, AT_EMPTY_PATH);
+}
+
+/* A search of PATH and spawning are libc's own work. */
+static int raw_execvpe(const char *file, char *const *argv, char *const *envp)
+{
+	(void)file;
+	(void)argv;
+	(void)envp;
+	return real_fail(ENOSYS);
+}
+
+static int raw_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+			   const posix_spawnattr_t *attributes, char *const *argv, char *const *envp)
+{
+	(void)pid;
+	(void)path;
+	(void)actions;
+	(void)attributes;
+	(void)argv;
+	(void)envp;
+	return ENOSYS;
 }
 
 struct shim_real real = {
@@ -127,41 +167,52 @@ struct shim_real real = {
 	.recvmsg = raw_recvmsg,
 	.recvmmsg = raw_recvmmsg,
 	.syscall = raw_syscall,
+	.bindresvport = raw_bindresvport,
+	.execve = raw_execve,
+	.execveat = raw_execveat,
+	.fexecve = raw_fexecve,
+	.execvpe = raw_execvpe,
+	.posix_spawn = raw_posix_spawn,
+	.posix_spawnp = raw_posix_spawn,
 };
-
-static void resolve(void **slot, const char *name)
-{
-	void *found = dlsym ? dlsym(NEXT, name) : _dl_sym ? _dl_sym(NEXT, name, (void *)real_resolve) : NULL;
-
-	if (found)
-		*slot = found;
-}
-
-#define RESOLVE(name) resolve((void **)&real.name, #name)
 
 void real_resolve(void)
 {
-	RESOLVE(socket);
-	RESOLVE(bind);
-	RESOLVE(listen);
-	RESOLVE(connect);
-	RESOLVE(accept);
-	RESOLVE(accept4);
-	RESOLVE(getsockname);
-	RESOLVE(getpeername);
-	RESOLVE(sendto);
-	RESOLVE(sendmsg);
-	RESOLVE(sendmmsg);
-	RESOLVE(recvfrom);
-	resolve((void **)&real.recvfrom_chk, "__recvfrom_chk");
-	RESOLVE(recvmsg);
-	RESOLVE(recvmmsg);
-	RESOLVE(syscall);
-}
+	static const struct {
+		void **slot;
+		const char *name;
+	} wanted[] = {
+		{(void **)&real.socket, "socket"},
+		{(void **)&real.bind, "bind"},
+		{(void **)&real.listen, "listen"},
+		{(void **)&real.connect, "connect"},
+		{(void **)&real.accept, "accept"},
+		{(void **)&real.accept4, "accept4"},
+		{(void **)&real.getsockname, "getsockname"},
+		{(void **)&real.getpeername, "getpeername"},
+		{(void **)&real.sendto, "sendto"},
+		{(void **)&real.sendmsg, "sendmsg"},
+		{(void **)&real.sendmmsg, "sendmmsg"},
+		{(void **)&real.recvfrom, "recvfrom"},
+		{(void **)&real.recvfrom_chk, "__recvfrom_chk"},
+		{(void **)&real.recvmsg, "recvmsg"},
+		{(void **)&real.recvmmsg, "recvmmsg"},
+		{(void **)&real.syscall, "syscall"},
+		{(void **)&real.bindresvport, "bindresvport"},
+		{(void **)&real.execve, "execve"},
+		{(void **)&real.execveat, "execveat"},
+		{(void **)&real.fexecve, "fexecve"},
+		{(void **)&real.execvpe, "execvpe"},
+		{(void **)&real.posix_spawn, "posix_spawn"},
+		{(void **)&real.posix_spawnp, "posix_spawnp"},
+	};
 
-bool real_resolve_late(void **slot, const char *name)
-{
-	if (!*slot)
-		resolve(slot, name);
-	return *slot != NULL;
+	for (unsigned i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		void *found = dlsym     ? dlsym(NEXT, wanted[i].name)
+			      : _dl_sym ? _dl_sym(NEXT, wanted[i].name, (void *)real_resolve)
+					: NULL;
+
+		if (found)
+			*wanted[i].slot = found;
+	}
 }

@@ -16,6 +16,7 @@
 #include "../core/sys.h"
 
 #define DIRECT_MAX 32
+#define PORT_NOBODY 1 /* tcpmux, RFC 1078: never had a use for UDP */
 
 /* Moved ports that this process addressed by themselves last. A program that uses more of them than fit is told the
  * requested port for the oldest. */
@@ -67,16 +68,14 @@ static bool serves_address(const struct ps_record *record, const struct ps_addre
 	return record->at & PS_AT_OTHER && memcmp(record->address, bytes, sizeof(bytes)) == 0;
 }
 
-/* True if the assignment serves the call's protocol. One that is held and not recorded yet may come to serve any. To ask a
- * connecting socket for its protocol costs a system call: that is done for what serves UDP alone, because those who
- * connect are TCP clients. */
+/* True if the assignment serves the call's protocol. One that is held and not recorded yet may come to serve any. */
 static bool serves_protocol(const struct ps_record *record, int fd)
 {
 	if (record->protocols == 0 || record->protocols == (PS_TCP | PS_UDP))
 		return true;
 	if (fd < 0)
 		return record->protocols & PS_UDP;
-	return record->protocols & PS_TCP || publish_protocol(fd) == PS_UDP;
+	return record->protocols & socket_protocol(fd);
 }
 
 static bool serves(const struct ps_record *record, int fd, const struct ps_address *a, enum ps_locality locality)
@@ -89,6 +88,7 @@ enum shim_route route_out(struct ps_space *space, int fd, const struct sockaddr 
 {
 	uint16_t actual = registry_forward(space, port);
 	enum ps_locality locality;
+	bool listening;
 
 	if (actual == port || !address_copy(a, address, length))
 		return ROUTE_PASS;
@@ -106,10 +106,15 @@ enum shim_route route_out(struct ps_space *space, int fd, const struct sockaddr 
 		return ROUTE_PASS;
 	}
 	if (host_head(space->host, port) == 0 || !is_local(a, locality) || plan_external(space->plan, port) ||
-	    !registry_foreign(space, port))
+	    !registry_foreign(space, port, &listening))
 		return ROUTE_PASS;
-	space_event(space, PS_EVENT_REFUSED, port, ECONNREFUSED);
-	return ROUTE_REFUSED;
+	if (listening)
+		space_event(space, PS_EVENT_REFUSED, port, ECONNREFUSED);
+	if (fd >= 0)
+		return ROUTE_REFUSED;
+	/* A datagram to a port without a listener is sent, and lost: so the kernel judges all else of the call. */
+	address_set_port(a, PORT_NOBODY);
+	return ROUTE_MOVED;
 }
 
 /* A buffer may be shorter than the address; what is missing counts as zero. */

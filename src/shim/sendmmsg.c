@@ -11,30 +11,21 @@ static enum shim_route route_message(struct ps_space *space, const struct msghdr
 	return route_out(space, -1, m->msg_name, route_name_length(m), port, a);
 }
 
-/* How many messages from the first on go where they say. *route, *a: the next one's. */
-static unsigned passing(struct ps_space *space, const struct mmsghdr *messages, unsigned count, enum shim_route *route,
-			struct ps_address *a)
+/* How many messages from the first on go where they say. *a: where the next one goes. */
+static unsigned passing(struct ps_space *space, const struct mmsghdr *messages, unsigned count, struct ps_address *a)
 {
 	unsigned n = 0;
 
-	*route = ROUTE_PASS;
-	while (n < count && (*route = route_message(space, &messages[n].msg_hdr, a)) == ROUTE_PASS)
+	while (n < count && route_message(space, &messages[n].msg_hdr, a) == ROUTE_PASS)
 		n++;
 	return n;
 }
 
 /* One message to another place than it says, with what sendmmsg(2) leaves in msg_len. */
-static bool send_moved(int fd, struct mmsghdr *message, int flags, enum shim_route route, struct ps_address *a)
+static bool send_moved(int fd, struct mmsghdr *message, int flags, struct ps_address *a)
 {
 	struct mmsghdr copy = *message;
-	size_t size = 0;
 
-	if (route == ROUTE_REFUSED) {
-		for (size_t i = 0; i < copy.msg_hdr.msg_iovlen; i++)
-			size += copy.msg_hdr.msg_iov[i].iov_len;
-		message->msg_len = (unsigned)size;
-		return true;
-	}
 	copy.msg_hdr.msg_name = &a->u;
 	copy.msg_hdr.msg_namelen = a->length;
 	if (real.sendmmsg(fd, &copy, 1, flags) != 1)
@@ -49,9 +40,8 @@ static int send_all(struct ps_space *space, int fd, struct mmsghdr *messages, un
 	int saved = errno;
 
 	while (done < count) {
-		enum shim_route route;
 		struct ps_address a;
-		unsigned n = passing(space, messages + done, count - done, &route, &a);
+		unsigned n = passing(space, messages + done, count - done, &a);
 		int sent = n ? real.sendmmsg(fd, messages + done, n, flags) : 0;
 
 		if (sent < 0)
@@ -59,7 +49,7 @@ static int send_all(struct ps_space *space, int fd, struct mmsghdr *messages, un
 		done += (unsigned)sent;
 		if ((unsigned)sent < n)
 			break;
-		if (done < count && !send_moved(fd, &messages[done], flags, route, &a))
+		if (done < count && !send_moved(fd, &messages[done], flags, &a))
 			break;
 		if (done < count)
 			done++;

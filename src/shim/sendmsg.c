@@ -1,14 +1,5 @@
 #include "shim.h"
 
-static ssize_t total(const struct msghdr *m)
-{
-	size_t size = 0;
-
-	for (size_t i = 0; i < m->msg_iovlen; i++)
-		size += m->msg_iov[i].iov_len;
-	return (ssize_t)size;
-}
-
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	struct ps_space *space = shim_enter(fd);
@@ -27,7 +18,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 		copy.msg_namelen = a.length;
 		return real.sendmsg(fd, &copy, flags);
 	case ROUTE_REFUSED:
-		return flags & MSG_FASTOPEN ? real_fail(ECONNREFUSED) : total(message);
+		return real_fail(ECONNREFUSED);
 	default:
 		return real.sendmsg(fd, message, flags);
 	}

@@ -8,12 +8,12 @@ EXPORT ssize_t sendto(int fd, const void *data, size_t size, int flags, ADDRESS_
 
 	if (!port || !route_matters(space, port))
 		return real.sendto(fd, data, size, flags, PLAIN(address), length);
+	/* With TCP Fast Open this is a connect. */
 	switch (route_out(space, flags & MSG_FASTOPEN ? fd : -1, PLAIN(address), length, port, &a)) {
 	case ROUTE_MOVED:
 		return real.sendto(fd, data, size, flags, &a.u.any, a.length);
 	case ROUTE_REFUSED:
-		/* With TCP Fast Open this is a connect. A datagram to a port without a listener is sent and lost. */
-		return flags & MSG_FASTOPEN ? real_fail(ECONNREFUSED) : (ssize_t)size;
+		return real_fail(ECONNREFUSED);
 	default:
 		return real.sendto(fd, data, size, flags, PLAIN(address), length);
 	}

@@ -45,27 +45,23 @@ struct shim_real {
 	int (*recvmmsg)(int, struct mmsghdr *, unsigned, int, struct timespec *);
 	long (*syscall)(long, long, long, long, long, long, long);
 
-	/* Found with the first call (REAL_LATE), NULL until then: a process that never spawns does not pay for the look-up. */
+	/* These are called in children of vfork and fork, where nothing may be looked up; they have no raw form. */
 	int (*execve)(const char *, char *const *, char *const *);
 	int (*execveat)(int, const char *, char *const *, char *const *, int);
 	int (*fexecve)(int, char *const *, char *const *);
 	int (*execvpe)(const char *, char *const *, char *const *);
-	int (*bindresvport)(int, struct sockaddr_in *);
 	int (*posix_spawn)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
 			   char *const *, char *const *);
+	int (*bindresvport)(int, struct sockaddr_in *);
 	int (*posix_spawnp)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
 			    char *const *, char *const *);
 };
 
 extern struct shim_real real;
 
-/* Looks up the real functions of the socket calls. Once, at init: dlsym may allocate, and these are async-signal-safe. */
+/* Looks up the real functions. Once, at init: dlsym takes the loader's lock and may allocate, and hooks are called in signal
+ * handlers and in children of fork. */
 void real_resolve(void);
-
-/* True if real.name is known, looking it up if it is not. */
-bool real_resolve_late(void **slot, const char *name);
-int real_raw_execveat(int fd, const char *path, char *const *argv, char *const *envp, int flags);
-#define REAL_LATE(name) real_resolve_late((void **)&real.name, #name)
 
 /* Sets errno and returns -1: a refusal that the kernel did not make itself. */
 int real_fail(int error);
@@ -201,11 +197,11 @@ static inline void route_own(struct ps_space *space, void *address, socklen_t ro
 
 /* ---- publish.c ---- */
 
-/* True if this process ever made a datagram socket (socket.c). */
-extern _Atomic bool socket_datagrams;
-
 /* PS_TCP or PS_UDP, or 0 for a socket that portshim has nothing to do with. */
 unsigned publish_protocol(int fd);
+
+/* The same in a process that never made any but TCP sockets: without asking (socket.c). For sockets of the inet families. */
+unsigned socket_protocol(int fd);
 
 /* Records a socket that listens (UDP: is bound) on `address`. Caller holds the run's lock or could not get it. Returns
  * true if publish_write must follow, after the lock is left. */

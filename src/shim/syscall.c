@@ -51,7 +51,6 @@ EXPORT long syscall(long number, ...)
 	case SYS_recvmmsg:
 		return recvmmsg((int)a, (struct mmsghdr *)b, (unsigned)c, (int)d, (struct timespec *)e);
 	default:
-		(void)shim_enter(-1);
 		return real.syscall(number, a, b, c, d, e, f);
 	}
 }
