@@ -1,4 +1,4 @@
-# What `make check`, `make bench`, `make asan` and `make lint` do. Included by the Makefile; run from the top directory.
+# What `make check`, `bench`, `asan`, `coverage`, `fuzz` and `lint` do. Included by the Makefile; run from the top directory.
 # Each suite is one script or a set of programs; tests/run.sh runs them and adds up what they say.
 
 T := $(BUILD)/tests
@@ -90,6 +90,17 @@ asan: $(BUILD)/libportshim.so
 
 unit-programs: $(UNIT)
 
+# ---- coverage by gcov. The shim gets a libc for it, so it is not the one that is shipped: how the tests end here says
+# nothing, only what they have reached. A process that ends without exit() leaves no counts.
+COVERAGE := $(BUILD)/coverage
+
+coverage:
+	$(Q)command -v gcov >/dev/null || { echo "skip: coverage: gcov is not installed"; exit 0; }; \
+	$(MAKE) --no-print-directory BUILD=$(COVERAGE) CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage COLD= \
+		SHIM_LDFLAGS='-shared -Wl,-soname,libportshim.so -Wl,--version-script=src/shim/exports.map' check-programs && \
+	find $(COVERAGE) -name '*.gcda' -delete && \
+	{ tests/run.sh $(COVERAGE) unit contract active cli keeper || :; } && tests/coverage.sh $(COVERAGE)
+
 # ---- fuzzing: each tests/fuzz/fuzz_NAME.c for FUZZ_SECONDS, from tests/fuzz/corpus/NAME and the
 # manifests of tests/cli. What is found new stays in the build directory; so does an input that fails, as
 # fuzz/NAME-crash-*: `BUILD/fuzz/NAME FILE` shows it again.
@@ -178,5 +189,5 @@ lint-man:
 	$(call say,LINT,mandoc)
 	$(Q)$(call tool,mandoc) $(if $(LINT_MAN),mandoc -T lint -W warning $(LINT_MAN),:)
 
-.PHONY: check check-programs unit-programs bench asan fuzz $(FUZZ_NAMES:%=fuzz-%) lint \
+.PHONY: check check-programs unit-programs bench asan coverage fuzz $(FUZZ_NAMES:%=fuzz-%) lint \
 	lint-cppcheck lint-tidy lint-tidy-files lint-shell lint-man

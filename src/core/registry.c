@@ -97,15 +97,29 @@ static bool sort_listener(const struct ps_listener *l, void *context)
 	return !found->ours;
 }
 
-/* False if the kernel cannot be asked. `protocols` 0: as recorded, else any. */
+#define LIST_TRIES 16
+
+/* False if the kernel cannot be asked. `protocols` 0: as recorded, else any. A server that restarts while the kernel lists may be
+ * listed with its old socket when the record has its new one; then the kernel is asked again, and if that never ends, it is
+ * the server's doing: no stranger's. */
 static bool list(const struct ps_host *host, uint16_t port, unsigned protocols, struct listeners *found)
 {
 	const struct ps_record *record = &host->record[port];
+	uint32_t before;
+	int tries = 0;
 
-	*found = (struct listeners){.record = record, .uid = (uint32_t)sys0(SYS_geteuid)};
 	if (!protocols)
 		protocols = record->protocols ? record->protocols : PS_TCP | PS_UDP;
-	return kernel_listeners(port, protocols, sort_listener, found) >= 0;
+	do {
+		*found = (struct listeners){.record = record, .uid = (uint32_t)sys0(SYS_geteuid)};
+		before = atomic_load(&record->inode);
+		if (kernel_listeners(port, protocols, sort_listener, found) < 0)
+			return false;
+		if (!found->other || found->ours || before == atomic_load(&record->inode))
+			return true;
+	} while (++tries < LIST_TRIES);
+	found->ours = true;
+	return true;
 }
 
 bool registry_listening(const struct ps_host *host, uint16_t port)
