@@ -275,6 +275,52 @@ def test_law_9(place):
     same(ask(place, p, env="a"), "ECONNREFUSED")
 
 
+RESTARTING = """
+import select, socket, sys
+met, address = 0, ("127.0.0.1", int(sys.argv[1]))
+while not select.select([0], [], [], 0)[0]:
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(address)
+        s.listen()
+        if not met: print("up", flush=True)
+        met = max(met, 1)
+        s.setblocking(False)
+        try:
+            while True:
+                s.accept()
+                met += 1
+        except BlockingIOError:
+            pass
+print(met - 1)
+"""
+
+KNOCKING = """
+import socket, sys
+met, address = 0, ("127.0.0.1", int(sys.argv[1]))
+for i in range(5000):
+    with socket.socket() as s:
+        met += s.connect_ex(address) == 0
+print(met)
+"""
+
+
+def test_law_9_restarts(place):
+    """Law 9: nor while that server listens and closes over and over"""
+    p = port()
+
+    def python(env, script, **more):
+        return subprocess.Popen([PORTSHIM, "exec", "--strict", "--env", env, "--", "/usr/bin/python3", "-c", script,
+                                 str(p)], cwd=place.project, env=place.environment(), stdout=subprocess.PIPE,
+                                text=True, **more)
+
+    with python("b", RESTARTING, stdin=subprocess.PIPE) as theirs:
+        same(theirs.stdout.readline(), "up\n")
+        with python("a", KNOCKING) as client:
+            same(client.communicate(timeout=LIMIT)[0], "0\n")
+        same(theirs.communicate("", timeout=LIMIT)[0], "0\n")
+
+
 def test_law_9_unmanaged(place):
     """Law 9: an unmanaged holder is reached as ever"""
     p = port()
