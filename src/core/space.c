@@ -54,12 +54,11 @@ static void join(char *path, unsigned long size, const char *directory, const ch
 
 static const char *variable(char *const *environment, const char *name)
 {
-	unsigned long n = text_length(name);
+	const char *value = NULL;
 
-	for (; environment && *environment; environment++)
-		if (strncmp(*environment, name, n) == 0 && (*environment)[n] == '=')
-			return *environment + n + 1;
-	return NULL;
+	for (; environment && *environment && !value; environment++)
+		value = text_value(*environment, name);
+	return value;
 }
 
 /* Makes the directory if it is missing, and accepts it only as the caller's own and closed to others. */

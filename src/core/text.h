@@ -88,4 +88,12 @@ static inline bool text_equal(const char *a, const char *b)
 	return *a == *b;
 }
 
+/* What a variable of an environment ("NAME=value") says if it has this name, else NULL. */
+static inline const char *text_value(const char *variable, const char *name)
+{
+	while (*name && *variable == *name)
+		variable++, name++;
+	return *name == '\0' && *variable == '=' ? variable + 1 : 0;
+}
+
 #endif

@@ -40,15 +40,6 @@ struct attempt {
 
 enum outcome { TAKEN, HELD, UNRECORDED, STOP };
 
-static int option(int fd, int level, int name)
-{
-	int value = 0;
-	socklen_t length = sizeof(value);
-
-	sys5(SYS_getsockopt, fd, level, name, &value, &length);
-	return value;
-}
-
 static void set_option(long fd, int level, int name, int value)
 {
 	sys5(SYS_setsockopt, fd, level, name, &value, sizeof(value));
@@ -293,9 +284,9 @@ static bool prepare(struct attempt *t, bool by_process)
 			      : plan_rules(space->plan, t->requested, &anybody);
 	if (t->rules.service && t->rules.service->flags & PS_SERVICE_EXTERNAL)
 		return false;
-	t->reuse_port = option(t->fd, SOL_SOCKET, SO_REUSEPORT) == 1;
+	t->reuse_port = socket_option(t->fd, SOL_SOCKET, SO_REUSEPORT) == 1;
 	t->dual_stack = t->address.u.any.sa_family == AF_INET6 && address_locality(&t->address) == PS_WILDCARD &&
-			!option(t->fd, IPPROTO_IPV6, IPV6_V6ONLY);
+			socket_option(t->fd, IPPROTO_IPV6, IPV6_V6ONLY) == 0;
 	return true;
 }
 
@@ -350,16 +341,16 @@ static void copy_options(int from, long to)
 	};
 
 	for (unsigned i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-		int value = option(from, options[i].level, options[i].name);
+		int value = socket_option(from, options[i].level, options[i].name);
 
-		if (value != option((int)to, options[i].level, options[i].name))
+		if (value >= 0 && value != socket_option((int)to, options[i].level, options[i].name))
 			set_option(to, options[i].level, options[i].name, value);
 	}
 	/* The kernel reports twice what was set (socket(7)). */
-	if (option(from, SOL_SOCKET, SO_RCVBUF) != option((int)to, SOL_SOCKET, SO_RCVBUF))
-		set_option(to, SOL_SOCKET, SO_RCVBUF, option(from, SOL_SOCKET, SO_RCVBUF) / 2);
-	if (option(from, SOL_SOCKET, SO_SNDBUF) != option((int)to, SOL_SOCKET, SO_SNDBUF))
-		set_option(to, SOL_SOCKET, SO_SNDBUF, option(from, SOL_SOCKET, SO_SNDBUF) / 2);
+	if (socket_option(from, SOL_SOCKET, SO_RCVBUF) != socket_option((int)to, SOL_SOCKET, SO_RCVBUF))
+		set_option(to, SOL_SOCKET, SO_RCVBUF, socket_option(from, SOL_SOCKET, SO_RCVBUF) / 2);
+	if (socket_option(from, SOL_SOCKET, SO_SNDBUF) != socket_option((int)to, SOL_SOCKET, SO_SNDBUF))
+		set_option(to, SOL_SOCKET, SO_SNDBUF, socket_option(from, SOL_SOCKET, SO_SNDBUF) / 2);
 }
 
 bool assign_again(struct ps_space *space, int fd, const struct ps_address *local)
@@ -368,8 +359,8 @@ bool assign_again(struct ps_space *space, int fd, const struct ps_address *local
 	uint16_t lost = address_port(local);
 	long flags = sys2(SYS_fcntl, fd, F_GETFL);
 	long fd_flags = sys2(SYS_fcntl, fd, F_GETFD);
-	long other = sys3(SYS_socket, option(fd, SOL_SOCKET, SO_DOMAIN), SOCK_STREAM | SOCK_CLOEXEC,
-			  option(fd, SOL_SOCKET, SO_PROTOCOL));
+	long other = sys3(SYS_socket, socket_option(fd, SOL_SOCKET, SO_DOMAIN), SOCK_STREAM | SOCK_CLOEXEC,
+			  socket_option(fd, SOL_SOCKET, SO_PROTOCOL));
 	bool done = false;
 
 	if (other < 0)

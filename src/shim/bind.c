@@ -20,6 +20,9 @@ static bool bind_again(struct ps_space *space, int fd, unsigned protocol, struct
 {
 	address_set_port(a, actual);
 	*result = real.bind(fd, &a->u.any, a->length);
+	/* Another run may just be looking whether somebody has the port, with a socket that is gone by now. */
+	if (*result != 0 && errno == EADDRINUSE)
+		*result = real.bind(fd, &a->u.any, a->length);
 	if (*result == 0 && protocol == PS_UDP)
 		record(space, fd, a);
 	return *result == 0 || errno != EADDRINUSE || !registry_lost(space, actual, protocol);

@@ -52,13 +52,6 @@ struct settings {
 	bool cluster;        /* NODE_UNIQUE_ID: a worker of node's cluster module */
 };
 
-static const char *value_of(const char *variable, const char *name)
-{
-	while (*name && *variable == *name)
-		variable++, name++;
-	return *name == '\0' && *variable == '=' ? variable + 1 : NULL;
-}
-
 static void read_settings(struct settings *s, char *const *environment)
 {
 	const char *value;
@@ -67,19 +60,19 @@ static void read_settings(struct settings *s, char *const *environment)
 	for (; environment && *environment; environment++) {
 		switch (**environment) {
 		case 'P':
-			if ((value = value_of(*environment, "PORTSHIM_RUN")))
+			if ((value = text_value(*environment, "PORTSHIM_RUN")))
 				s->run = value;
-			else if ((value = value_of(*environment, "PORTSHIM")))
+			else if ((value = text_value(*environment, "PORTSHIM")))
 				s->off = text_equal(value, "off");
-			else if ((value = value_of(*environment, "PORTSHIM_STRICT")))
+			else if ((value = text_value(*environment, "PORTSHIM_STRICT")))
 				s->strict = *value && !text_equal(value, "0");
 			break;
 		case 'L':
-			if ((value = value_of(*environment, "LD_PRELOAD")))
+			if ((value = text_value(*environment, "LD_PRELOAD")))
 				s->preload = value;
 			break;
 		case 'N':
-			if (value_of(*environment, "NODE_UNIQUE_ID"))
+			if (text_value(*environment, "NODE_UNIQUE_ID"))
 				s->cluster = true;
 			break;
 		default:

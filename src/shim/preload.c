@@ -2,13 +2,6 @@
 
 #include "../core/text.h"
 
-static const char *value_of(const char *variable, const char *name)
-{
-	while (*name && *variable == *name)
-		variable++, name++;
-	return *name == '\0' && *variable == '=' ? variable + 1 : NULL;
-}
-
 static bool lists(const char *preload, const char *library)
 {
 	unsigned long n = text_length(library);
@@ -30,7 +23,7 @@ static bool lists(const char *preload, const char *library)
 
 static bool replaced(const char *variable)
 {
-	return value_of(variable, "LD_PRELOAD") || value_of(variable, "PORTSHIM_RUN");
+	return text_value(variable, "LD_PRELOAD") || text_value(variable, "PORTSHIM_RUN");
 }
 
 static void compose(struct preload *p, const char *preload)
@@ -67,11 +60,11 @@ void preload_look(struct preload *p, char *const *environment)
 	for (; environment && environment[p->count]; p->count++) {
 		const char *variable = environment[p->count];
 
-		if (*variable == 'L' && (value = value_of(variable, "LD_PRELOAD")))
+		if (*variable == 'L' && (value = text_value(variable, "LD_PRELOAD")))
 			preload = value;
-		else if (*variable == 'P' && (value = value_of(variable, "PORTSHIM_RUN")))
+		else if (*variable == 'P' && (value = text_value(variable, "PORTSHIM_RUN")))
 			run = value;
-		else if (*variable == 'P' && (value = value_of(variable, "PORTSHIM")))
+		else if (*variable == 'P' && (value = text_value(variable, "PORTSHIM")))
 			off = text_equal(value, "off");
 	}
 	if (off || p->count > PRELOAD_ENTRIES)

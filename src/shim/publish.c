@@ -9,17 +9,9 @@
 #define IPPROTO_MPTCP 262
 #endif
 
-static int option(int fd, int level, int name)
-{
-	int value = -1;
-	socklen_t length = sizeof(value);
-
-	return sys5(SYS_getsockopt, fd, level, name, &value, &length) == 0 ? value : -1;
-}
-
 unsigned publish_protocol(int fd)
 {
-	int protocol = option(fd, SOL_SOCKET, SO_PROTOCOL);
+	int protocol = socket_option(fd, SOL_SOCKET, SO_PROTOCOL);
 
 	if (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP)
 		return PS_TCP;

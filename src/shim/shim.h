@@ -203,6 +203,9 @@ unsigned publish_protocol(int fd);
 /* The same in a process that never made any but TCP sockets: without asking (socket.c). For sockets of the inet families. */
 unsigned socket_protocol(int fd);
 
+/* An option that is a number; -1 if it cannot be had. */
+int socket_option(int fd, int level, int name);
+
 /* Records a socket that listens (UDP: is bound) on `address`. Caller holds the run's lock or could not get it. Returns
  * true if publish_write must follow, after the lock is left. */
 bool publish_record(struct ps_space *space, int fd, const struct ps_address *address, unsigned protocol);

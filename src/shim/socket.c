@@ -2,6 +2,8 @@
 
 #include "shim.h"
 
+#include "../core/sys.h"
+
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
 #endif
@@ -22,6 +24,14 @@ EXPORT int socket(int domain, int type, int protocol)
 	if (is_other(domain, type, protocol) && !atomic_load_explicit(&others, memory_order_relaxed))
 		atomic_store_explicit(&others, true, memory_order_relaxed);
 	return real.socket(domain, type, protocol);
+}
+
+int socket_option(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t length = sizeof(value);
+
+	return sys5(SYS_getsockopt, fd, level, name, &value, &length) == 0 ? value : -1;
 }
 
 unsigned socket_protocol(int fd)
