@@ -14,7 +14,11 @@
  * Takes the environment's lock. Returns 0 or a negative errno. Async-signal-safe. */
 int discovery_write(struct ps_space *space, uint16_t port);
 
-/* Writes only the own file of the service that listens on the port, if it has one. */
+/* The port that a service's own file names, or 0. */
+uint16_t discovery_named(const char *path);
+
+/* Writes only the own file of the service that listens on the port, if it has one and if no other living server of the
+ * service has it. Not in private environments: the file is the project's. */
 int discovery_write_service(struct ps_space *space, uint16_t port);
 
 /* Removes a service's own file. */

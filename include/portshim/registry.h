@@ -46,8 +46,8 @@ int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested, ui
 void registry_release(struct ps_space *space, uint16_t port);
 
 /* The claim's bind to this address (with the actual port) succeeded, and the rest of the record is filled in: HELD. Sets the
- * run's forward hint, where no living assignment of the same requested port has it; those of the runs around it and of its
- * environment follow when it listens. */
+ * run's forward hint, where no living assignment of the same requested port has it; that of its environment follows when it
+ * listens. */
 void registry_hold(struct ps_space *space, const struct ps_address *address);
 
 /* A port that the kernel gave us without a claim: port 0, or an old record's whose owner is gone. The kernel has decided, so

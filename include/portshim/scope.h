@@ -41,6 +41,7 @@ enum ps_event_kind {
 	PS_EVENT_EXHAUSTED,  /* every candidate was taken: the program got the original errno */
 	PS_EVENT_REFUSED,    /* a connect was refused: the port is held by another environment */
 	PS_EVENT_UNRECORDED, /* the discovery file could not be written: `error` says why */
+	PS_EVENT_UNMAPPED,   /* the registry could not be written: the port is as the program asked, `error` says why */
 	PS_EVENT_LOCKED,     /* the registry's lock did not come free: the call went on without portshim */
 };
 

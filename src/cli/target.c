@@ -192,6 +192,14 @@ static bool declares(const struct ps_plan *plan, uint16_t index, uint16_t port)
 	return false;
 }
 
+/* A TCP server is not the UDP service of the same number. */
+static bool serves(const struct ps_plan *plan, uint16_t index, uint8_t protocols)
+{
+	uint8_t wanted = plan_service(plan, index)->protocols;
+
+	return !wanted || !protocols || wanted & protocols;
+}
+
 bool target_matches(const struct ps_target *t, const struct ps_wanted *w, const struct ps_assignment *a)
 {
 	if (w->by_number)
@@ -199,7 +207,8 @@ bool target_matches(const struct ps_target *t, const struct ps_wanted *w, const 
 	if (a->service[0])
 		return strcmp(a->service, w->name) == 0;
 	/* Started without the manifest, or before the service was declared. */
-	return t->plan && w->index != PS_NO_SERVICE && declares(t->plan, w->index, a->requested);
+	return t->plan && w->index != PS_NO_SERVICE && declares(t->plan, w->index, a->requested) &&
+	       serves(t->plan, w->index, a->protocols);
 }
 
 bool target_sees(const struct ps_target *t, uint32_t env)

@@ -347,16 +347,29 @@ static void temporary_name(char *name, const char *path)
 
 static int make_parent(const char *path)
 {
+	static const char own[] = "/.portshim";
 	char directory[PATH_ROOM];
 	unsigned long slash = text_length(path);
+	long fd;
+	int error;
 
 	while (slash && path[slash] != '/')
 		slash--;
-	if (!slash || slash >= sizeof(directory))
+	if (!slash || slash >= sizeof(directory) - sizeof("/.gitignore"))
 		return -ENOENT;
 	memcpy(directory, path, slash);
 	directory[slash] = '\0';
-	return (int)sys3(SYS_mkdirat, AT_FDCWD, directory, 0700);
+	error = (int)sys3(SYS_mkdirat, AT_FDCWD, directory, 0777);
+	if (error || slash < sizeof(own) - 1 || memcmp(directory + slash - (sizeof(own) - 1), own, sizeof(own) - 1) != 0)
+		return error;
+	/* Somebody cleaned the project under a run that goes on; the folder has to ignore itself again. */
+	memcpy(directory + slash, "/.gitignore", sizeof("/.gitignore"));
+	fd = sys4(SYS_openat, AT_FDCWD, directory, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (fd >= 0) {
+		sys3(SYS_write, fd, "*\n", 2);
+		sys1(SYS_close, fd);
+	}
+	return 0;
 }
 
 /* A rename over an existing file makes ext4 write out what has no blocks yet, and wait for their allocation; with blocks
@@ -415,6 +428,39 @@ static const struct ps_service *service_of(const struct ps_space *space, uint16_
 	return NULL;
 }
 
+uint16_t discovery_named(const char *path)
+{
+	static const char key[] = "\"port\":";
+	char text[512];
+	long fd = sys4(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
+	long size = 0;
+	uint32_t port = 0;
+	char *at;
+
+	if (fd >= 0) {
+		size = sys3(SYS_read, fd, text, sizeof(text) - 1);
+		sys1(SYS_close, fd);
+	}
+	text[size > 0 ? size : 0] = '\0';
+	for (at = text; *at && strncmp(at, key, sizeof(key) - 1) != 0; at++)
+		;
+	if (*at)
+		for (at += sizeof(key) - 1; *at >= '0' && *at <= '9' && port < PS_PORTS; at++)
+			port = port * 10 + (uint32_t)(*at - '0');
+	return port < PS_PORTS ? (uint16_t)port : 0;
+}
+
+/* The file names another living server of the service: a second run's, or another environment's of the same project. It came
+ * first, and keeps the file. */
+static bool is_anothers(const struct ps_space *space, const char *path, uint16_t port)
+{
+	const struct ps_host *host = space->host;
+	uint16_t named = discovery_named(path);
+
+	return named && named != port && head_state(host_head(host, named)) == PS_LISTENING &&
+	       text_equal(host->record[named].service, host->record[port].service) && registry_listening(host, named);
+}
+
 int discovery_write_service(struct ps_space *space, uint16_t port)
 {
 	const struct ps_record *r = &space->host->record[port];
@@ -424,7 +470,7 @@ int discovery_write_service(struct ps_space *space, uint16_t port)
 	struct output o;
 	int error;
 
-	if (!*path)
+	if (!*path || atomic_load(&space->env->flags) & PS_SCOPE_PRIVATE || is_anothers(space, path, port))
 		return 0;
 	error = begin(&o, path, temporary);
 	if (error)

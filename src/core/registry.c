@@ -46,7 +46,8 @@ static uint16_t confirmed(const struct ps_host *host, const struct ps_scope *sco
 	*head = host_head_of_owned(host, actual);
 	if (head_state(*head) < PS_HELD || head_env(*head) != scope->env || head_requested(*head) != requested)
 		return 0;
-	return actual;
+	/* A run's hint is to its own assignment: another run of the environment may have taken the port over since. */
+	return scope->id & PS_ENV_BIT || host->record[actual].run == scope->id ? actual : 0;
 }
 
 uint16_t registry_forward(const struct ps_space *space, uint16_t requested)
@@ -65,9 +66,8 @@ uint16_t registry_forward(const struct ps_space *space, uint16_t requested)
 uint16_t registry_own(const struct ps_space *space, uint16_t requested)
 {
 	uint64_t head;
-	uint16_t actual = confirmed(space->host, space->run, requested, &head);
 
-	return actual && space->host->record[actual].run == space->run->id ? actual : 0;
+	return confirmed(space->host, space->run, requested, &head);
 }
 
 bool registry_is_actual(const struct ps_space *space, uint16_t port)
@@ -282,16 +282,6 @@ static void hint_scope(struct ps_space *space, struct ps_scope *scope, uint16_t 
 		set_hint(space->host, scope, requested, actual);
 }
 
-/* Publishes an assignment of this run to the runs around it, up to and with its environment. */
-static void hint(struct ps_space *space, uint16_t actual, uint64_t head)
-{
-	for (uint32_t i = 0; i < space->depth && space->scope[i]->env == space->env->id; i++) {
-		hint_scope(space, space->scope[i], actual, head);
-		if (space->scope[i] == space->env)
-			break;
-	}
-}
-
 static void add_address(struct ps_record *record, const struct ps_address *address)
 {
 	bool six = address->u.any.sa_family == AF_INET6;
@@ -411,7 +401,9 @@ bool registry_listen(struct ps_space *space, const struct ps_address *address, u
 	record->protocols |= (uint8_t)protocol;
 	head = head_make(head_env(head), head_requested(head), PS_LISTENING);
 	atomic_store_explicit(&space->host->head[port], head, memory_order_release);
-	hint(space, port, head);
+	if (record->run == space->run->id)
+		hint_scope(space, space->run, port, head);
+	hint_scope(space, space->env, port, head);
 	return true;
 }
 

@@ -662,7 +662,7 @@ int space_reserve(struct ps_space *space, const void *address)
 		return 0;
 	result = sys3(SYS_madvise, page * 4096, 4096, MADV_POPULATE_WRITE);
 	if (result && result != -EINVAL)
-		return (int)result;
+		return result == -EFAULT ? -ENOSPC : (int)result; /* EFAULT: it would have been a SIGBUS */
 	atomic_store_explicit(known, page, memory_order_relaxed);
 	return 0;
 }

@@ -225,6 +225,11 @@ static void tell(struct ps_keeper *keeper, const struct ps_event *event)
 			say("portshim: the discovery file %s cannot be written: %s\n",
 			    output_path(path, sizeof(path), keeper->space->env->discovery), strerror(error));
 		break;
+	case PS_EVENT_UNMAPPED:
+		if (is_first(keeper, event->kind))
+			say("portshim: %u is not mapped: the registry cannot be written: %s\n", (unsigned)event->port,
+			    strerror(error));
+		break;
 	case PS_EVENT_LOCKED:
 		if (is_first(keeper, event->kind))
 			say("portshim: the registry stayed locked (by a stopped process?); pid %d went on without it\n",

@@ -35,38 +35,40 @@ static bool has_record(const struct ps_space *space, uint32_t run, enum ps_state
 	return false;
 }
 
-/* True if a service's own file names a port that is recorded as listening in the environment: then it is somebody's. */
+/* True if a service's own file names a port that is recorded as listening, in whatever environment: then it is somebody's. */
 static bool is_current(const struct ps_space *space, const char *path)
 {
-	char text[512], *port;
-	ssize_t size;
-	uint64_t head;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-
-	if (fd < 0)
-		return true; /* there is nothing that could be removed */
-	size = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[size > 0 ? size : 0] = '\0';
-	port = strstr(text, "\"port\":");
-	if (!port)
-		return false;
-	head = host_head(space->host, (uint16_t)strtoul(port + 7, NULL, 10));
-	return head_env(head) == space->env->id && head_state(head) == PS_LISTENING;
+	return access(path, F_OK) != 0 || head_state(host_head(space->host, discovery_named(path))) == PS_LISTENING;
 }
 
-/* Who publishes writes under the same lock, after its record says so: its files are never taken away. */
+static void write_services(struct ps_space *space, uint32_t run)
+{
+	FOR_EACH_SET(port, space->env->actual) {
+		uint64_t head = host_head(space->host, port);
+
+		if (head_env(head) == space->env->id && head_state(head) == PS_LISTENING &&
+		    (!run || space->host->record[port].run == run))
+			discovery_write_service(space, port);
+	}
+}
+
+/* Who publishes writes under the same lock, after its record says so: its files are never taken away. A file that is taken
+ * away goes to the next server of the service, if there is one. */
 static void remove_outdated(struct ps_space *space)
 {
 	struct ps_lock_guard guard;
-	bool locked = lock_enter(&space->env->lock, &guard);
+	bool locked = lock_enter(&space->env->lock, &guard), removed = false;
 
 	for (uint32_t i = 0; space->plan && i < space->plan->service_count; i++) {
 		uint32_t path = plan_service(space->plan, (uint16_t)i)->discovery;
 
-		if (path && !is_current(space, plan_string(space->plan, path)))
+		if (path && !is_current(space, plan_string(space->plan, path))) {
 			discovery_remove_service(space, (uint16_t)i);
+			removed = true;
+		}
 	}
+	if (removed)
+		write_services(space, 0);
 	if (!has_record(space, 0, PS_LISTENING))
 		unlink(space->env->discovery);
 	if (locked)
@@ -109,13 +111,7 @@ void tidy_beat(struct ps_keeper *keeper)
 	if (!has_record(space, space->run->id, PS_LISTENING))
 		return;
 	discovery_write(space, 0);
-	FOR_EACH_SET(port, space->env->actual) {
-		uint64_t head = host_head(space->host, port);
-
-		if (head_env(head) == space->env->id && head_state(head) == PS_LISTENING &&
-		    space->host->record[port].run == space->run->id)
-			discovery_write_service(space, port);
-	}
+	write_services(space, space->run->id);
 }
 
 void tidy_end(struct ps_keeper *keeper)

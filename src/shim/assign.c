@@ -116,7 +116,7 @@ static enum outcome hold_chosen(struct attempt *t, enum ps_reason reason)
 	/* A record of a port that the kernel calls free is out of date. */
 	if (registry_claim(t->space, port, t->requested, t->owner) != 1 &&
 	    !registry_adopt(t->space, port, t->requested)) {
-		space_event(t->space, PS_EVENT_UNRECORDED, port, ENOSPC);
+		space_event(t->space, PS_EVENT_UNMAPPED, port, ENOSPC);
 		return UNRECORDED;
 	}
 	address_set_port(&t->address, port);
@@ -130,7 +130,10 @@ static enum outcome try_port(struct attempt *t, uint16_t port, enum ps_reason re
 	int claimed = port ? registry_claim(t->space, port, t->requested, t->owner) : 1;
 
 	if (claimed < 0) {
-		space_event(t->space, PS_EVENT_UNRECORDED, port, -claimed);
+		space_event(t->space, PS_EVENT_UNMAPPED, t->requested, -claimed);
+		t->error = -claimed;
+		if (atomic_load(&t->space->run->flags) & PS_SCOPE_STRICT)
+			return STOP;
 		address_set_port(&t->address, t->requested);
 		if (real.bind(t->fd, &t->address.u.any, t->address.length) == 0)
 			return UNRECORDED;

@@ -138,6 +138,7 @@ static int raw_execvpe(const char *file, char *const *argv, char *const *envp)
 	return real_fail(ENOSYS);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the prototype is libc's */
 static int raw_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
 			   const posix_spawnattr_t *attributes, char *const *argv, char *const *envp)
 {
