@@ -60,6 +60,7 @@ clean:
 # ---- installing. Any of these paths may have a space in it: every use is quoted. -----------------------------------------
 MAN := $(wildcard docs/man/*.[1-8])
 SCHEMAS := $(wildcard manifest/*.schema.json)
+EXAMPLES := $(wildcard manifest/examples/*.json)
 COMPLETIONS := wrappers/completions
 bash_to := $(datadir)/bash-completion/completions
 zsh_to := $(datadir)/zsh/site-functions
@@ -81,6 +82,7 @@ installed = $(call $(1),755,$(BUILD)/portshim,$(bindir),portshim) \
 	$(call $(1),644,$(BUILD)/libportshim.so,$(libdir),libportshim.so) \
 	$(foreach f,$(MAN),$(call $(1),644,$f,$(call man_to,$f),$(notdir $f))) \
 	$(foreach f,$(SCHEMAS),$(call $(1),644,$f,$(data_to),$(notdir $f))) \
+	$(foreach f,$(EXAMPLES),$(call $(1),644,$f,$(data_to)/examples,$(notdir $f))) \
 	$(foreach f,$(wildcard $(COMPLETIONS)/portshim.bash),$(call $(1),644,$f,$(bash_to),portshim)) \
 	$(foreach f,$(wildcard $(COMPLETIONS)/_portshim),$(call $(1),644,$f,$(zsh_to),_portshim)) \
 	$(foreach f,$(wildcard $(COMPLETIONS)/portshim.fish),$(call $(1),644,$f,$(fish_to),portshim.fish))
@@ -92,7 +94,7 @@ install: all
 uninstall:
 	$(call say,REMOVE,$(DESTDIR)$(prefix))
 	$(call installed,take)
-	$(Q)rmdir '$(DESTDIR)$(data_to)' 2>/dev/null || :
+	$(Q)rmdir '$(DESTDIR)$(data_to)/examples' '$(DESTDIR)$(data_to)' 2>/dev/null || :
 
 # ---- the source as one file: what is committed, nothing else; distcheck builds, tests and installs from it. --------------
 DIST := portshim-$(VERSION)

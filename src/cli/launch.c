@@ -455,8 +455,12 @@ int launch_prepare(struct ps_launch *launch, const struct ps_launch_options *opt
 	bool fatal = false;
 	int strategy = -1;
 
-	if (project_find(&launch->project, &options->project, error) != 0)
+	if (project_find(&launch->project, &options->project, error) != 0) {
+		/* No working directory, or one beyond our fields: that is nothing that the program has done wrong. */
+		if (error->code == PS_EXIT_SYSTEM && !launch->project.directory[0])
+			return without(options, error);
 		goto failed;
+	}
 	if (options->strategy && (strategy = find_strategy(options->strategy, error)) < 0)
 		goto failed;
 	if (inject_choose(launch->project.manifest, options->service, argv, &service, error) != 0)

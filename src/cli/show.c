@@ -56,7 +56,7 @@ uint64_t show_age(const struct ps_assignment *a)
 {
 	uint64_t now = (uint64_t)time(NULL);
 
-	return now > a->since ? now - a->since : 0;
+	return a->since && now > a->since ? now - a->since : 0; /* 0: held, and never listened */
 }
 
 cJSON *show_json(const struct ps_assignment *a)

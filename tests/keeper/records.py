@@ -460,13 +460,13 @@ def test_service_notice_and_file(place):
 
 
 def test_service_file_of_another_run(place):
-    """The end of one run does not take the file of another run of the same service away"""
+    """A service's own file stays with the run that has it, and goes to the next one when that ends"""
     port = free_port()
     manifest(place, services={"web": {"port": port, "discovery": ".web-port.json"}})
     path = os.path.join(place.project, ".web-port.json")
-    first, _ = serve(place, port, "a", "--quiet")
+    first, earlier = serve(place, port, "a", "--quiet")
     second, actual = serve(place, port, "b", "--quiet")
-    same(read_json(path)["port"], actual)
+    same(read_json(path)["port"], earlier)
     finish(first)
     same(read_json(path)["port"], actual)
     finish(second)
