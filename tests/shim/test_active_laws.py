@@ -253,6 +253,39 @@ def test_law_8_remote(place):
     holder.close()
 
 
+RETURNING = """
+import socket, sys
+p = int(sys.argv[1])
+def listen():
+    s = socket.socket()
+    s.bind(("127.0.0.1", p))
+    s.listen()
+    return s
+listen().close()
+print("down", flush=True)
+sys.stdin.readline()
+mine = listen()
+client = socket.create_connection(("127.0.0.1", p))
+mine.settimeout(10)
+accepted, _ = mine.accept()
+print("own" if accepted.getpeername() == client.getsockname() else "another's")
+"""
+
+
+def test_law_8_taken(place):
+    """Law 8: its own server first, also when another run of the environment took the port over in between"""
+    p = port()
+    with subprocess.Popen([PORTSHIM, "exec", "--strict", "--env", "e", "--", "/usr/bin/python3", "-c", RETURNING, str(p)],
+                          cwd=place.project, env=place.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as first:
+        same(first.stdout.readline(), "down\n")
+        second, _, kernel = server(place, p, "second")
+        same(kernel, p)
+        same(first.communicate("\n", timeout=LIMIT)[0], "own\n")
+    second.go()
+    second.end()
+
+
 def test_law_9(place):
     """Law 9: a client whose server has not started is refused, not misled to another environment's"""
     p = port()
