@@ -243,28 +243,54 @@ static void put_entry(struct drawing *d, const char *key, const char *scheme, ui
 	put(o, "\"}");
 }
 
-/* Several runs of one environment may serve the same requested port. One of them, the one that clients of the environment
- * are sent to, has the plain key. */
-static bool has_plain_key(const struct drawing *d, uint16_t port, uint64_t head)
+static uint16_t chosen(const struct ps_scope *env, uint16_t requested)
 {
-	const struct ps_record *r = &d->host->record[port];
-	uint16_t chosen = 0; /* forward[] may not be looked at without its bit */
-
-	if (shared_bit(d->env->requested, head_requested(head)))
-		chosen = atomic_load(&d->env->forward[head_requested(head)]);
-	if (chosen == port)
-		return true;
-	FOR_EACH_SET(other, d->env->actual) {
-		if (other == port || host_head(d->host, other) != head ||
-		    !text_equal(d->host->record[other].service, r->service))
-			continue;
-		if (other < port || chosen == other)
-			return false;
-	}
-	return true;
+	/* forward[] may not be looked at without its bit */
+	return shared_bit(env->requested, requested) ? atomic_load(&env->forward[requested]) : 0;
 }
 
-static void key_of(const struct drawing *d, uint16_t port, uint64_t head, const char *name, bool plain, char *key,
+/* True if a service declares more than one port, so that several of them may be recorded under its name. */
+static bool has_several(const struct ps_plan *plan, uint16_t requested, const char *service)
+{
+	const struct ps_plan_port *entry;
+	uint32_t count = plan ? plan_find(plan, requested, &entry) : 0;
+
+	for (; count; count--, entry++) {
+		const struct ps_service *s = plan_service(plan, entry->service);
+
+		if (text_equal(plan_string(plan, s->name), service))
+			return s->port_count > 1;
+	}
+	return *service != '\0';
+}
+
+/* Several runs of one environment may serve the same requested port, and a service several of its ports. One of them has
+ * the plain key: the one that clients of the environment are sent to, by the lowest requested port. Returns its actual port. */
+static uint16_t key_holder(const struct drawing *d, uint16_t port, uint64_t head)
+{
+	const char *service = d->host->record[port].service;
+	uint16_t holder = port, requested = head_requested(head);
+
+	if (chosen(d->env, requested) == port && !has_several(d->plan, requested, service))
+		return port;
+	FOR_EACH_SET(other, d->env->actual) {
+		uint64_t its = host_head(d->host, other);
+
+		if (head_state(its) != PS_LISTENING || head_env(its) != d->env->id ||
+		    (!*service && head_requested(its) != requested) || !text_equal(d->host->record[other].service, service))
+			continue;
+		if (head_requested(its) < requested ||
+		    (head_requested(its) == requested && (chosen(d->env, requested) == other ||
+							  (chosen(d->env, requested) != holder && other < holder)))) {
+			holder = (uint16_t)other;
+			requested = head_requested(its);
+		}
+	}
+	return holder;
+}
+
+/* The name of the service, else the requested port; what tells the record from the one that has the plain key is added. */
+static void key_of(const struct drawing *d, uint16_t port, uint64_t head, const char *name, uint16_t holder, char *key,
 		   unsigned long size)
 {
 	struct ps_text t = text_start(key, size);
@@ -273,7 +299,11 @@ static void key_of(const struct drawing *d, uint16_t port, uint64_t head, const 
 		text_add(&t, name);
 	else
 		text_number(&t, head_requested(head));
-	if (!plain) {
+	if (head_requested(head) != head_requested(host_head(d->host, holder))) {
+		text_char(&t, ':');
+		text_number(&t, head_requested(head));
+	}
+	if (d->host->record[port].run != d->host->record[holder].run) {
 		text_char(&t, '@');
 		text_hex(&t, d->host->record[port].run, 8);
 	}
@@ -281,10 +311,10 @@ static void key_of(const struct drawing *d, uint16_t port, uint64_t head, const 
 }
 
 /* Services that share the port of the recorded one appear beside it under their own names. */
-static void put_heirs(struct drawing *d, uint16_t port, uint64_t head, bool plain)
+static void put_heirs(struct drawing *d, uint16_t port, uint64_t head, uint16_t holder)
 {
 	const char *service = d->host->record[port].service;
-	char key[PS_SERVICE_MAX + 16];
+	char key[PS_SERVICE_MAX + 24];
 
 	if (!d->plan || !d->plan->heirs || !*service)
 		return;
@@ -294,7 +324,7 @@ static void put_heirs(struct drawing *d, uint16_t port, uint64_t head, bool plai
 		if (s->inherits == PS_NO_SERVICE ||
 		    !text_equal(plan_string(d->plan, plan_service(d->plan, s->inherits)->name), service))
 			continue;
-		key_of(d, port, head, plan_string(d->plan, s->name), plain, key, sizeof(key));
+		key_of(d, port, head, plan_string(d->plan, s->name), holder, key, sizeof(key));
 		put_entry(d, key, plan_string(d->plan, s->scheme), port, head, true);
 	}
 }
@@ -303,15 +333,15 @@ static void put_services(struct drawing *d)
 {
 	FOR_EACH_SET(port, d->env->actual) {
 		uint64_t head = host_head(d->host, port);
-		char key[PS_SERVICE_MAX + 16];
-		bool plain;
+		char key[PS_SERVICE_MAX + 24];
+		uint16_t holder;
 
 		if (head_state(head) != PS_LISTENING || head_env(head) != d->env->id)
 			continue;
-		plain = has_plain_key(d, port, head);
-		key_of(d, port, head, d->host->record[port].service, plain, key, sizeof(key));
+		holder = key_holder(d, (uint16_t)port, head);
+		key_of(d, port, head, d->host->record[port].service, holder, key, sizeof(key));
 		put_entry(d, key, d->host->record[port].scheme, port, head, false);
-		put_heirs(d, port, head, plain);
+		put_heirs(d, port, head, holder);
 	}
 }
 
