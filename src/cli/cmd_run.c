@@ -2,8 +2,10 @@
  * cmd_run.c - `portshim run`: starts a program in a run of its own and becomes its keeper.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "../keeper/keeper.h"
+
 #include "launch.h"
 
 static const char help[] =
@@ -38,7 +40,7 @@ static int run(int argc, char **argv)
 	struct ps_launch_options options = { 0 };
 	struct ps_launch launch = { 0 };
 	struct ps_error error = { 0 };
-	struct ps_keeper keeper = { 0 };
+	struct ps_keeper keeper = { .nested = getenv("PORTSHIM_RUN") != NULL };
 	int code, failure;
 
 	launch_guard_standard();

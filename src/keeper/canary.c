@@ -64,18 +64,21 @@ static int listen_for_ever(void *parent)
 
 void canary_start(struct ps_keeper *keeper)
 {
-	int child = clone(listen_for_ever, stack + sizeof(stack), CLONE_VM | CLONE_FS | CLONE_FILES | SIGCHLD,
+	/* Without an exit signal it is no child that waitpid(2) counts. It outlives us by a moment, with our descriptors: so
+	 * it is the one that waits for the kernel to take the inotify instance apart, which takes milliseconds. */
+	int child = clone(listen_for_ever, stack + sizeof(stack), CLONE_VM | CLONE_FS | CLONE_FILES,
 			  (void *)(intptr_t)getpid());
 
 	keeper->canary = child > 0 ? child : 0;
 }
 
+/* Inside another run, whose keeper counts every process that is left: there it has to be gone before we are. */
 void canary_end(struct ps_keeper *keeper)
 {
-	if (!keeper->canary)
+	if (!keeper->canary || !keeper->nested)
 		return;
 	kill(keeper->canary, SIGKILL);
-	while (waitpid(keeper->canary, NULL, 0) < 0 && errno == EINTR)
+	while (waitpid(keeper->canary, NULL, __WALL) < 0 && errno == EINTR)
 		;
 	keeper->canary = 0;
 }
@@ -109,10 +112,10 @@ static bool use_note(int number)
 	return when && now_ns() - when < VOID_NS;
 }
 
-bool canary_heard(struct ps_keeper *keeper, int number, bool patient)
+bool canary_heard(struct ps_keeper *keeper, int number)
 {
 	const struct timespec moment = { .tv_nsec = LOOK_NS };
-	int looks = patient ? LOOKS : 0;
+	int looks = LOOKS;
 
 	for (int i = 0; keeper->canary && number < _NSIG; i++) {
 		if (use_note(number))

@@ -26,6 +26,7 @@ struct ps_keeper {
 	bool ever;              /* there has been one */
 	int signals, changes;   /* signalfd, inotify */
 	pid_t canary;           /* 0: none */
+	bool nested;            /* started inside another run */
 	sigset_t mask;          /* as portshim was started with */
 	struct sigaction child_action; /* the same of SIGCHLD */
 	uint64_t told[PS_BITMAP_WORDS];    /* actual ports that were announced */
@@ -55,7 +56,7 @@ void canary_start(struct ps_keeper *keeper);
 void canary_end(struct ps_keeper *keeper);
 /* True if a signal that we got was sent to everybody, so that the program has got it too. Asked for each signal that
  * is read, because that uses the canary's note up. `patient`: the answer is worth some milliseconds. */
-bool canary_heard(struct ps_keeper *keeper, int number, bool patient);
+bool canary_heard(struct ps_keeper *keeper, int number);
 
 /* notices.c: tells on stderr what is new: moved ports, and the run's events. Counts what is recorded. */
 void notices_update(struct ps_keeper *keeper);

@@ -156,7 +156,7 @@ int keeper_run(struct ps_keeper *keeper, char *const *argv)
 	/* Without a descriptor left (RLIMIT_NOFILE) there is still a program to wait for. */
 	while (!keeper->ended && waitpid(keeper->child, &keeper->status, 0) == keeper->child)
 		keeper->ended = true;
-	signals_reap(keeper); /* is anybody left, now that program and canary are gone? */
+	signals_reap(keeper); /* is anybody left, now that the program is gone? */
 	if (keeper->space) {
 		notices_update(keeper);
 		wait_for_dying(keeper);

@@ -91,7 +91,8 @@ static void pass_on(const struct ps_keeper *keeper, const struct signalfd_siginf
 static void consider(struct ps_keeper *keeper, const struct signalfd_siginfo *info)
 {
 	bool meant = is_meant_for_program(keeper, info);
-	bool heard = canary_heard(keeper, (int)info->ssi_signo, meant && info->ssi_code != SI_KERNEL);
+	/* Also for the terminal's, which are not passed on: the canary's note of one must not hide the next one from somebody. */
+	bool heard = canary_heard(keeper, (int)info->ssi_signo);
 
 	if (meant && (!heard || info->ssi_code == SI_KERNEL))
 		pass_on(keeper, info);
