@@ -8,7 +8,8 @@ datadir ?= $(prefix)/share
 BUILD ?= build
 V ?= 0
 Q = $(if $(filter 0,$(V)),@)
-say = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(2)')
+# Nothing is said under make -s.
+say = $(if $(filter 0,$(V)),$(if $(findstring s,$(firstword -$(MAKEFLAGS))),@:,@printf '  %-7s %s\n' '$(1)' '$(2)'))
 
 VERSION := 0.1.0
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wformat=2

@@ -184,7 +184,7 @@ static bool open_space(const char *path, bool stop)
 	int error = space_map(&space_memory, path);
 
 	inherit = true;
-	inheritance.library = library_path[0] ? library_path : NULL;
+	inheritance.object = library_path[0] ? library_path : NULL;
 	if (error) {
 		complain(path, error, stop);
 		return false;

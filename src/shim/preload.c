@@ -31,8 +31,8 @@ static void compose(struct preload *p, const char *preload)
 	struct ps_text t = text_start(p->library, sizeof(p->library));
 
 	text_add(&t, "LD_PRELOAD=");
-	if (!preload || !lists(preload, p->from->library)) {
-		text_add(&t, p->from->library);
+	if (!preload || !lists(preload, p->from->object)) {
+		text_add(&t, p->from->object);
 		if (preload && *preload)
 			text_char(&t, ':');
 	}
@@ -55,7 +55,7 @@ void preload_look(struct preload *p, char *const *environment)
 	p->from = shim_inheritance();
 	p->needed = false;
 	p->count = 0;
-	if (!p->from || !p->from->library)
+	if (!p->from || !p->from->object)
 		return;
 	for (; environment && environment[p->count]; p->count++) {
 		const char *variable = environment[p->count];
@@ -70,7 +70,7 @@ void preload_look(struct preload *p, char *const *environment)
 	if (off || p->count > PRELOAD_ENTRIES)
 		return;
 	/* A nested `portshim run` starts its target with a run of its own: that is not ours to replace. */
-	if (run && p->from->run && preload && lists(preload, p->from->library))
+	if (run && p->from->run && preload && lists(preload, p->from->object))
 		return;
 	compose(p, preload);
 	if (run && p->from->run) {

@@ -83,8 +83,8 @@ static inline struct ps_space *shim_enter(int fd)
 
 /* What exec must pass on, so that it survives a cleared environment. NULL: nothing. */
 struct shim_inheritance {
-	const char *library; /* our own path, as LD_PRELOAD names it */
-	const char *run;     /* path of the run's file; NULL when portshim gave up: then the children are told to be inert */
+	const char *object; /* our own path, as LD_PRELOAD names it */
+	const char *run;    /* path of the run's file; NULL when portshim gave up: then the children are told to be inert */
 };
 const struct shim_inheritance *shim_inheritance(void);
 
