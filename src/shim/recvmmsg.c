@@ -14,20 +14,18 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
 {
 	struct ps_space *space = shim_enter(fd);
 	uint8_t room[CALL_MAX];
-	unsigned i;
+	unsigned i, known;
 	int result;
 
 	if (!space)
 		return real.recvmmsg(fd, messages, count, flags, timeout);
 	if (count > CALL_MAX)
 		count = CALL_MAX;
-	for (i = 0; i < count; i++) {
-		if (!readable(&messages[i], sizeof(messages[i])))
-			return real.recvmmsg(fd, messages, count, flags, timeout);
-		room[i] = name_room(&messages[i].msg_hdr);
-	}
+	/* The kernel stops at the first message that it cannot read, as we do. */
+	for (known = 0; known < count && readable(&messages[known], sizeof(messages[known])); known++)
+		room[known] = name_room(&messages[known].msg_hdr);
 	result = real.recvmmsg(fd, messages, count, flags, timeout);
-	for (i = 0; result > 0 && i < (unsigned)result; i++)
+	for (i = 0; i < known && (int)i < result; i++)
 		if (room[i])
 			route_in(space, messages[i].msg_hdr.msg_name, room[i], messages[i].msg_hdr.msg_namelen);
 	return result;

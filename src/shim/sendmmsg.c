@@ -64,14 +64,14 @@ static int send_all(struct ps_space *space, int fd, struct mmsghdr *messages, un
 EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
 	struct ps_space *space = shim_enter(fd);
-	unsigned i;
+	unsigned known = 0;
 
-	if (!space || count == 0)
-		return real.sendmmsg(fd, messages, count, flags);
 	if (count > CALL_MAX)
 		count = CALL_MAX;
-	for (i = 0; i < count; i++)
-		if (!readable(&messages[i], sizeof(messages[i])))
-			return real.sendmmsg(fd, messages, count, flags);
-	return send_all(space, fd, messages, count, flags);
+	/* The kernel sends what lies before the first message that it cannot read, and reports only that. */
+	while (space && known < count && readable(&messages[known], sizeof(messages[known])))
+		known++;
+	if (!known)
+		return real.sendmmsg(fd, messages, count, flags);
+	return send_all(space, fd, messages, known, flags);
 }

@@ -150,10 +150,14 @@ static inline bool route_matters(const struct ps_space *space, uint16_t port)
 }
 
 /* The room that a caller's address buffer has, read before the call; 0 if there is no buffer or if the pointers are bad: the
- * kernel says so then. An aligned word is readable as a whole or not at all. */
+ * kernel says so then. An aligned word is readable as a whole or not at all; a length that is not aligned may lie in two. */
 static inline socklen_t route_room(const void *address, const socklen_t *length)
 {
-	if (!address || !length || !readable((const void *)((uintptr_t)length & ~(uintptr_t)7), 8))
+	uintptr_t first = (uintptr_t)length & ~(uintptr_t)7;
+	uintptr_t last = ((uintptr_t)length + sizeof(*length) - 1) & ~(uintptr_t)7;
+
+	if (!address || !length || !readable((const void *)first, 8) ||
+	    __builtin_expect(last != first && !readable((const void *)last, 8), 0))
 		return 0;
 	return *length;
 }
