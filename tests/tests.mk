@@ -11,7 +11,7 @@ LIBRARY_SOURCES := $(filter-out src/cli/main.c,$(CORE) $(CLI) $(KEEPER))
 
 # Contract and active programs and the benchmark are ordinary programs: they link nothing of portshim.
 CONTRACT := $(patsubst tests/%.c,$(T)/%,$(wildcard tests/shim/test_contract_*.c))
-ACTIVE := $(patsubst tests/%.c,$(T)/%,$(filter-out $(wildcard tests/shim/test_contract_*.c) tests/shim/contract.c,\
+ACTIVE := $(patsubst tests/%.c,$(T)/%,$(filter-out $(wildcard tests/shim/test_contract_*.c) tests/shim/contract.c tests/shim/contract_calls.c,\
 	$(wildcard tests/shim/*.c)))
 PLATFORM := $(patsubst tests/%.c,$(T)/%,$(wildcard tests/platform/*.c))
 BENCH := $(patsubst tests/%.c,$(T)/%,$(filter-out tests/bench/empty.c,$(wildcard tests/bench/*.c))) \
@@ -28,10 +28,12 @@ $(UNIT): $(T)/%: tests/%.c $(T)/libunit.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ $< $(T)/libunit.a $(TEST_LIBS)
 
-$(CONTRACT): $(T)/%: tests/%.c tests/shim/contract.c tests/shim/contract.h
+CONTRACT_COMMON := tests/shim/contract.c tests/shim/contract_calls.c
+
+$(CONTRACT): $(T)/%: tests/%.c $(CONTRACT_COMMON) tests/shim/contract.h
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ $< tests/shim/contract.c -lcmocka -pthread
+	$(Q)$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ $< $(CONTRACT_COMMON) -lcmocka -ldl -pthread
 
 $(ACTIVE) $(PLATFORM) $(filter-out %.so,$(BENCH)): $(T)/%: tests/%.c
 	$(call say,CC,$<)

@@ -8,6 +8,7 @@
 #	actual      in an environment where an outsider holds every port that is asked for: the same results on moved
 #	            ports; sockets that listen are reported with their actual port, as is the default (law 10)
 #	requested   the same with "report": "requested", where nothing at all is to be seen of the move
+#	WAY-number, WAY-alias    the calls made by number, or by their other names (contract_calls.c)
 #
 # Usage: tests/shim/run_contract.sh [PROGRAM...], from the top directory.
 set -u
@@ -18,22 +19,26 @@ cat >"$scratch/requested/ports.manifest.json" <<'JSON'
 { "version": 1, "project": "contract", "services": {}, "defaults": { "report": "requested" } }
 JSON
 
-# way NAME PROGRAM: runs the program; its output goes to NAME.out, its transcript to NAME.log.
+# way NAME[-BY] PROGRAM: runs the program; its output goes to NAME.out, its transcript to NAME.log.
 way()
 {
+	by=name log=$scratch/$1.log out=$scratch/$1.out
+	case $1 in *-*) by=${1#*-} ;; esac
+	set -- "${1%-*}" "$2"
 	case $1 in
-	bare) set -- "$1" "$2" "$tests/shim/with_ports" 26 6 -- "$2" ;;
-	inert) set -- "$1" "$2" "$tests/shim/with_ports" 26 6 -- env PORTSHIM=off LD_PRELOAD="$shim" "$2" ;;
-	alone) set -- "$1" "$2" "$tests/shim/with_ports" --hold 26 6 -- env LD_PRELOAD="$shim" "$2" ;;
-	off) set -- "$1" "$2" "$tests/shim/with_ports" 26 6 -- "$portshim" exec --strict --env "test-$$" -- \
+	bare) set -- "$1" "$2" "$tests/shim/with_ports" 27 5 -- "$2" ;;
+	inert) set -- "$1" "$2" "$tests/shim/with_ports" 27 5 -- env PORTSHIM=off LD_PRELOAD="$shim" "$2" ;;
+	alone) set -- "$1" "$2" "$tests/shim/with_ports" --guard 27 5 -- env LD_PRELOAD="$shim" "$2" ;;
+	off) set -- "$1" "$2" "$tests/shim/with_ports" 27 5 -- "$portshim" exec --strict --env "test-$$" -- \
 		env PORTSHIM=off "$2" ;;
-	*) set -- "$1" "$2" "$tests/shim/with_ports" --hold 26 6 -- "$portshim" exec --strict --env "test-$$" -- "$2" ;;
+	*) set -- "$1" "$2" "$tests/shim/with_ports" --guard 27 5 -- "$portshim" exec --strict --env "test-$$" -- "$2" ;;
 	esac
-	log=$scratch/$1.log out=$scratch/$1.out directory=$scratch/$1
+	directory=$scratch/$1 as=$1
 	[ -d "$directory" ] || directory=$scratch
 	shift 2
 	rm -f "$log"
-	(cd "$directory" && CONTRACT_LOG=$log CONTRACT_REPORT=${directory##*/} timeout 180 "$@") >"$out" 2>&1
+	(cd "$directory" && CONTRACT_WAY=$as CONTRACT_BY=$by CONTRACT_LOG=$log CONTRACT_REPORT=${directory##*/} \
+		timeout 180 "$@") >"$out" 2>&1
 	echo "exit status $?" >>"$out"
 }
 
@@ -55,6 +60,7 @@ results()
 	fi
 }
 
+ways="inert off alone actual requested off-number actual-number requested-alias"
 if [ $# -eq 0 ]; then
 	for source in tests/shim/test_contract_*.c; do
 		program=${source##*/}
@@ -65,7 +71,7 @@ for program; do
 	name=${program##*/test_contract_}
 	way bare "$program"
 	results bare "$name"
-	for w in ${WAYS:-inert off alone actual requested}; do
+	for w in ${WAYS:-$ways}; do
 		way "$w" "$program"
 		results "$w" "$name"
 		if cmp -s "$scratch/bare.log" "$scratch/$w.log"; then

@@ -9,5 +9,5 @@ cd "$scratch/project" || exit 3
 DISCOVERY=$scratch/project/.portshim/env/hooks/ports.json
 export DISCOVERY
 # shellcheck disable=SC2086 # a list of symbols
-add hooks "$tests/shim/with_ports" --hold 32 0 -- "$portshim" exec --strict --env hooks -- "$tests/shim/hooks" $symbols
+add hooks "$tests/shim/with_ports" --guard 32 0 -- "$portshim" exec --strict --env hooks -- "$tests/shim/hooks" $symbols
 finish

@@ -32,6 +32,9 @@ static void errors_of(name_function *name, int fd)
 	FAILS(EFAULT, name(fd, NULL, &length));
 	FAILS(EFAULT, name(fd, (struct sockaddr *)contract_unmapped(), &length));
 	FAILS(EFAULT, name(fd, (struct sockaddr *)&a, (socklen_t *)contract_unmapped()));
+	/* a length of which only a part is there */
+	for (size_t part = 1; part < sizeof(length); part++)
+		FAILS(EFAULT, name(fd, (struct sockaddr *)&a, (socklen_t *)contract_edge(&length, part)));
 	FAILS(EFAULT, name(fd, (struct sockaddr *)contract_readonly(&a, sizeof(a)), &length));
 	FAILS(EINVAL, name(fd, (struct sockaddr *)&a, &negative));
 }

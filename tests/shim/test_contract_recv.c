@@ -357,6 +357,15 @@ static void recvmmsg_works(void **state)
 	m[1].msg_hdr.msg_name = contract_unmapped();
 	assert_int_equal(OK(recvmmsg(p.server, m, 2, MSG_DONTWAIT, NULL)), 1);
 	assert_int_equal(ntohs(names[0].sin_port), p.client_port);
+	m[1].msg_hdr.msg_name = &names[1];
+	FAILS(EFAULT, recvmmsg(p.server, m, 1, MSG_DONTWAIT, NULL)); /* what is reported late */
+	/* a vector that reaches into nothing: what lies before it is filled in */
+	put(&p, "x");
+	put(&p, "x");
+	memset(names, 0, sizeof(names));
+	assert_int_equal(OK(recvmmsg(p.server, contract_edge(m, 2 * sizeof(m[0])), 5, MSG_DONTWAIT, NULL)), 2);
+	assert_int_equal(ntohs(names[0].sin_port), p.client_port);
+	assert_int_equal(ntohs(names[1].sin_port), p.client_port);
 	pair_close(&p);
 }
 

@@ -1,7 +1,7 @@
 /*
  * with_ports.c - runs a program with a block of port numbers that no other test uses.
  *
- * with_ports [--hold] COUNT CLOSED [--] PROGRAM ARGS...
+ * with_ports [--hold | --guard] COUNT CLOSED [--] PROGRAM ARGS...
  *
  * Theory of operation. The ports of 10240-19999 are divided into blocks of 32; a block belongs to the process that
  * has the lock (flock) of its file, so tests that run at the same time, also those of another checkout, never share
@@ -11,11 +11,15 @@
  * The program finds PORTS_FIRST and PORTS_COUNT, the ports that it may ask for, and PORTS_CLOSED, the first of CLOSED
  * ports that nobody holds. With --hold this process, an outsider to whatever the program is run under, holds the COUNT
  * ports for TCP and UDP, on both families, for as long as the program runs; PORTS_HELD=1 says so. Its listeners never
- * accept. Exit status: the program's, 128+n for a signal, 99 if no block is free.
+ * accept. --guard is --hold, and an error at the end if anything reached these listeners or UDP sockets: then a
+ * program that connected or sent to its own server met us instead, because a hook did not fire.
+ *
+ * Exit status: the program's; 128+n for a signal; 98 if the program ended well but had reached the guard; 99 if no block is free.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -58,10 +62,11 @@ static int occupy(int type, int port, bool reuse)
 	return fd;
 }
 
+static int fds[SIZE][2]; /* TCP and UDP */
+
 /* Tries all ports of a block; keeps the first `held` of them. */
 static bool take(int first, int held)
 {
-	int fds[SIZE][2];
 	int i;
 	bool good = true;
 
@@ -78,6 +83,25 @@ static bool take(int first, int held)
 			close(fds[i][1]);
 	}
 	return good;
+}
+
+/* The number of held ports at which a connection or a datagram arrived. */
+static int reached(int first, int held)
+{
+	static const char *const names[] = { "TCP", "UDP" };
+	int i, type, count = 0;
+
+	for (i = 0; i < held; i++)
+		for (type = 0; type < 2; type++) {
+			struct pollfd p = { .fd = fds[i][type], .events = POLLIN };
+
+			if (poll(&p, 1, 0) == 0)
+				continue;
+			fprintf(stderr, "with_ports: the program reached the outsider on %s port %d (number %d)\n", names[type],
+				first + i, i);
+			count++;
+		}
+	return count;
 }
 
 /* The first port of a block of our own, or 0. The lock lasts as long as this process. */
@@ -115,7 +139,7 @@ static void put(const char *name, int value)
 
 int main(int argc, char **argv)
 {
-	bool hold = argc > 1 && !strcmp(argv[1], "--hold");
+	bool guard = argc > 1 && !strcmp(argv[1], "--guard"), hold = guard || (argc > 1 && !strcmp(argv[1], "--hold"));
 	int count, closed, first, status;
 	pid_t pid;
 
@@ -130,7 +154,7 @@ int main(int argc, char **argv)
 		argc--;
 	}
 	if (argc < 1 || count < 0 || closed < 0 || count + closed > SIZE) {
-		fprintf(stderr, "usage: with_ports [--hold] COUNT CLOSED [--] PROGRAM ARGS... (COUNT + CLOSED <= %d)\n",
+		fprintf(stderr, "usage: with_ports [--hold | --guard] COUNT CLOSED [--] PROGRAM ARGS... (COUNT + CLOSED <= %d)\n",
 			SIZE);
 		return 2;
 	}
@@ -154,5 +178,7 @@ int main(int argc, char **argv)
 	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
+	if (reached(first, guard ? count : 0) && status == 0)
+		return 98;
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
