@@ -15,7 +15,7 @@
 struct ps_lock {
 	_Atomic uint32_t word;
 	uint32_t pad;
-	_Atomic uint64_t since; /* when it was taken, in clock ticks since boot: tells a reused thread id */
+	_Atomic uint64_t since; /* clock ticks since boot when its owner was there: tells a reused thread id */
 };
 
 /* What lock_enter hands to lock_leave: the caller's signal mask and thread id. */

@@ -8,7 +8,7 @@
  *   - the owner died before anybody waited: FUTEX_LOCK_PI finds no such thread and says ESRCH; the next comer swaps the
  *     dead id for its own;
  *   - the dead owner's id belongs to a new thread by now: the kernel would wait for that one. The wait is therefore cut
- *     into slices, and after each the time at which the lock was taken is compared with the thread's start.
+ *     into slices, and after each a time at which the owner existed is compared with the thread's start.
  *
  * The critical sections change records in an order that is good at every instruction (host.h), so a lock taken over from
  * a dead owner needs no repair. Signals are blocked inside: a handler that calls bind() must not find its own thread's lock.
@@ -51,13 +51,23 @@ static bool take_over(struct ps_lock *lock, uint32_t seen, uint32_t tid)
 	       atomic_compare_exchange_strong(&lock->word, &word, tid | (word & FUTEX_WAITERS));
 }
 
-/* A thread that started after the lock was taken is not the one that took it. proc(5) has starts in ticks of 1/100 s. */
-static uint64_t ticks(void)
+/* A time at which the calling thread exists, in the ticks of 1/100 s that proc(5) has starts in. A main thread has its id for
+ * as long as its process lives, so the time of its first lock does for all of them; another thread's id may be that of an
+ * earlier one. */
+static uint64_t present(uint32_t tid)
 {
+	static _Atomic uint64_t first; /* of the main thread: its id in the low bits, as in an identity */
+	uint64_t known = atomic_load_explicit(&first, memory_order_relaxed);
 	struct timespec now = {0};
+	uint64_t ticks;
 
+	if ((uint32_t)process_pid(known) == tid)
+		return process_start(known);
 	sys2(SYS_clock_gettime, CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 100 + (uint64_t)now.tv_nsec / 10000000;
+	ticks = (uint64_t)now.tv_sec * 100 + (uint64_t)now.tv_nsec / 10000000;
+	if ((uint32_t)sys0(SYS_getpid) == tid)
+		atomic_store_explicit(&first, ticks << PS_PID_BITS | tid, memory_order_relaxed);
+	return ticks;
 }
 
 static bool owner_gone(const struct ps_lock *lock, uint32_t word)
@@ -111,7 +121,7 @@ bool lock_enter(struct ps_lock *lock, struct ps_lock_guard *guard)
 		taken = owner_gone(lock, word);
 	guard->tid = tid;
 	if (taken)
-		atomic_store(&lock->since, ticks());
+		atomic_store(&lock->since, present(tid));
 	else
 		signals_restore(guard);
 	return taken;

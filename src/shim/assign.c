@@ -280,8 +280,8 @@ static bool prepare(struct attempt *t, bool by_process)
 	struct ps_subject anybody = {.command = "", .args = "", .directory = ""};
 
 	t->requested = address_port(&t->address);
-	t->protocol = anybody.protocol = publish_protocol(t->fd);
-	if (!t->protocol || atomic_load(&space->run->flags) & PS_SCOPE_RETIRED)
+	anybody.protocol = t->protocol;
+	if (atomic_load(&space->run->flags) & PS_SCOPE_RETIRED)
 		return false;
 	t->rules = by_process ? rules_for_process(space, t->requested, t->protocol)
 			      : plan_rules(space->plan, t->requested, &anybody);
@@ -293,9 +293,9 @@ static bool prepare(struct attempt *t, bool by_process)
 	return true;
 }
 
-int assign(struct ps_space *space, int fd, const struct ps_address *wanted)
+int assign(struct ps_space *space, int fd, const struct ps_address *wanted, unsigned protocol)
 {
-	struct attempt t = {.space = space, .fd = fd, .address = *wanted};
+	struct attempt t = {.space = space, .fd = fd, .address = *wanted, .protocol = protocol};
 	bool by_process = space->plan && plan_needs_subject(space->plan, address_port(wanted));
 	struct ps_lock_guard guard;
 	bool publish = false;
@@ -358,7 +358,7 @@ static void copy_options(int from, long to)
 
 bool assign_again(struct ps_space *space, int fd, const struct ps_address *local)
 {
-	struct attempt t = {.space = space, .address = *local, .error = EADDRINUSE};
+	struct attempt t = {.space = space, .address = *local, .protocol = PS_TCP, .error = EADDRINUSE};
 	uint16_t lost = address_port(local);
 	long flags = sys2(SYS_fcntl, fd, F_GETFL);
 	long fd_flags = sys2(SYS_fcntl, fd, F_GETFD);

@@ -44,7 +44,7 @@ static int bind_inet(struct ps_space *space, int fd, struct ps_address *a)
 	} else if (!actual && registry_is_own_actual(space, requested)) {
 		return real.bind(fd, &a->u.any, a->length);
 	}
-	return assign(space, fd, a);
+	return assign(space, fd, a, protocol);
 }
 
 EXPORT int bind(int fd, ADDRESS_IN address, socklen_t length)

@@ -217,8 +217,8 @@ void publish_write(struct ps_space *space, uint16_t port);
 
 /* ---- assign.c ---- */
 
-/* Binds to a candidate of law 4 and records it. Like bind(): 0, or -1 with errno. */
-int assign(struct ps_space *space, int fd, const struct ps_address *wanted);
+/* Binds to a candidate of law 4 and records it. `protocol`: the socket's, PS_TCP or PS_UDP. Like bind(): 0, or -1 with errno. */
+int assign(struct ps_space *space, int fd, const struct ps_address *wanted, unsigned protocol);
 
 /* The part of law 7 that only listen can see: an unmanaged program listened first on the port that we had bound as well.
  * Puts a new socket of the same kind, bound elsewhere, in the place of the descriptor. True if that worked. */

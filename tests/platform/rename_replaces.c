@@ -1,8 +1,11 @@
-/* rename() replaces a file atomically: a reader that opens the name at any moment gets the whole old or the whole new
- * contents, never nothing. Discovery files are written in this way. */
+/* renameat2() replaces a file atomically, with RENAME_EXCHANGE or without: a reader that opens the name at any moment gets
+ * the whole old or the whole new contents, never nothing. Discovery files are written in this way. With the arguments in
+ * the order that they use, what a watcher of the directory hears last of the name is that it is there. */
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,6 +24,29 @@ static void put(const char *name, char fill, size_t size)
 		_exit(1);
 }
 
+/* The last thing that inotify says about the name. */
+static uint32_t last_event(const char *name)
+{
+	char events[4096] __attribute__((aligned(8)));
+	int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	uint32_t last = 0;
+	ssize_t size;
+
+	inotify_add_watch(watch, ".", IN_ALL_EVENTS);
+	if (renameat2(AT_FDCWD, name, AT_FDCWD, "new", RENAME_EXCHANGE) || unlink("new"))
+		check_fatal("exchange");
+	size = read(watch, events, sizeof(events));
+	for (ssize_t at = 0; at < size;) {
+		const struct inotify_event *e = (const struct inotify_event *)(events + at);
+
+		if (e->len && strcmp(e->name, name) == 0)
+			last = e->mask;
+		at += (ssize_t)sizeof(*e) + e->len;
+	}
+	close(watch);
+	return last;
+}
+
 int main(void)
 {
 	char directory[] = "/tmp/portshim-rename.XXXXXX";
@@ -37,8 +63,9 @@ int main(void)
 	if (!pid) {
 		for (int i = 0; i < ROUNDS; i++) {
 			put("new", i % 2 ? 'a' : 'b', i % 2 ? 1000 : 4000);
-			if (rename("new", "file"))
+			if (i % 3 ? renameat2(AT_FDCWD, "file", AT_FDCWD, "new", RENAME_EXCHANGE) : rename("new", "file"))
 				_exit(1);
+			unlink("new"); /* the old one: somebody may still read it */
 		}
 		atomic_store(stop, 1);
 		_exit(0);
@@ -62,7 +89,10 @@ int main(void)
 	CHECK(status == 0, "the writer wrote");
 	CHECK(reads > 0 && !missing, "the name is always there");
 	CHECK(!torn, "the contents are always whole");
+	put("new", 'a', 1000);
+	CHECK(last_event("file") == IN_MOVED_TO, "an exchange ends with the name's coming");
 	unlink("file");
+	unlink("new");
 	if (chdir("/") || rmdir(directory))
 		check_fatal("rmdir");
 	return check_finish();
