@@ -47,13 +47,21 @@ static int bind_inet(struct ps_space *space, int fd, struct ps_address *a)
 	return assign(space, fd, a, protocol);
 }
 
+/* For compatibility, Linux binds an IPv4 socket to an address without a family, if it is the wildcard (net/ipv4/af_inet.c). */
+static bool copy_unspec(int fd, struct ps_address *a, const struct sockaddr *address, socklen_t length)
+{
+	return route_copy_unspec(a, address, length) && address_locality(a) == PS_WILDCARD &&
+	       socket_option(fd, SOL_SOCKET, SO_DOMAIN) == AF_INET;
+}
+
 EXPORT int bind(int fd, ADDRESS_IN address, socklen_t length)
 {
 	struct ps_space *space = shim_enter(fd);
 	struct ps_address a;
 	int saved, result;
 
-	if (!space || !route_port(PLAIN(address), length) || !address_copy(&a, PLAIN(address), length) ||
+	if (!space || !route_port_or_unspec(PLAIN(address), length) ||
+	    (!address_copy(&a, PLAIN(address), length) && !copy_unspec(fd, &a, PLAIN(address), length)) ||
 	    address_locality(&a) == PS_MULTICAST)
 		return real.bind(fd, PLAIN(address), length);
 	saved = errno;

@@ -83,22 +83,39 @@ static bool serves(const struct ps_record *record, int fd, const struct ps_addre
 	return serves_address(record, a, locality) && serves_protocol(record, fd);
 }
 
+bool route_copy_unspec(struct ps_address *a, const struct sockaddr *address, socklen_t length)
+{
+	if (length < sizeof(struct sockaddr_in) || length > sizeof(a->u) || address->sa_family != AF_UNSPEC)
+		return false;
+	memcpy(&a->u, address, length);
+	a->u.any.sa_family = AF_INET;
+	a->length = length;
+	return true;
+}
+
+static enum shim_route moved(struct ps_address *a, uint16_t port, bool unspec)
+{
+	address_set_port(a, port);
+	if (unspec) /* an IPv6 socket makes something else of it */
+		a->u.any.sa_family = AF_UNSPEC;
+	return ROUTE_MOVED;
+}
+
 enum shim_route route_out(struct ps_space *space, int fd, const struct sockaddr *address, socklen_t length, uint16_t port,
 			  struct ps_address *a)
 {
 	uint16_t actual = registry_forward(space, port);
 	enum ps_locality locality;
-	bool listening;
+	bool listening, unspec = false;
 
-	if (actual == port || !address_copy(a, address, length))
+	if (actual == port || (!address_copy(a, address, length) && !(unspec = route_copy_unspec(a, address, length))))
 		return ROUTE_PASS;
 	locality = address_locality(a);
 	if (actual && serves(&space->host->record[actual], fd, a, locality)) {
 		if (!is_local(a, locality))
 			return ROUTE_PASS;
 		remove_direct(actual);
-		address_set_port(a, actual);
-		return ROUTE_MOVED;
+		return moved(a, actual, unspec);
 	}
 	if (registry_is_actual(space, port)) {
 		if (shared_bit(space->host->moved, port))
@@ -113,17 +130,19 @@ enum shim_route route_out(struct ps_space *space, int fd, const struct sockaddr 
 	if (fd >= 0)
 		return ROUTE_REFUSED;
 	/* A datagram to a port without a listener is sent, and lost: so the kernel judges all else of the call. */
-	address_set_port(a, PORT_NOBODY);
-	return ROUTE_MOVED;
+	return moved(a, PORT_NOBODY, unspec);
 }
 
-/* A buffer may be shorter than the address; what is missing counts as zero. */
+/* A buffer may be too short for the address. Then that the port is a moved one is all there is to go by. */
 static __attribute__((noinline)) bool is_local_any(const void *address, socklen_t size, socklen_t filled)
 {
 	struct ps_address a = {.length = filled};
+	socklen_t needed;
 
 	memcpy(&a.u, address, size < sizeof(a.u) ? size : sizeof(a.u));
-	return is_local(&a, address_locality(&a));
+	needed = a.u.any.sa_family == AF_INET ? offsetof(struct sockaddr_in, sin_zero)
+					      : offsetof(struct sockaddr_in6, sin6_scope_id);
+	return size < needed || is_local(&a, address_locality(&a));
 }
 
 static inline bool is_local_buffer(const void *address, socklen_t room, socklen_t filled)

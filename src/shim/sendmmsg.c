@@ -4,7 +4,7 @@
 
 static enum shim_route route_message(struct ps_space *space, const struct msghdr *m, struct ps_address *a)
 {
-	uint16_t port = route_port(m->msg_name, route_name_length(m));
+	uint16_t port = route_port_or_unspec(m->msg_name, route_name_length(m));
 
 	if (!port || !route_matters(space, port))
 		return ROUTE_PASS;

@@ -8,7 +8,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 	uint16_t port = 0;
 
 	if (space && readable(message, sizeof(*message)))
-		port = route_port(message->msg_name, route_name_length(message));
+		port = route_port_or_unspec(message->msg_name, route_name_length(message));
 	if (!port || !route_matters(space, port))
 		return real.sendmsg(fd, message, flags);
 	switch (route_out(space, flags & MSG_FASTOPEN ? fd : -1, message->msg_name, route_name_length(message), port, &a)) {

@@ -3,7 +3,7 @@
 EXPORT ssize_t sendto(int fd, const void *data, size_t size, int flags, ADDRESS_IN address, socklen_t length)
 {
 	struct ps_space *space = shim_enter(fd);
-	uint16_t port = space ? route_port(PLAIN(address), length) : 0;
+	uint16_t port = space ? route_port_or_unspec(PLAIN(address), length) : 0;
 	struct ps_address a;
 
 	if (!port || !route_matters(space, port))

@@ -118,16 +118,33 @@ struct route_start {
 	in_port_t port; /* network byte order */
 };
 
-/* The port of a program's address, or 0 if the call is none of ours: the kernel judges the original. */
-static inline uint16_t route_port(const struct sockaddr *address, socklen_t length)
+static inline uint16_t route_port_of(const struct sockaddr *address, socklen_t length, bool unspec)
 {
 	struct route_start start;
 
 	if (!address || length < sizeof(struct sockaddr_in) || !readable(address, length))
 		return 0;
 	__builtin_memcpy(&start, address, sizeof(start));
-	return start.family == AF_INET || start.family == AF_INET6 ? ntohs(start.port) : 0;
+	if (start.family == AF_INET || start.family == AF_INET6 || (unspec && start.family == AF_UNSPEC))
+		return ntohs(start.port);
+	return 0;
 }
+
+/* The port of a program's address, or 0 if the call is none of ours: the kernel judges the original. */
+static inline uint16_t route_port(const struct sockaddr *address, socklen_t length)
+{
+	return route_port_of(address, length, false);
+}
+
+/* The same for bind and the sending calls, where an IPv4 socket takes AF_UNSPEC for AF_INET: programs that forget to set the
+ * family work. (To connect, it means something else.) */
+static inline uint16_t route_port_or_unspec(const struct sockaddr *address, socklen_t length)
+{
+	return route_port_of(address, length, true);
+}
+
+/* Copies an AF_UNSPEC address as one of AF_INET. False if it is too long or too short. */
+bool route_copy_unspec(struct ps_address *a, const struct sockaddr *address, socklen_t length);
 
 /* Where a client's destination leads; on ROUTE_MOVED *a has it with the actual port. `port` is what route_port said of
  * the address. `fd` is the socket of a connect; -1: the call sends a datagram. */
