@@ -60,17 +60,11 @@ static bool fail(struct ps_program *p, enum ps_program_kind kind, const char *pr
 
 /* ---- finding ---- */
 
-static bool is_executable_file(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
-}
-
 static bool search_path(struct ps_program *p, const char *name)
 {
 	const char *at = getenv("PATH");
-	bool seen = false;
+	bool seen = false, there;
+	struct stat st;
 
 	if (!at)
 		at = "/usr/local/bin:/usr/bin:/bin";
@@ -78,9 +72,10 @@ static bool search_path(struct ps_program *p, const char *name)
 		size_t length = strcspn(at, ":");
 
 		snprintf(p->path, sizeof(p->path), "%.*s%s%s", (int)length, at, length ? "/" : "./", name);
-		if (is_executable_file(p->path))
+		there = stat(p->path, &st) == 0;
+		if (there && S_ISREG(st.st_mode) && access(p->path, X_OK) == 0)
 			return true;
-		seen = seen || access(p->path, F_OK) == 0;
+		seen = seen || there;
 		if (!at[length])
 			break;
 		at += length + 1;
