@@ -345,10 +345,18 @@ static void test_spawn(void)
 	check_child(pid);
 }
 
+typedef const char *options_function(void);
+
+static void test_asan_options(void)
+{
+	CHECK(strcmp(((options_function *)function)(), "verify_asan_link_order=0") == 0, symbol);
+}
+
 static const struct {
 	const char *symbol;
 	void (*test)(void);
 } tests[] = {
+	{ "__asan_default_options", test_asan_options },
 	{ "__connect", test_connect },
 	{ "__recvfrom_chk", test_receive },
 	{ "accept", test_accept },
