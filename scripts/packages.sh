@@ -130,5 +130,15 @@ check_needs()
 		setpriv util-linux
 		unshare util-linux
 		readelf binutils
+		/usr/lib/*/libjemalloc.so.2 libjemalloc2
+		/usr/lib/*/libtcmalloc_minimal.so.4 libtcmalloc-minimal4
+		/usr/lib/*/faketime/libfaketime.so.1 libfaketime
+		/usr/lib/*/libsocket_wrapper.so libsocket-wrapper
+		clang clang
+		/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.asan-* libclang-rt-dev
+		strace strace
+		gdb gdb
+		valgrind valgrind
+		perf linux-perf
 	END
 }

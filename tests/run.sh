@@ -111,6 +111,7 @@ suite()
 		scripts 'tests/keeper/*.sh'
 		scripts 'tests/keeper/*.py'
 		;;
+	company) scripts 'tests/company/test_*.py' ;;
 	real)
 		scripts 'tests/real/*.sh'
 		scripts 'tests/real/*.py'

@@ -45,7 +45,21 @@ $(T)/bench/libempty.so: tests/bench/empty.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) -fPIC -shared -nostdlib $(LDFLAGS) -o $@ $<
 
-SUITES := unit contract active abi platform cli keeper real
+# Programs and libraries to be started in company. `-fexceptions`: the clean-up of a cancelled thread then unwinds.
+COMPANY := $(patsubst tests/%.c,$(T)/%,$(filter-out $(wildcard tests/company/lib*.c),$(wildcard tests/company/*.c))) \
+	$(patsubst tests/company/%.c,$(T)/company/%.so,$(wildcard tests/company/lib*.c))
+
+$(filter-out %.so,$(COMPANY)): $(T)/%: tests/%.c tests/company/job.h
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_CFLAGS) -fexceptions $(LDFLAGS) -o $@ $< -ldl -pthread
+
+$(filter %.so,$(COMPANY)): $(T)/company/%.so: tests/company/%.c tests/company/job.h
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $< -ldl
+
+SUITES := unit contract active abi platform cli keeper company real
 PRODUCTS := $(BUILD)/portshim $(BUILD)/libportshim.so
 unit_NEEDS := $(UNIT)
 contract_NEEDS := $(CONTRACT) $(T)/shim/with_ports $(PRODUCTS)
@@ -54,6 +68,7 @@ abi_NEEDS := $(PRODUCTS)
 platform_NEEDS := $(PLATFORM)
 cli_NEEDS := $(PRODUCTS)
 keeper_NEEDS := $(PRODUCTS)
+company_NEEDS := $(COMPANY) $(T)/shim/with_ports $(PRODUCTS)
 real_NEEDS := $(PRODUCTS)
 
 # The programs alone; `make -j check-programs` is what `make check` needs built.
