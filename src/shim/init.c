@@ -200,7 +200,6 @@ static void start(char *const *environment)
 	int next = STAGE_READY;
 
 	real_resolve();
-	readable_init();
 	read_settings(&s, environment);
 	if (s.off) {
 		/* wanted by the user */
@@ -233,6 +232,7 @@ static struct ps_space *verify(int fd)
 	struct ps_space *space = &space_memory;
 	int error = space_verify(space, fd);
 
+	readable_init();
 	if (error) {
 		space = NULL;
 		inheritance.run = NULL;

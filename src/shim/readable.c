@@ -26,10 +26,11 @@ extern unsigned long getauxval(unsigned long) __attribute__((weak));
 
 static struct {
 	uintptr_t first, end;
-} image[SEGMENTS]; /* set once, before the first hook looks; the unused ones are empty. The last segment, data, is first */
+} image[SEGMENTS]; /* set before the first hook looks; the unused ones are empty. The last segment, data, is first */
 static uintptr_t image_end;
 static _Atomic uintptr_t heap_first = UINTPTR_MAX, heap_end; /* each only ever widens */
 
+/* Several threads may do this at once, and write the same. */
 void readable_init(void)
 {
 	const ElfW(Phdr) *header = getauxval ? (const ElfW(Phdr) *)getauxval(AT_PHDR) : NULL;
