@@ -112,6 +112,7 @@ suite()
 		scripts 'tests/keeper/*.py'
 		;;
 	company) scripts 'tests/company/test_*.py' ;;
+	counts) scripts 'tests/bench/counts.py' ;;
 	real)
 		scripts 'tests/real/*.sh'
 		scripts 'tests/real/*.py'

@@ -59,7 +59,7 @@ $(filter %.so,$(COMPANY)): $(T)/company/%.so: tests/company/%.c tests/company/jo
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $< -ldl
 
-SUITES := unit contract active abi platform cli keeper company real
+SUITES := unit contract active abi platform cli keeper company counts real
 PRODUCTS := $(BUILD)/portshim $(BUILD)/libportshim.so
 unit_NEEDS := $(UNIT)
 contract_NEEDS := $(CONTRACT) $(T)/shim/with_ports $(PRODUCTS)
@@ -69,6 +69,7 @@ platform_NEEDS := $(PLATFORM)
 cli_NEEDS := $(PRODUCTS)
 keeper_NEEDS := $(PRODUCTS)
 company_NEEDS := $(COMPANY) $(T)/shim/with_ports $(PRODUCTS)
+counts_NEEDS := $(T)/bench/calls $(T)/shim/with_ports $(PRODUCTS)
 real_NEEDS := $(PRODUCTS)
 
 # The programs alone; `make -j check-programs` is what `make check` needs built.
@@ -86,6 +87,13 @@ $(foreach s,$(SUITES),$(eval $(call suite_target,$(s))))
 
 bench: $(BENCH) $(T)/shim/with_ports $(PRODUCTS)
 	$(Q)/usr/bin/python3 tests/bench/run.py --build $(BUILD) $(BENCH_ARGS)
+
+# Instructions and system calls of each call, held against tests/bench/counts.txt; and that file written anew.
+counts: $(counts_NEEDS)
+	$(Q)/usr/bin/python3 tests/bench/counts.py --build $(BUILD) --table
+
+counts-record: $(counts_NEEDS)
+	$(Q)/usr/bin/python3 tests/bench/counts.py --build $(BUILD) --record
 
 # Unit tests, commands and keeper with the sanitizers in them, and the shim as it always is: it has no libc, so nothing
 # can be built into it. Without leaks in the last run: looking for them takes more descriptors than one test there leaves.
@@ -207,5 +215,5 @@ lint-man:
 	$(call say,LINT,mandoc)
 	$(Q)$(call tool,mandoc) $(if $(LINT_MAN),mandoc -T lint -W warning $(LINT_MAN),:)
 
-.PHONY: check check-programs unit-programs bench asan coverage fuzz $(FUZZ_NAMES:%=fuzz-%) lint \
+.PHONY: check check-programs unit-programs bench counts counts-record asan coverage fuzz $(FUZZ_NAMES:%=fuzz-%) lint \
 	lint-cppcheck lint-tidy lint-tidy-files lint-shell lint-man
