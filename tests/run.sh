@@ -3,14 +3,16 @@
 #
 # A suite is a program (or several) that ends with a line "N passed, N failed, N skipped"; cmocka's output is counted.
 # Lines "skip: NAME: WHY" say what was skipped. The last line of all is the total, alone on its line. Exit status 1 if
-# anything failed. VERBOSE=1 shows everything that the suites print.
+# anything failed. VERBOSE=1 shows everything that the suites print. Several suites run side by side, JOBS=1 one after the
+# other.
 set -u
 build=$1
 shift
 case $build in /*) ;; *) build=$PWD/$build ;; esac
 export PORTSHIM_TEST_BUILD="$build"
+parts=${PARTS:-} # set: one of several, which leaves its counts in this directory
 # Nothing of the caller's may reach the tests: they make their own environments.
-unset PORTSHIM PORTSHIM_RUN PORTSHIM_ENV PORTSHIM_PROFILE PORTSHIM_MANIFEST PORTSHIM_RUNTIME_DIR LD_PRELOAD
+unset PARTS PORTSHIM PORTSHIM_RUN PORTSHIM_ENV PORTSHIM_PROFILE PORTSHIM_MANIFEST PORTSHIM_RUNTIME_DIR LD_PRELOAD
 here=$(mktemp -d "${TMPDIR:-/tmp}/portshim-check.XXXXXX") || exit 3
 trap 'rm -rf "$here"' EXIT
 trap 'exit 130' INT TERM
@@ -124,9 +126,36 @@ suite()
 	esac
 }
 
-for s; do
-	suite "$s"
-done
+# side_by_side SUITE...: each by a run.sh of its own, JOBS at a time; what one says is shown when it has ended.
+side_by_side()
+{
+	# shellcheck disable=SC2016 # the inner shell's
+	printf '%s\n' "$@" | xargs -P "${JOBS:-$(nproc 2>/dev/null || echo 1)}" -I SUITE \
+		sh -c 'PARTS=$2 sh "$0" "$1" SUITE >"$2/SUITE.said" 2>&1; cat "$2/SUITE.said"' "$0" "$build" "$here"
+	for s; do
+		if [ ! -s "$here/$s.counts" ]; then
+			echo "run.sh: the suite $s ended early"
+			total_failed=$((total_failed + 1))
+			continue
+		fi
+		read -r passed failed skipped <"$here/$s.counts"
+		total_passed=$((total_passed + passed))
+		total_failed=$((total_failed + failed))
+		total_skipped=$((total_skipped + skipped))
+		cat "$here/$s.skipped" >>"$here/skipped"
+	done
+}
+
+if [ $# -gt 1 ]; then
+	side_by_side "$@"
+else
+	suite "$1"
+fi
+if [ -n "$parts" ]; then
+	echo "$total_passed $total_failed $total_skipped" >"$parts/$1.counts"
+	cp "$here/skipped" "$parts/$1.skipped"
+	exit 0
+fi
 if [ -s "$here/skipped" ]; then
 	echo "skipped:"
 	sed 's/^/  /' "$here/skipped"
