@@ -11,7 +11,8 @@
 #include <portshim/registry.h>
 
 /* Writes the environment's file, and with `port` not 0 also the own file of the service that listens there.
- * Takes the environment's lock. Returns 0 or a negative errno. Async-signal-safe. */
+ * Takes the environment's lock. Returns 0, a negative errno, or a positive one if only the service's own file failed.
+ * Async-signal-safe. */
 int discovery_write(struct ps_space *space, uint16_t port);
 
 /* The port that a service's own file names, or 0. */
@@ -20,6 +21,9 @@ uint16_t discovery_named(const char *path);
 /* Writes only the own file of the service that listens on the port, if it has one and if no other living server of the
  * service has it. Not in private environments: the file is the project's. */
 int discovery_write_service(struct ps_space *space, uint16_t port);
+
+/* The path of the own file of the service that has the port, or "". */
+const char *discovery_service_path(const struct ps_space *space, uint16_t port);
 
 /* Removes a service's own file. */
 void discovery_remove_service(struct ps_space *space, uint16_t service_index);

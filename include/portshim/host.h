@@ -69,7 +69,8 @@ struct ps_host {
 	uint32_t magic;
 	uint32_t abi;
 	uint64_t netns; /* kernel_netns() of the network namespace that the ports are those of */
-	uint8_t pad[4096 - 16]; /* tables start on page boundaries: see space_reserve */
+	char maker[24]; /* the version of portshim that made it; found there in every format */
+	uint8_t pad[4096 - 40]; /* tables start on page boundaries: see space_reserve */
 	_Atomic uint64_t moved[PS_BITMAP_WORDS]; /* bit set: an actual port that differs from its requested port */
 	_Atomic uint64_t owned[PS_BITMAP_WORDS]; /* bit set: head[] is or was in use; else it may not be looked at (scope.h) */
 	_Atomic uint64_t named[PS_BITMAP_WORDS]; /* bit set: owned, or requested in some scope: it may mean something */

@@ -35,8 +35,8 @@ bool kernel_readable(const void *p, unsigned long size);
 /* The inode number of a socket as sock_diag reports it, or 0. */
 uint32_t kernel_socket_inode(int fd);
 
-/* A number for the caller's network namespace: its cookie (SO_NETNS_COOKIE), on kernels before 5.14 its inode; 0 if neither
- * can be had. `fd` is any socket of the caller's that was made there, or -1. */
+/* A number for the caller's network namespace: its cookie (SO_NETNS_COOKIE), on kernels before 5.14 its inode; 0 if
+ * it cannot be had. `fd` is any socket of the caller's that was made there, or -1. */
 uint64_t kernel_netns(int fd);
 
 #endif

@@ -25,9 +25,10 @@ bool registry_is_actual(const struct ps_space *space, uint16_t port);
 /* True if the port is an actual port of this very run. */
 bool registry_is_own_actual(const struct ps_space *space, uint16_t port);
 
-/* True if an actual port of this run is held by a listener that is not the run's, for the protocol (0: any that is
- * recorded): the run's own closed, or never listened, and somebody outside was faster. Asks the kernel; false if it cannot be asked. */
-bool registry_lost(const struct ps_space *space, uint16_t port, unsigned protocol);
+/* 1 if an actual port of this run is held by a listener that is not the run's, for the protocol (0: any that is
+ * recorded): the run's own closed, or never listened, and somebody outside was faster; else 0. Asks the kernel; a negative errno
+ * if it cannot be asked. */
+int registry_lost(const struct ps_space *space, uint16_t port, unsigned protocol);
 
 /* Law 9: true if the port belongs to an environment that the space does not see, and nobody else listens there. *listening:
  * its server does so now. Asks the kernel, but only when such a record exists. */
@@ -51,15 +52,16 @@ void registry_release(struct ps_space *space, uint16_t port);
 void registry_hold(struct ps_space *space, const struct ps_address *address);
 
 /* A port that the kernel gave us without a claim: port 0, or an old record's whose owner is gone. The kernel has decided, so
- * whatever the record said before is wrong. Claims it as `requested`. False: the registry cannot be written. */
-bool registry_adopt(struct ps_space *space, uint16_t port, uint16_t requested);
+ * whatever the record said before is wrong. Claims it as `requested`. 0, or a negative errno: the registry cannot be written. */
+int registry_adopt(struct ps_space *space, uint16_t port, uint16_t requested);
 
 /* The socket with this inode is about to listen on a port that is HELD by this run. */
 void registry_announce(struct ps_space *space, uint16_t port, uint32_t inode);
 
 /* The socket listens (UDP: is bound) on this address, with the actual port. A port that no bind of ours claimed (port 0) is recorded under its own number.
- * True if the record changed, so that the discovery file must be written. */
-bool registry_listen(struct ps_space *space, const struct ps_address *address, uint32_t inode, unsigned protocol);
+ * 1 if the record changed, so that the discovery file must be written; 0 if not; a negative errno if the registry cannot be
+ * written: then clients may not find it. */
+int registry_listen(struct ps_space *space, const struct ps_address *address, uint32_t inode, unsigned protocol);
 
 /* Looks at every assignment of a run. Where the listener is gone it is demoted to HELD (the run goes on) or freed (the run
  * is over). Takes the run's lock. Returns the number of assignments that changed. */

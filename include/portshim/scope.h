@@ -19,7 +19,9 @@
 
 #include <portshim/lock.h>
 
+#ifndef PS_ABI /* the tests build another version */
 #define PS_ABI 1u
+#endif
 #define PS_PORTS 65536u
 #define PS_BITMAP_WORDS (PS_PORTS / 64)
 
@@ -35,6 +37,7 @@
 #define PS_SCOPE_STRICT 2u  /* --strict: fail closed */
 #define PS_SCOPE_RETIRED 4u /* the run is over: its remaining processes record nothing more */
 #define PS_SCOPE_KEPT 8u    /* a keeper looks after the run: it prints the notices and cleans up */
+#define PS_SCOPE_TOLD 256u  /* << kind: without a keeper, a process has told of an event of this kind itself */
 
 enum ps_event_kind {
 	PS_EVENT_NONE,
@@ -43,6 +46,7 @@ enum ps_event_kind {
 	PS_EVENT_UNRECORDED, /* the discovery file could not be written: `error` says why */
 	PS_EVENT_UNMAPPED,   /* the registry could not be written: the port is as the program asked, `error` says why */
 	PS_EVENT_LOCKED,     /* the registry's lock did not come free: the call went on without portshim */
+	PS_EVENT_UNNAMED,    /* a service's own discovery file could not be written: `error` says why */
 };
 
 /* What a run's keeper has to tell the user. A ring: `sequence` counts from 1 and is stored last. */

@@ -46,8 +46,8 @@ struct ps_scope_spec {
 
 /* All of these return 0 or a negative errno, and leave the outputs untouched on failure. No function sets errno. */
 
-/* Finds or makes the runtime directory. `directory` holds PS_RUNTIME_MAX bytes. The environment is passed in because a
- * constructor cannot rely on environ. */
+/* Finds or makes the runtime directory. `directory` holds PS_RUNTIME_MAX bytes; after a failure it names the one that was refused.
+ * -EINVAL: PORTSHIM_RUNTIME_DIR is no absolute path. The environment is passed in because a constructor cannot rely on environ. */
 int space_runtime(char *directory, char *const *environment);
 
 /* Opens or makes the host table. -EPROTO: made by another version; -EPERM: not the user's own; -EINVAL: not a table;
@@ -78,6 +78,9 @@ int space_unlink_scope(const char *runtime, uint32_t id);
 /* The path of a scope's file; `path` holds PS_RUNTIME_MAX + 16 bytes. */
 void space_scope_path(const char *runtime, uint32_t id, char *path);
 
+/* Splits the path of a scope's file into the runtime directory (PS_RUNTIME_MAX bytes) and the id. -EINVAL: it is no such path. */
+int space_split(const char *path, char *runtime, uint32_t *id);
+
 /* Opens everything that a process of a run needs, from the path of its run file: space_map, then space_verify. */
 int space_open(struct ps_space *space, const char *run_path);
 
@@ -87,6 +90,10 @@ int space_open(struct ps_space *space, const char *run_path);
 int space_map(struct ps_space *space, const char *run_path);
 int space_verify(struct ps_space *space, int fd);
 void space_close(struct ps_space *space);
+
+/* Which file is it that cannot be used? Tries the host table, the scope and the scopes around it. *path, which holds
+ * PS_RUNTIME_MAX + 16 bytes, gets the first that is refused, and the result says why; 0: none is, by now. */
+int space_culprit(const char *runtime, uint32_t id, char *path);
 
 /* Makes sure that the page at this address of a mapping can be stored to, so that a full file system is an error and not
  * a SIGBUS: madvise(2), MADV_POPULATE_WRITE, Linux 5.14; older kernels are trusted. 0 or a negative errno. */

@@ -1,8 +1,11 @@
 /*
  * cmd_run.c - `portshim run`: starts a program in a run of its own and becomes its keeper.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "../keeper/keeper.h"
 
@@ -35,6 +38,19 @@ static const char help[] =
 	"Exit status: the program's own, and death by the same signal; 125 portshim failed, 126 the program cannot be\n"
 	"executed, 127 it was not found.\n";
 
+/* No process can be made (RLIMIT_NPROC, memory). The program can run all the same, in place of this one, as under `exec`.
+ * Returns an errno where it cannot. */
+static int become(struct ps_launch *launch, const struct ps_launch_options *options, int failure, char *const *argv)
+{
+	if (!options->quiet)
+		fprintf(stderr, "portshim: no process can be made for a keeper: %s; the program runs without one\n",
+			strerror(failure));
+	if (launch->active)
+		atomic_fetch_and(&launch->space.run->flags, ~PS_SCOPE_KEPT);
+	execvp(argv[0], argv);
+	return errno;
+}
+
 static int run(int argc, char **argv)
 {
 	struct ps_launch_options options = { 0 };
@@ -53,6 +69,8 @@ static int run(int argc, char **argv)
 	keeper.quiet = options.quiet;
 	keeper.verbose = options.verbose;
 	failure = keeper_run(&keeper, argv);
+	if (keeper.unforked && !options.strict)
+		failure = become(&launch, &options, failure, argv);
 	if (failure) {
 		launch_cancel(&launch);
 		code = launch_exec_error(argv[0], failure, &error);

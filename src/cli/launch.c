@@ -294,7 +294,7 @@ static int find_library(struct ps_launch *launch, struct ps_error *why)
 	return error ? cannot(why, "LD_PRELOAD cannot name", path, error) : 0;
 }
 
-static int make_environment(struct ps_launch *launch, uint32_t id, struct ps_scope **env)
+static int make_environment(struct ps_launch *launch, uint32_t id, bool quiet, struct ps_scope **env)
 {
 	const struct ps_project *project = &launch->project;
 	char discovery[PS_PATH_MAX];
@@ -309,11 +309,14 @@ static int make_environment(struct ps_launch *launch, uint32_t id, struct ps_sco
 	};
 
 	place_discovery(project, launch->runtime, id, discovery);
+	if (!(spec.flags & PS_SCOPE_PRIVATE) && !quiet && strncmp(discovery, launch->runtime, strlen(launch->runtime)) == 0)
+		fprintf(stderr, "portshim: nothing can be written in %s; the discovery file is %s\n", project->directory,
+			discovery);
 	return space_open_env(launch->runtime, &spec, env);
 }
 
 /* Opens the environment, making it if needed, and copies what is to be said of it into `spec`. */
-static int open_environment(struct ps_launch *launch, const struct ps_scope *outer, bool stays,
+static int open_environment(struct ps_launch *launch, const struct ps_scope *outer, bool stays, bool quiet,
 			    struct ps_scope_spec *spec, struct ps_scope **env, struct ps_error *why)
 {
 	uint32_t id;
@@ -321,7 +324,7 @@ static int open_environment(struct ps_launch *launch, const struct ps_scope *out
 			  : space_find_env(launch->runtime, launch->project.key, &id, env);
 
 	if (error == -ENOENT && !stays)
-		error = make_environment(launch, id, env);
+		error = make_environment(launch, id, quiet, env);
 	else if (!error)
 		place_renew((*env)->directory, (*env)->discovery); /* made at another time, by another run */
 	if (error)
@@ -373,7 +376,7 @@ static int activate(struct ps_launch *launch, const struct ps_launch_options *op
 		goto out;
 	outer = nest_outer(launch->runtime);
 	stays = nest_stays(launch->runtime, outer, options, &launch->project);
-	if (open_environment(launch, outer, stays, &spec, &env, error))
+	if (open_environment(launch, outer, stays, options->quiet, &spec, &env, error))
 		goto out;
 	nest_chain(spec.chain, launch->env, outer, options->project.isolate, options->quiet);
 	*fatal = true;

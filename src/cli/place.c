@@ -5,6 +5,9 @@
  * runtime directory. A project may come from strangers, so no component below it is followed through a symlink: each
  * is made and opened relative to the one above with O_NOFOLLOW, and one that belongs to somebody else counts as not
  * writable. `.portshim/.gitignore` says `*`, so that git sees nothing of the directory.
+ *
+ * An environment keeps the place for good, so only what lasts sends it elsewhere. Where it is memory, descriptors or room
+ * that are wanting just now, the project stays the place: the first server that listens tries again, and says what it finds.
  */
 #include "place.h"
 
@@ -19,18 +22,32 @@
 static int enter(int at, const char *name)
 {
 	struct stat st;
-	int fd;
+	int fd, error = 0;
 
 	if (mkdirat(at, name, 0777) != 0 && errno != EEXIST)
 		return -1;
 	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
-	if (fstat(fd, &st) != 0 || st.st_uid != geteuid() || faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) != 0) {
-		close(fd);
-		return -1;
+	if (fstat(fd, &st) != 0) {
+		error = errno;
+	} else if (st.st_uid != geteuid()) {
+		error = EPERM;
+	} else if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) != 0) {
+		error = errno;
 	}
-	return fd;
+	if (!error)
+		return fd;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+/* True for an errno that will still be the answer tomorrow. */
+static bool is_lasting(int error)
+{
+	return error == EACCES || error == EPERM || error == EROFS || error == ENOTDIR || error == ELOOP || error == ENAMETOOLONG ||
+	       error == ENOENT;
 }
 
 static void ignore_itself(int directory)
@@ -44,22 +61,26 @@ static void ignore_itself(int directory)
 	close(fd);
 }
 
-/* Makes DIRECTORY/a/b/c for the relative path "a/b/c/file". */
+/* Makes DIRECTORY/a/b/c for the relative path "a/b/c/file". False, with errno, if that fails. */
 static bool make_below(const char *directory, const char *relative)
 {
 	char copy[PS_PATH_MAX], *word, *slash;
-	int fd, next;
+	int fd, next, error;
 
-	if (strlen(relative) >= sizeof(copy))
+	if (strlen(relative) >= sizeof(copy)) {
+		errno = ENAMETOOLONG;
 		return false;
+	}
 	strcpy(copy, relative);
 	fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	for (word = copy; fd >= 0 && (slash = strchr(word, '/')); word = slash + 1) {
 		*slash = '\0';
 		next = enter(fd, word);
+		error = errno;
 		if (next >= 0 && word == copy)
 			ignore_itself(next);
 		close(fd);
+		errno = error;
 		fd = next;
 	}
 	if (fd < 0)
@@ -106,7 +127,7 @@ void place_discovery(const struct ps_project *project, const char *runtime, uint
 	}
 	if ((size_t)snprintf(path, PS_PATH_MAX, "%s/%s", strcmp(project->directory, "/") == 0 ? "" : project->directory,
 			     relative) < PS_PATH_MAX &&
-	    make_below(project->directory, relative))
+	    (make_below(project->directory, relative) || !is_lasting(errno)))
 		return;
 elsewhere:
 	snprintf(path, PS_PATH_MAX, "%s/env-%08x.json", runtime, env);

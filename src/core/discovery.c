@@ -389,14 +389,14 @@ static int make_parent(const char *path)
 		return -ENOENT;
 	memcpy(directory, path, slash);
 	directory[slash] = '\0';
-	error = (int)sys3(SYS_mkdirat, AT_FDCWD, directory, 0777);
+	error = (int)sys_again(sys3(SYS_mkdirat, AT_FDCWD, directory, 0777));
 	if (error || slash < sizeof(own) - 1 || memcmp(directory + slash - (sizeof(own) - 1), own, sizeof(own) - 1) != 0)
 		return error;
 	/* Somebody cleaned the project under a run that goes on; the folder has to ignore itself again. */
 	memcpy(directory + slash, "/.gitignore", sizeof("/.gitignore"));
-	fd = sys4(SYS_openat, AT_FDCWD, directory, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	fd = sys_again(sys4(SYS_openat, AT_FDCWD, directory, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
 	if (fd >= 0) {
-		sys3(SYS_write, fd, "*\n", 2);
+		sys_again(sys3(SYS_write, fd, "*\n", 2));
 		sys1(SYS_close, fd);
 	}
 	return 0;
@@ -405,24 +405,27 @@ static int make_parent(const char *path)
 static int begin(struct output *o, const char *path, char *temporary)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+	int error;
 
 	o->at = o->buffer;
 	o->error = 0;
 	temporary_name(temporary, path);
-	o->fd = sys4(SYS_openat, AT_FDCWD, temporary, flags, 0600);
-	if (o->fd == -ENOENT && make_parent(path) == 0)
-		o->fd = sys4(SYS_openat, AT_FDCWD, temporary, flags, 0600);
+	o->fd = sys_again(sys4(SYS_openat, AT_FDCWD, temporary, flags, 0600));
+	if (o->fd == -ENOENT) {
+		error = make_parent(path);
+		o->fd = error && error != -EEXIST ? error : sys_again(sys4(SYS_openat, AT_FDCWD, temporary, flags, 0600));
+	}
 	if (o->fd == -EEXIST) {
 		/* Left by a process that was killed and whose thread id we have now. */
-		sys3(SYS_unlinkat, AT_FDCWD, temporary, 0);
-		o->fd = sys4(SYS_openat, AT_FDCWD, temporary, flags, 0600);
+		sys_again(sys3(SYS_unlinkat, AT_FDCWD, temporary, 0));
+		o->fd = sys_again(sys4(SYS_openat, AT_FDCWD, temporary, flags, 0600));
 	}
 	return o->fd < 0 ? (int)o->fd : 0;
 }
 
 static int exchange(const char *away, const char *in)
 {
-	return (int)sys5(SYS_renameat2, AT_FDCWD, away, AT_FDCWD, in, RENAME_EXCHANGE);
+	return (int)sys_again(sys5(SYS_renameat2, AT_FDCWD, away, AT_FDCWD, in, RENAME_EXCHANGE));
 }
 
 /* A rename over an existing file makes ext4 allocate blocks and write them out at once (its auto_da_alloc), which costs
@@ -434,8 +437,8 @@ static int replace(const char *path, const char *temporary)
 
 	/* There is no old file, or the file system cannot exchange. */
 	if (error)
-		return (int)sys4(SYS_renameat, AT_FDCWD, temporary, AT_FDCWD, path);
-	error = (int)sys3(SYS_unlinkat, AT_FDCWD, temporary, 0);
+		return (int)sys_again(sys4(SYS_renameat, AT_FDCWD, temporary, AT_FDCWD, path));
+	error = (int)sys_again(sys3(SYS_unlinkat, AT_FDCWD, temporary, 0));
 	if (error) /* somebody's directory of that name: not ours to remove */
 		exchange(path, temporary);
 	return error;
@@ -448,7 +451,7 @@ static int finish(struct output *o, const char *path, const char *temporary)
 	if (!o->error)
 		o->error = replace(path, temporary);
 	if (o->error)
-		sys3(SYS_unlinkat, AT_FDCWD, temporary, 0);
+		sys_again(sys3(SYS_unlinkat, AT_FDCWD, temporary, 0));
 	return o->error;
 }
 
@@ -501,11 +504,17 @@ static bool is_anothers(const struct ps_space *space, const char *path, uint16_t
 	       text_equal(host->record[named].service, host->record[port].service) && registry_listening(host, named);
 }
 
+const char *discovery_service_path(const struct ps_space *space, uint16_t port)
+{
+	const struct ps_service *service = service_of(space, port);
+
+	return service ? plan_string(space->plan, service->discovery) : "";
+}
+
 int discovery_write_service(struct ps_space *space, uint16_t port)
 {
 	const struct ps_record *r = &space->host->record[port];
-	const struct ps_service *service = service_of(space, port);
-	const char *path = service ? plan_string(space->plan, service->discovery) : "";
+	const char *path = discovery_service_path(space, port);
 	char temporary[PATH_ROOM];
 	struct output o;
 	int error;
@@ -541,7 +550,7 @@ int discovery_write(struct ps_space *space, uint16_t port)
 		service_error = discovery_write_service(space, port);
 	if (locked)
 		lock_leave(&space->env->lock, &guard);
-	return error ? error : service_error;
+	return error ? error : -service_error;
 }
 
 void discovery_remove_service(struct ps_space *space, uint16_t service_index)

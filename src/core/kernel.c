@@ -92,15 +92,11 @@ static int dump(int fd, struct listing *l, uint8_t family)
 		.filter = {{INET_DIAG_BC_S_GE, 8, 20}, {0, 0, l->port}, {INET_DIAG_BC_S_LE, 8, 12}, {0, 0, l->port}},
 	};
 	char data[8192] __attribute__((aligned(8))); /* what the kernel fills at most (NLMSG_GOODSIZE) */
-	long size = sys6(SYS_sendto, fd, &request, length, 0, 0, 0);
+	long size = sys_again(sys6(SYS_sendto, fd, &request, length, 0, 0, 0));
 	int error = 0;
 
 	while (size >= 0) {
-		size = sys6(SYS_recvfrom, fd, data, sizeof(data), 0, 0, 0);
-		if (size == -EINTR) {
-			size = 0;
-			continue;
-		}
+		size = sys_again(sys6(SYS_recvfrom, fd, data, sizeof(data), 0, 0, 0));
 		if (size <= 0 || !datagram(l, data, size, &error))
 			break;
 	}
@@ -181,26 +177,28 @@ uint32_t kernel_socket_inode(int fd)
 #define SO_NETNS_COOKIE 71 /* Linux 5.14 */
 #endif
 
-static uint64_t cookie_of(long fd)
+static uint64_t cookie_of(long fd, long *error)
 {
 	uint64_t cookie = 0;
 	socklen_t length = sizeof(cookie);
 
-	return sys5(SYS_getsockopt, fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length) == 0 ? cookie : 0;
+	*error = sys5(SYS_getsockopt, fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length);
+	return *error == 0 ? cookie : 0;
 }
 
 uint64_t kernel_netns(int fd)
 {
-	uint64_t cookie = fd >= 0 ? cookie_of(fd) : 0;
+	long own, error = 0;
+	uint64_t cookie = fd >= 0 ? cookie_of(fd, &error) : 0;
 	struct stat st;
-	long own;
 
 	if (!cookie && (own = sys3(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) >= 0) {
-		cookie = cookie_of(own);
+		cookie = cookie_of(own, &error);
 		sys1(SYS_close, own);
 	}
-	/* The inode number can come again after the namespace is gone, and to read it costs twenty times as much. */
-	if (!cookie && sys4(SYS_newfstatat, AT_FDCWD, "/proc/self/ns/net", &st, 0) == 0)
+	/* The inode number can come again after the namespace is gone, and to read it costs twenty times as much. It must not stand
+	 * in for a cookie that could not be had for want of memory or descriptors: the two would never agree. */
+	if (!cookie && error == -ENOPROTOOPT && sys4(SYS_newfstatat, AT_FDCWD, "/proc/self/ns/net", &st, 0) == 0)
 		cookie = st.st_ino;
 	return cookie;
 }

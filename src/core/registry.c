@@ -99,34 +99,35 @@ static bool sort_listener(const struct ps_listener *l, void *context)
 
 #define LIST_TRIES 16
 
-/* False if the kernel cannot be asked. `protocols` 0: as recorded, else any. A server that restarts while the kernel lists may be
+/* 0, or a negative errno if the kernel cannot be asked. `protocols` 0: as recorded, else any. A server that restarts while the kernel lists may be
  * listed with its old socket when the record has its new one; then the kernel is asked again, and if that never ends, it is
  * the server's doing: no stranger's. */
-static bool list(const struct ps_host *host, uint16_t port, unsigned protocols, struct listeners *found)
+static int list(const struct ps_host *host, uint16_t port, unsigned protocols, struct listeners *found)
 {
 	const struct ps_record *record = &host->record[port];
 	uint32_t before;
-	int tries = 0;
+	int error, tries = 0;
 
 	if (!protocols)
 		protocols = record->protocols ? record->protocols : PS_TCP | PS_UDP;
 	do {
 		*found = (struct listeners){.record = record, .uid = (uint32_t)sys0(SYS_geteuid)};
 		before = atomic_load(&record->inode);
-		if (kernel_listeners(port, protocols, sort_listener, found) < 0)
-			return false;
+		error = kernel_listeners(port, protocols, sort_listener, found);
+		if (error < 0)
+			return error;
 		if (!found->other || found->ours || before == atomic_load(&record->inode))
-			return true;
+			return 0;
 	} while (++tries < LIST_TRIES);
 	found->ours = true;
-	return true;
+	return 0;
 }
 
 bool registry_listening(const struct ps_host *host, uint16_t port)
 {
 	struct listeners found;
 
-	return !list(host, port, 0, &found) || found.ours;
+	return list(host, port, 0, &found) != 0 || found.ours;
 }
 
 /* Between two listens of the other environment's server nobody listens: to pass then would be to meet whoever is next. */
@@ -138,7 +139,7 @@ bool registry_foreign(const struct ps_space *space, uint16_t port, bool *listeni
 	*listening = false;
 	if (head_state(head) < PS_HELD || registry_sees(space, head_env(head)))
 		return false;
-	if (!list(space->host, port, 0, &found))
+	if (list(space->host, port, 0, &found) != 0)
 		return true;
 	*listening = found.ours;
 	return found.ours || !found.other;
@@ -152,11 +153,12 @@ bool registry_is_own_actual(const struct ps_space *space, uint16_t port)
 	       space->host->record[port].run == space->run->id;
 }
 
-bool registry_lost(const struct ps_space *space, uint16_t port, unsigned protocol)
+int registry_lost(const struct ps_space *space, uint16_t port, unsigned protocol)
 {
 	struct listeners found;
+	int error = list(space->host, port, protocol, &found);
 
-	return list(space->host, port, protocol, &found) && found.other && !found.ours;
+	return error ? error : found.other && !found.ours;
 }
 
 /* ---- claiming and holding ---- */
@@ -232,7 +234,10 @@ int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested, ui
 	/* A claim of this run can only be that of a process that was killed: its lock is ours. */
 	if (head && !head_is_claim_of(head, space->env->id, space->run->id) && !may_take_over(port, requested, head))
 		return 0;
+	/* The run's hint as well: a server that its own clients do not find is worse than one that was not moved. */
 	error = reserve_record(space, port);
+	if (!error)
+		error = space_reserve(space, &space->run->forward[requested]);
 	if (error)
 		return error;
 	shared_set(host->owned, port);
@@ -271,15 +276,19 @@ static void set_hint(struct ps_host *host, struct ps_scope *scope, uint16_t requ
 	shared_set(scope->requested, requested);
 }
 
-/* Gives a scope the hint, unless another assignment has it that is in the same state or a better one. */
-static void hint_scope(struct ps_space *space, struct ps_scope *scope, uint16_t actual, uint64_t head)
+/* Gives a scope the hint, unless another assignment has it that is in the same state or a better one. 0 or a negative errno. */
+static int hint_scope(struct ps_space *space, struct ps_scope *scope, uint16_t actual, uint64_t head)
 {
 	uint16_t requested = head_requested(head);
 	uint64_t old;
+	int error;
 
-	if ((!confirmed(space->host, scope, requested, &old) || head_state(old) < head_state(head)) &&
-	    space_reserve(space, &scope->forward[requested]) == 0)
+	if (confirmed(space->host, scope, requested, &old) && head_state(old) >= head_state(head))
+		return 0;
+	error = space_reserve(space, &scope->forward[requested]);
+	if (!error)
 		set_hint(space->host, scope, requested, actual);
+	return error;
 }
 
 static void add_address(struct ps_record *record, const struct ps_address *address)
@@ -338,12 +347,13 @@ static bool note_address(struct ps_record *record, const struct ps_address *addr
 
 /* ---- listening ---- */
 
-bool registry_adopt(struct ps_space *space, uint16_t port, uint16_t requested)
+int registry_adopt(struct ps_space *space, uint16_t port, uint16_t requested)
 {
 	struct ps_record *record = &space->host->record[port];
+	int error = reserve_record(space, port);
 
-	if (reserve_record(space, port) != 0)
-		return false;
+	if (error)
+		return error;
 	shared_set(space->host->owned, port);
 	shared_set(space->host->named, port);
 	shared_set(space->env->actual, port);
@@ -353,7 +363,7 @@ bool registry_adopt(struct ps_space *space, uint16_t port, uint16_t requested)
 	record->run = space->run->id;
 	record->reason = PS_REASON_EPHEMERAL;
 	record->owner = process_self();
-	return true;
+	return 0;
 }
 
 void registry_announce(struct ps_space *space, uint16_t port, uint32_t inode)
@@ -378,16 +388,19 @@ static bool is_about(const struct ps_space *space, uint16_t port)
 	return false;
 }
 
-bool registry_listen(struct ps_space *space, const struct ps_address *address, uint32_t inode, unsigned protocol)
+int registry_listen(struct ps_space *space, const struct ps_address *address, uint32_t inode, unsigned protocol)
 {
 	uint16_t port = address_port(address);
 	struct ps_record *record = &space->host->record[port];
 	uint64_t self = process_self();
 	uint64_t head;
 	bool changed;
+	int error = 0;
 
-	if (!is_about(space, port) && !registry_adopt(space, port, port))
-		return false;
+	if (!is_about(space, port))
+		error = registry_adopt(space, port, port);
+	if (error)
+		return error;
 	head = host_head(space->host, port);
 	changed = note_address(record, address);
 	changed |= head_state(head) != PS_LISTENING || record->owner != self || !(record->protocols & protocol);
@@ -395,16 +408,17 @@ bool registry_listen(struct ps_space *space, const struct ps_address *address, u
 		record->listeners = (uint16_t)(head_state(head) == PS_LISTENING ? record->listeners + 1 : 1);
 	record->inode = inode;
 	if (!changed)
-		return false;
+		return 0;
 	record->owner = self;
 	record->since = sys_time();
 	record->protocols |= (uint8_t)protocol;
 	head = head_make(head_env(head), head_requested(head), PS_LISTENING);
 	atomic_store_explicit(&space->host->head[port], head, memory_order_release);
 	if (record->run == space->run->id)
-		hint_scope(space, space->run, port, head);
-	hint_scope(space, space->env, port, head);
-	return true;
+		error = hint_scope(space, space->run, port, head);
+	if (!error)
+		error = hint_scope(space, space->env, port, head);
+	return error ? error : 1;
 }
 
 /* ---- ending ---- */

@@ -37,7 +37,7 @@ static uid_t me(void)
 
 static long open_at(const char *path, int flags, unsigned mode)
 {
-	return sys4(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC | O_NOFOLLOW, mode);
+	return sys_again(sys4(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC | O_NOFOLLOW, mode));
 }
 
 static void join(char *path, unsigned long size, const char *directory, const char *name)
@@ -65,11 +65,11 @@ static const char *variable(char *const *environment, const char *name)
 static int usable(const char *path)
 {
 	struct stat st;
-	long result = sys3(SYS_mkdirat, AT_FDCWD, path, 0700);
+	long result = sys_again(sys3(SYS_mkdirat, AT_FDCWD, path, 0700));
 
 	if (result < 0 && result != -EEXIST)
 		return (int)result;
-	result = sys4(SYS_newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW);
+	result = sys_again(sys4(SYS_newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW));
 	if (result < 0)
 		return (int)result;
 	if (!S_ISDIR(st.st_mode))
@@ -98,7 +98,7 @@ static int enter_netns(char *path)
 	uint64_t netns = kernel_netns(-1);
 
 	if (!netns)
-		return 0;
+		return -ENOBUFS;
 	t.at += text_length(path);
 	text_add(&t, "/net-");
 	text_number(&t, netns);
@@ -114,9 +114,7 @@ int space_runtime(char *directory, char *const *environment)
 	int error, first;
 
 	if (chosen && *chosen) {
-		if (!text_copy(path, sizeof(path), chosen))
-			return -ENAMETOOLONG;
-		error = usable(path);
+		error = !text_copy(path, sizeof(path), chosen) ? -ENAMETOOLONG : *chosen == '/' ? usable(path) : -EINVAL;
 		goto out;
 	}
 	user_directory(path, "/dev/shm");
@@ -129,13 +127,14 @@ int space_runtime(char *directory, char *const *environment)
 		user_directory(path, "/tmp");
 		error = usable(path);
 	}
-	if (error)
+	if (error) {
 		error = first;
-	else
+		user_directory(path, "/dev/shm");
+	} else {
 		error = enter_netns(path);
+	}
 out:
-	if (!error)
-		text_copy(directory, PS_RUNTIME_MAX, path);
+	text_copy(directory, PS_RUNTIME_MAX, path);
 	return error;
 }
 
@@ -151,6 +150,15 @@ void space_scope_path(const char *runtime, uint32_t id, char *path)
 
 /* ---- mapping and making files ---- */
 
+/* Another version's files may be shorter. What all versions have in common is that they begin with magic and format. */
+static bool is_anothers(long fd)
+{
+	uint32_t start[2];
+
+	return sys_again(sys4(SYS_pread64, fd, start, sizeof(start), 0)) == sizeof(start) &&
+	       (start[0] == PS_HOST_MAGIC || start[0] == PS_SCOPE_MAGIC) && start[1] != PS_ABI;
+}
+
 /* Maps a file of this user's of at least `minimum` bytes. *size: how many it has. */
 static int map_file(const char *path, uid_t user, uint64_t minimum, void **memory, uint64_t *size)
 {
@@ -160,11 +168,13 @@ static int map_file(const char *path, uid_t user, uint64_t minimum, void **memor
 
 	if (fd < 0)
 		return (int)fd;
-	result = sys4(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH);
-	if (result == 0 && (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < minimum))
+	result = sys_again(sys4(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH));
+	if (result == 0 && !S_ISREG(st.st_mode))
 		result = -EINVAL;
 	if (result == 0 && (st.st_uid != user || st.st_mode & 077))
 		result = -EPERM;
+	if (result == 0 && (uint64_t)st.st_size < minimum)
+		result = is_anothers(fd) ? -EPROTO : -EINVAL;
 	if (result == 0) {
 		result = sys6(SYS_mmap, 0, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		if (result > 0 || result < -4095) {
@@ -205,11 +215,11 @@ static int make_temporary(const char *runtime, char *name, uint64_t size, uint64
 	fd = open_at(name, O_RDWR | O_CREAT | O_EXCL, 0600);
 	if (fd < 0)
 		return (int)fd;
-	result = sys2(SYS_ftruncate, fd, size);
+	result = sys_again(sys2(SYS_ftruncate, fd, size));
 	if (result == 0)
-		result = sys4(SYS_fallocate, fd, 0, 0, allocated);
+		result = sys_again(sys4(SYS_fallocate, fd, 0, 0, allocated));
 	if (result == 0 && tail)
-		result = sys4(SYS_fallocate, fd, 0, size - tail, tail);
+		result = sys_again(sys4(SYS_fallocate, fd, 0, size - tail, tail));
 	if (result == 0) {
 		result = sys6(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		if (result > 0 || result < -4095) {
@@ -219,16 +229,16 @@ static int make_temporary(const char *runtime, char *name, uint64_t size, uint64
 	}
 	sys1(SYS_close, fd);
 	if (result)
-		sys3(SYS_unlinkat, AT_FDCWD, name, 0);
+		sys_again(sys3(SYS_unlinkat, AT_FDCWD, name, 0));
 	return (int)result;
 }
 
 /* Gives a finished file its name. -EEXIST: another process was first; the memory is unmapped then. */
 static int give_name(const char *temporary, const char *path, void *memory, uint64_t size)
 {
-	long result = sys5(SYS_linkat, AT_FDCWD, temporary, AT_FDCWD, path, 0);
+	long result = sys_again(sys5(SYS_linkat, AT_FDCWD, temporary, AT_FDCWD, path, 0));
 
-	sys3(SYS_unlinkat, AT_FDCWD, temporary, 0);
+	sys_again(sys3(SYS_unlinkat, AT_FDCWD, temporary, 0));
 	if (result)
 		unmap(memory, size);
 	return (int)result;
@@ -241,14 +251,16 @@ static int make_host(const char *runtime, const char *path, struct ps_host **hos
 	char temporary[PS_RUNTIME_MAX + NAME_ROOM];
 	struct ps_host *h;
 	void *memory;
-	int error = make_temporary(runtime, temporary, sizeof(*h), PS_HOST_ALLOCATED, 0, &memory);
+	uint64_t netns = kernel_netns(-1);
+	int error = netns ? make_temporary(runtime, temporary, sizeof(*h), PS_HOST_ALLOCATED, 0, &memory) : -ENOBUFS;
 
 	if (error)
 		return error;
 	h = memory;
 	h->magic = PS_HOST_MAGIC;
 	h->abi = PS_ABI;
-	h->netns = kernel_netns(-1);
+	h->netns = netns;
+	text_copy(h->maker, sizeof(h->maker), PORTSHIM_VERSION);
 	error = give_name(temporary, path, h, sizeof(*h));
 	if (!error)
 		*host = h;
@@ -366,7 +378,13 @@ static int check_scope(const struct ps_scope *s, uint32_t id, uint64_t size)
 		return -EINVAL;
 	if (s->abi != PS_ABI)
 		return -EPROTO;
-	return s->id == id && size - sizeof(*s) >= s->plan_size ? 0 : -EINVAL;
+	if (s->id != id || size - sizeof(*s) < s->plan_size)
+		return -EINVAL;
+	/* Strings are copied to where their fields' sizes fit. */
+	return s->name[sizeof(s->name) - 1] || s->project[sizeof(s->project) - 1] || s->profile[sizeof(s->profile) - 1] ||
+			       s->directory[sizeof(s->directory) - 1] || s->discovery[sizeof(s->discovery) - 1]
+		       ? -EINVAL
+		       : 0;
 }
 
 static int map_scope(const char *runtime, uid_t user, uint32_t id, struct ps_scope **scope, uint64_t *size)
@@ -409,7 +427,7 @@ int space_unlink_scope(const char *runtime, uint32_t id)
 	char path[PS_RUNTIME_MAX + 16];
 
 	space_scope_path(runtime, id, path);
-	return (int)sys3(SYS_unlinkat, AT_FDCWD, path, 0);
+	return (int)sys_again(sys3(SYS_unlinkat, AT_FDCWD, path, 0));
 }
 
 static int describe(struct ps_scope *s, const struct ps_scope_spec *spec, uint32_t id, uint32_t env)
@@ -451,7 +469,7 @@ static int make_scope(const char *runtime, const struct ps_scope_spec *spec, uin
 	error = describe(memory, spec, id, env);
 	if (error) {
 		unmap(memory, size);
-		sys3(SYS_unlinkat, AT_FDCWD, temporary, 0);
+		sys_again(sys3(SYS_unlinkat, AT_FDCWD, temporary, 0));
 		return error;
 	}
 	space_scope_path(runtime, id, path);
@@ -463,11 +481,17 @@ static int make_scope(const char *runtime, const struct ps_scope_spec *spec, uin
 
 int space_open_env(const char *runtime, const struct ps_scope_spec *spec, struct ps_scope **scope)
 {
+	struct ps_host *host;
 	uint32_t id;
 	int error = space_find_env(runtime, spec->key, &id, scope);
 
 	if (error != -ENOENT)
 		return error;
+	/* Not in another version's registry: there its own files would be missed. */
+	error = space_open_host(runtime, &host);
+	if (error)
+		return error;
+	unmap(host, sizeof(*host));
 	error = make_scope(runtime, spec, id, id, scope);
 	return error == -EEXIST ? space_find_env(runtime, spec->key, &id, scope) : error;
 }
@@ -489,7 +513,7 @@ static int provide_host(const char *runtime)
 	int error;
 
 	join(path, sizeof(path), runtime, "host");
-	if (sys3(SYS_faccessat, AT_FDCWD, path, 0) == 0)
+	if (sys_again(sys3(SYS_faccessat, AT_FDCWD, path, 0)) == 0)
 		return 0;
 	error = space_open_host(runtime, &host);
 	if (!error)
@@ -535,15 +559,15 @@ static bool hex_id(const char *text, uint32_t *id)
 	return text[8] == '\0';
 }
 
-/* Splits ".../run-XXXXXXXX". */
-static int split_run_path(const char *path, char *runtime, uint32_t *id)
+int space_split(const char *path, char *runtime, uint32_t *id)
 {
 	unsigned long length = text_length(path);
 	const unsigned long tail = sizeof("/run-12345678") - 1;
 
 	if (length < tail + 1 || length - tail >= PS_RUNTIME_MAX || path[0] != '/')
 		return -EINVAL;
-	if (strncmp(path + length - tail, "/run-", 5) != 0 || !hex_id(path + length - 8, id))
+	if (!hex_id(path + length - 8, id) ||
+	    strncmp(path + length - tail, *id & PS_ENV_BIT ? "/env-" : "/run-", 5) != 0)
 		return -EINVAL;
 	memcpy(runtime, path, length - tail);
 	runtime[length - tail] = '\0';
@@ -588,10 +612,10 @@ int space_map(struct ps_space *space, const char *run_path)
 	struct ps_space s = {0};
 	uid_t user = me();
 	uint32_t id;
-	int error = split_run_path(run_path, s.runtime, &id);
+	int error = space_split(run_path, s.runtime, &id);
 
 	if (!error)
-		error = space_open_scope(s.runtime, id, &s.run);
+		error = id & PS_ENV_BIT ? -EINVAL : space_open_scope(s.runtime, id, &s.run);
 	if (!error)
 		error = map_host(s.runtime, user, &s.host);
 	if (!error) {
@@ -648,6 +672,40 @@ void space_close(struct ps_space *space)
 	memset(space, 0, sizeof(*space));
 }
 
+int space_culprit(const char *runtime, uint32_t id, char *path)
+{
+	struct ps_host *host;
+	struct ps_scope *scope, *other;
+	int error = map_host(runtime, me(), &host);
+
+	if (!error) {
+		error = check_host(host, -1);
+		unmap(host, sizeof(*host));
+	}
+	if (error) {
+		join(path, PS_RUNTIME_MAX + 16, runtime, "host");
+		return error;
+	}
+	error = space_open_scope(runtime, id, &scope);
+	for (int i = 0; !error && i < PS_CHAIN_MAX && scope->chain[i]; i++) {
+		int its = space_open_scope(runtime, scope->chain[i], &other);
+
+		if (its == 0) {
+			space_close_scope(other);
+		} else if (its != -ENOENT || scope->chain[i] == scope->env) {
+			id = scope->chain[i];
+			space_close_scope(scope);
+			scope = NULL;
+			error = its;
+			break;
+		}
+	}
+	if (!error)
+		space_close_scope(scope);
+	space_scope_path(runtime, id, path);
+	return error;
+}
+
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -660,7 +718,7 @@ int space_reserve(struct ps_space *space, const void *address)
 
 	if (atomic_load_explicit(known, memory_order_relaxed) == page)
 		return 0;
-	result = sys3(SYS_madvise, page * 4096, 4096, MADV_POPULATE_WRITE);
+	result = sys_again(sys3(SYS_madvise, page * 4096, 4096, MADV_POPULATE_WRITE));
 	if (result && result != -EINVAL)
 		return result == -EFAULT ? -ENOSPC : (int)result; /* EFAULT: it would have been a SIGBUS */
 	atomic_store_explicit(known, page, memory_order_relaxed);
@@ -672,7 +730,7 @@ void space_poke(const char *runtime, uint32_t id)
 	char path[PS_RUNTIME_MAX + 16];
 
 	space_scope_path(runtime, id, path);
-	sys4(SYS_utimensat, AT_FDCWD, path, 0, 0);
+	sys_again(sys4(SYS_utimensat, AT_FDCWD, path, 0, 0));
 }
 
 void space_event(struct ps_space *space, enum ps_event_kind kind, uint16_t port, int error)

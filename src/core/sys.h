@@ -7,6 +7,7 @@
 #ifndef PORTSHIM_CORE_SYS_H
 #define PORTSHIM_CORE_SYS_H
 
+#include <errno.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -48,6 +49,18 @@ static inline long sys_call(long nr, long a, long b, long c, long d, long e, lon
 #define sys4(nr, a, b, c, d) sys_call(nr, SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), SYS_ARG(d), 0, 0)
 #define sys5(nr, a, b, c, d, e) sys_call(nr, SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), SYS_ARG(d), SYS_ARG(e), 0)
 #define sys6(nr, a, b, c, d, e, f) sys_call(nr, SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), SYS_ARG(d), SYS_ARG(e), SYS_ARG(f))
+
+/* Makes a call again for as long as signals interrupt it. A file system in user space or on a network lets that happen to any
+ * call that names a file, and tmpfs to fallocate(2). */
+#define sys_again(call)                                                                                                \
+	({                                                                                                             \
+		long again_result;                                                                                     \
+                                                                                                                       \
+		do                                                                                                     \
+			again_result = (call);                                                                         \
+		while (again_result == -EINTR);                                                                        \
+		again_result;                                                                                          \
+	})
 
 /* Unix seconds. */
 static inline uint64_t sys_time(void)

@@ -52,7 +52,9 @@ static int listen_for_ever(void *parent)
 {
 	const uint64_t all = ~UINT64_C(0);
 
-	sys5(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	/* Better none than one that stays when we are gone. */
+	if (sys5(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+		return 0;
 	while (sys0(SYS_getppid) == (long)(intptr_t)parent) {
 		long number = sys4(SYS_rt_sigtimedwait, &all, 0, 0, sizeof(all));
 

@@ -27,6 +27,7 @@ struct ps_keeper {
 	int signals, changes;   /* signalfd, inotify */
 	pid_t canary;           /* 0: none */
 	bool nested;            /* started inside another run */
+	bool unforked;          /* there could be no process for the program */
 	sigset_t mask;          /* as portshim was started with */
 	struct sigaction child_action; /* the same of SIGCHLD */
 	uint64_t told[PS_BITMAP_WORDS];    /* actual ports that were announced */

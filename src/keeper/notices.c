@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <portshim/discovery.h>
 #include <portshim/process.h>
 #include <portshim/registry.h>
 
@@ -224,6 +225,12 @@ static void tell(struct ps_keeper *keeper, const struct ps_event *event)
 		if (is_first(keeper, event->kind))
 			say("portshim: the discovery file %s cannot be written: %s\n",
 			    output_path(path, sizeof(path), keeper->space->env->discovery), strerror(error));
+		break;
+	case PS_EVENT_UNNAMED:
+		if (is_first(keeper, event->kind))
+			say("portshim: the discovery file %s cannot be written: %s\n",
+			    output_path(path, sizeof(path), discovery_service_path(keeper->space, event->port)),
+			    strerror(error));
 		break;
 	case PS_EVENT_UNMAPPED:
 		if (is_first(keeper, event->kind))

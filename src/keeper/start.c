@@ -63,8 +63,11 @@ int start_program(struct ps_keeper *keeper, char *const *argv)
 	child = vfork();
 	if (child == 0)
 		become(keeper, argv, &failure);
-	if (child < 0)
+	if (child < 0) {
 		failure = errno;
+		keeper->unforked = true;
+		prctl(PR_SET_CHILD_SUBREAPER, 0L, 0L, 0L, 0L);
+	}
 	if (failure) {
 		if (child > 0)
 			waitpid(child, NULL, 0);

@@ -114,10 +114,13 @@ static enum outcome hold_chosen(struct attempt *t, enum ps_reason reason)
 		return UNRECORDED;
 	port = address_port(&local);
 	/* A record of a port that the kernel calls free is out of date. */
-	if (registry_claim(t->space, port, t->requested, t->owner) != 1 &&
-	    !registry_adopt(t->space, port, t->requested)) {
-		space_event(t->space, PS_EVENT_UNMAPPED, port, ENOSPC);
-		return UNRECORDED;
+	if (registry_claim(t->space, port, t->requested, t->owner) != 1) {
+		int error = registry_adopt(t->space, port, t->requested);
+
+		if (error) {
+			shim_event(t->space, PS_EVENT_UNMAPPED, port, -error);
+			return UNRECORDED;
+		}
 	}
 	address_set_port(&t->address, port);
 	fill(t, port, reason);
@@ -130,7 +133,7 @@ static enum outcome try_port(struct attempt *t, uint16_t port, enum ps_reason re
 	int claimed = port ? registry_claim(t->space, port, t->requested, t->owner) : 1;
 
 	if (claimed < 0) {
-		space_event(t->space, PS_EVENT_UNMAPPED, t->requested, -claimed);
+		shim_event(t->space, PS_EVENT_UNMAPPED, t->requested, -claimed);
 		t->error = -claimed;
 		if (atomic_load(&t->space->run->flags) & PS_SCOPE_STRICT)
 			return STOP;
@@ -181,7 +184,7 @@ static enum outcome try_all(struct attempt *t)
 	while (outcome == TAKEN && candidates_next(&c, &port, &reason))
 		outcome = try_port(t, port, reason);
 	if (outcome == TAKEN)
-		space_event(space, PS_EVENT_EXHAUSTED, t->requested, t->error);
+		shim_event(space, PS_EVENT_EXHAUSTED, t->requested, t->error);
 	return outcome;
 }
 
@@ -258,7 +261,7 @@ static int assign_locked(struct attempt *t, bool by_process, bool *publish)
 	uint16_t actual = by_process ? own_of_service(t) : registry_own(t->space, t->requested);
 	enum outcome outcome;
 
-	if (actual && !registry_lost(t->space, actual, t->protocol)) {
+	if (actual && registry_lost(t->space, actual, t->protocol) <= 0) {
 		address_set_port(&t->address, actual);
 		outcome = real.bind(t->fd, &t->address.u.any, t->address.length) == 0 ? HELD : STOP;
 		t->error = errno;
@@ -306,7 +309,7 @@ int assign(struct ps_space *space, int fd, const struct ps_address *wanted, unsi
 		return bind_as_asked(&t);
 	}
 	if (!lock_enter(&space->run->lock, &guard)) {
-		space_event(space, PS_EVENT_LOCKED, t.requested, EDEADLK);
+		shim_event(space, PS_EVENT_LOCKED, t.requested, EDEADLK);
 		return bind_as_asked(&t);
 	}
 	t.owner = process_unstarted((int32_t)guard.tid);
@@ -322,6 +325,7 @@ bool assign_local(int fd, struct ps_address *a)
 	socklen_t length = sizeof(a->u);
 
 	memset(&a->u, 0, sizeof(struct sockaddr_in6));
+	a->length = 0;
 	if (sys3(SYS_getsockname, fd, &a->u, &length) != 0)
 		return false;
 	a->length = length;
@@ -356,7 +360,7 @@ static void copy_options(int from, long to)
 		set_option(to, SOL_SOCKET, SO_SNDBUF, socket_option(from, SOL_SOCKET, SO_SNDBUF) / 2);
 }
 
-bool assign_again(struct ps_space *space, int fd, const struct ps_address *local)
+bool assign_again(struct ps_space *space, int fd, struct ps_address *local)
 {
 	struct attempt t = {.space = space, .address = *local, .protocol = PS_TCP, .error = EADDRINUSE};
 	uint16_t lost = address_port(local);
@@ -375,7 +379,11 @@ bool assign_again(struct ps_space *space, int fd, const struct ps_address *local
 	registry_release(space, lost);
 	if (prepare(&t, space->plan && plan_needs_subject(space->plan, address_port(&t.address))) && try_all(&t) == HELD) {
 		sys3(SYS_fcntl, other, F_SETFL, flags);
-		done = sys3(SYS_dup3, other, fd, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0) == fd;
+		done = sys_again(sys3(SYS_dup3, other, fd, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0)) == fd;
+		if (done)
+			*local = t.address;
+		else
+			registry_release(space, address_port(&t.address));
 	}
 	sys1(SYS_close, other);
 	return done;

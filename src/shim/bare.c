@@ -18,7 +18,7 @@ static bool has(const char *directory, const char *name)
 	text_char(&t, '/');
 	text_add(&t, name);
 	text_end(&t);
-	return sys3(SYS_faccessat, AT_FDCWD, path, 0) == 0;
+	return sys_again(sys3(SYS_faccessat, AT_FDCWD, path, 0)) == 0;
 }
 
 static bool is_manifest_directory(const char *directory)
@@ -70,6 +70,7 @@ int bare_create_run(char *path, char *const *environment)
 	struct ps_text t;
 	int error = space_runtime(runtime, environment);
 
+	text_copy(path, PS_RUNTIME_MAX, runtime);
 	if (!error)
 		error = project_directory(directory);
 	if (error)
@@ -87,8 +88,10 @@ int bare_create_run(char *path, char *const *environment)
 		spec.name--;
 	spec.project = spec.name;
 	error = space_open_env(runtime, &spec, &env);
-	if (error)
+	if (error) {
+		space_scope_path(runtime, space_env_id(runtime, key), path);
 		return error;
+	}
 	spec.chain[0] = env->id;
 	spec.root = process_self();
 	error = space_create_run(runtime, &spec, path, &run);

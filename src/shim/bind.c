@@ -25,7 +25,7 @@ static bool bind_again(struct ps_space *space, int fd, unsigned protocol, struct
 		*result = real.bind(fd, &a->u.any, a->length);
 	if (*result == 0 && protocol == PS_UDP)
 		record(space, fd, a);
-	return *result == 0 || errno != EADDRINUSE || !registry_lost(space, actual, protocol);
+	return *result == 0 || errno != EADDRINUSE || registry_lost(space, actual, protocol) <= 0;
 }
 
 static int bind_inet(struct ps_space *space, int fd, struct ps_address *a)

@@ -31,8 +31,6 @@ extern char **environ __attribute__((weak));
  */
 enum stage { STAGE_NEW, STAGE_WORKING, STAGE_BARE, STAGE_MAPPED, STAGE_READY };
 
-#define EXIT_STRICT 125
-
 static _Atomic int stage;
 struct ps_space *_Atomic shim_active;
 static struct ps_space space_memory;
@@ -113,49 +111,6 @@ static void find_library(const char *preload)
 	}
 }
 
-/* ---- failing ---- */
-
-static const char *reason(int error)
-{
-	switch (-error) {
-	case ENOENT:
-		return "the run that it belongs to is over";
-	case EPROTO:
-		return "it was made by another version of portshim";
-	case EPERM:
-		return "it belongs to another user";
-	case EACCES:
-		return "permission denied";
-	case ELOOP:
-		return "it is a symbolic link";
-	case ENOMEM:
-		return "out of memory";
-	case EMFILE:
-	case ENFILE:
-		return "too many open files";
-	case ENOSPC:
-		return "no space left";
-	default:
-		return "it is damaged or cannot be read";
-	}
-}
-
-static void complain(const char *path, int error, bool stop)
-{
-	char line[512];
-	struct ps_text t = text_start(line, sizeof(line));
-
-	text_add(&t, "portshim: cannot use ");
-	text_add(&t, path);
-	text_add(&t, ": ");
-	text_add(&t, reason(error));
-	text_add(&t, stop ? "; stopped, because of --strict\n" : "; ports are not mapped in this program\n");
-	text_end(&t);
-	sys3(SYS_write, 2, line, text_length(line));
-	if (stop)
-		sys1(SYS_exit_group, EXIT_STRICT);
-}
-
 /* ---- starting ---- */
 
 /* Workers of node's cluster module, and the primary that started them, are told requested ports always: the primary sends
@@ -186,7 +141,7 @@ static bool open_space(const char *path, bool stop)
 	inherit = true;
 	inheritance.object = library_path[0] ? library_path : NULL;
 	if (error) {
-		complain(path, error, stop);
+		complain_start(path, error, stop);
 		return false;
 	}
 	text_copy(run_path, sizeof(run_path), path);
@@ -239,7 +194,7 @@ static struct ps_space *verify(int fd)
 	}
 	/* Another network namespace is another host, with ports of its own: nothing to complain of. */
 	if (error && error != -EXDEV)
-		complain(run_path, error, strict);
+		complain_start(run_path, error, strict);
 	atomic_store_explicit(&shim_active, space, memory_order_release);
 	atomic_store_explicit(&stage, STAGE_READY, memory_order_release);
 	return space;
@@ -250,14 +205,14 @@ static struct ps_space *verify(int fd)
 static struct ps_space *start_bare(int fd)
 {
 	int expected = STAGE_BARE;
-	char path[PS_RUNTIME_MAX + 16] = "the runtime directory";
+	char path[PS_RUNTIME_MAX + 16];
 	int error;
 
 	if (!atomic_compare_exchange_strong(&stage, &expected, STAGE_WORKING))
 		return NULL;
 	error = bare_create_run(path, &environ ? environ : NULL);
 	if (error)
-		complain(path, error, false);
+		complain_start(path, error, false);
 	else if (open_space(path, false))
 		return verify(fd);
 	atomic_store_explicit(&stage, STAGE_READY, memory_order_release);

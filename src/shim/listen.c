@@ -4,10 +4,12 @@
 static int listen_elsewhere(struct ps_space *space, int fd, int backlog, struct ps_address *local)
 {
 	uint16_t port = address_port(local);
+	int lost = registry_is_own_actual(space, port) ? registry_lost(space, port, PS_TCP) : 0;
 
-	if (registry_is_own_actual(space, port) && registry_lost(space, port, PS_TCP) && assign_again(space, fd, local) &&
-	    assign_local(fd, local))
+	if (lost > 0 && assign_again(space, fd, local))
 		return real.listen(fd, backlog);
+	if (lost)
+		shim_event(space, PS_EVENT_UNMAPPED, port, lost < 0 ? -lost : EADDRINUSE);
 	return real_fail(EADDRINUSE);
 }
 
@@ -26,6 +28,20 @@ static int listen_inet(struct ps_space *space, int fd, int backlog, struct ps_ad
 	return result;
 }
 
+/* No socket of ours, or one of which a sandbox does not let us ask the address. */
+static int listen_unnamed(struct ps_space *space, int fd, int backlog, const struct ps_address *local)
+{
+	int saved = errno, result = real.listen(fd, backlog);
+
+	if (!local->length && (result == 0 || errno == EADDRINUSE)) {
+		int error = result == 0 ? saved : errno;
+
+		shim_event(space, PS_EVENT_UNMAPPED, 0, EPERM);
+		errno = error;
+	}
+	return result;
+}
+
 EXPORT int listen(int fd, int backlog)
 {
 	struct ps_space *space = shim_enter(fd);
@@ -34,10 +50,14 @@ EXPORT int listen(int fd, int backlog)
 	bool changed = false;
 	int saved = errno, result;
 
-	if (!space || !assign_local(fd, &local) || publish_protocol(fd) != PS_TCP)
+	if (!space)
+		return real.listen(fd, backlog);
+	if (!assign_local(fd, &local))
+		return listen_unnamed(space, fd, backlog, &local);
+	if (publish_protocol(fd) != PS_TCP)
 		return real.listen(fd, backlog);
 	if (!lock_enter(&space->run->lock, &guard)) {
-		space_event(space, PS_EVENT_LOCKED, address_port(&local), EDEADLK);
+		shim_event(space, PS_EVENT_LOCKED, address_port(&local), EDEADLK);
 		return real.listen(fd, backlog);
 	}
 	result = listen_inet(space, fd, backlog, &local, &changed);

@@ -13,6 +13,9 @@ unsigned publish_protocol(int fd)
 {
 	int protocol = socket_option(fd, SOL_SOCKET, SO_PROTOCOL);
 
+	/* Where a sandbox does not let it be asked, the type says nearly as much. */
+	if (protocol < 0)
+		protocol = socket_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM ? IPPROTO_UDP : IPPROTO_TCP;
 	if (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP)
 		return PS_TCP;
 	return protocol == IPPROTO_UDP ? PS_UDP : 0;
@@ -20,9 +23,14 @@ unsigned publish_protocol(int fd)
 
 bool publish_record(struct ps_space *space, int fd, const struct ps_address *address, unsigned protocol)
 {
+	int result;
+
 	if (atomic_load(&space->run->flags) & PS_SCOPE_RETIRED)
 		return false;
-	return registry_listen(space, address, kernel_socket_inode(fd), protocol);
+	result = registry_listen(space, address, kernel_socket_inode(fd), protocol);
+	if (result < 0)
+		shim_event(space, PS_EVENT_UNMAPPED, address_port(address), -result);
+	return result > 0;
 }
 
 void publish_write(struct ps_space *space, uint16_t port)
@@ -30,7 +38,7 @@ void publish_write(struct ps_space *space, uint16_t port)
 	int error = discovery_write(space, port);
 
 	if (error)
-		space_event(space, PS_EVENT_UNRECORDED, port, -error);
+		shim_event(space, error < 0 ? PS_EVENT_UNRECORDED : PS_EVENT_UNNAMED, port, error < 0 ? -error : error);
 	space_poke(space->runtime, space->env->id);
 	space_poke(space->runtime, space->run->id);
 }

@@ -126,7 +126,7 @@ enum shim_route route_out(struct ps_space *space, int fd, const struct sockaddr 
 	    !registry_foreign(space, port, &listening))
 		return ROUTE_PASS;
 	if (listening)
-		space_event(space, PS_EVENT_REFUSED, port, ECONNREFUSED);
+		shim_event(space, PS_EVENT_REFUSED, port, ECONNREFUSED);
 	if (fd >= 0)
 		return ROUTE_REFUSED;
 	/* A datagram to a port without a listener is sent, and lost: so the kernel judges all else of the call. */

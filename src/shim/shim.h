@@ -88,6 +88,15 @@ struct shim_inheritance {
 };
 const struct shim_inheritance *shim_inheritance(void);
 
+/* ---- complain.c ---- */
+
+/* Says that the registry cannot be used, for this negative errno. `path` is a run's file, or the runtime directory. `stop`:
+ * does not return. */
+void complain_start(const char *path, int error, bool stop);
+
+/* space_event(), and where nobody else would tell of it, one line on stderr. */
+void shim_event(struct ps_space *space, enum ps_event_kind kind, uint16_t port, int error);
+
 /* ---- readable.c ---- */
 
 void readable_init(void);
@@ -106,7 +115,7 @@ static inline bool readable(const void *p, unsigned long size)
 /* ---- bare.c ---- */
 
 /* Makes a run in the environment of the working directory, for a process that was preloaded without `portshim`.
- * `path` holds PS_RUNTIME_MAX + 16 bytes. 0 or a negative errno. */
+ * `path` holds PS_RUNTIME_MAX + 16 bytes; it names what was refused where that fails. 0 or a negative errno. */
 int bare_create_run(char *path, char *const *environment);
 
 /* ---- route.c: where does a call really go, and what does the caller get to see ---- */
@@ -239,10 +248,11 @@ void publish_write(struct ps_space *space, uint16_t port);
 int assign(struct ps_space *space, int fd, const struct ps_address *wanted, unsigned protocol);
 
 /* The part of law 7 that only listen can see: an unmanaged program listened first on the port that we had bound as well.
- * Puts a new socket of the same kind, bound elsewhere, in the place of the descriptor. True if that worked. */
-bool assign_again(struct ps_space *space, int fd, const struct ps_address *held);
+ * Puts a new socket of the same kind, bound elsewhere, in the place of the descriptor. True if that worked; *held is its address then. */
+bool assign_again(struct ps_space *space, int fd, struct ps_address *held);
 
-/* The local address of a socket, with the actual port, from the kernel. False if it has no inet address. */
+/* The local address of a socket, with the actual port, from the kernel. False if it has no inet address; a->length is 0 then if the
+ * kernel would not say. */
 bool assign_local(int fd, struct ps_address *a);
 
 #endif

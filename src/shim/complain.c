@@ -1,0 +1,106 @@
+/*
+ * What the library says in somebody else's process: one line on stderr, once, where something does not work (law 12).
+ *
+ * At the start that is one line in the first process that cannot work; its children are told to keep quiet. Later, a run's
+ * keeper says it. Where there is none (`portshim exec`, a library preloaded by hand), the process that has met the trouble does,
+ * once for each kind of trouble in the run. A connect that is refused and a bind that finds no port are no trouble of ours: there
+ * the program gets an errno, and says what it thinks of it.
+ */
+#include <portshim/blame.h>
+#include <portshim/discovery.h>
+
+#include "shim.h"
+
+#include "../core/sys.h"
+#include "../core/text.h"
+
+#define EXIT_STRICT 125
+
+static void put(char *line, struct ps_text *t)
+{
+	text_end(t);
+	sys_again(sys3(SYS_write, 2, line, text_length(line)));
+}
+
+/* The file that is to blame may be another one than the run's. */
+static int find_culprit(const char *run_path, char *path, int error)
+{
+	char runtime[PS_RUNTIME_MAX];
+	uint32_t id;
+	int found = space_split(run_path, runtime, &id);
+
+	text_copy(path, PS_RUNTIME_MAX + 16, run_path);
+	if (found == 0)
+		found = space_culprit(runtime, id, path);
+	return found ? found : error;
+}
+
+void complain_start(const char *path, int error, bool stop)
+{
+	char line[1024], culprit[PS_RUNTIME_MAX + 16];
+	struct ps_text t = text_start(line, sizeof(line));
+	struct ps_blame blame;
+	uint32_t id;
+
+	if (space_split(path, culprit, &id) == 0) {
+		error = find_culprit(path, culprit, error);
+		blame_file(&blame, culprit, error);
+		if (error == -ENOENT)
+			text_copy(blame.why, sizeof(blame.why), "the run that it belongs to is over");
+	} else {
+		text_copy(culprit, sizeof(culprit), path);
+		blame_runtime(&blame, path, error);
+	}
+	text_add(&t, "portshim: cannot use ");
+	text_add(&t, culprit);
+	text_add(&t, ": ");
+	text_add(&t, blame.why);
+	if (blame.todo[0]) {
+		text_add(&t, " (");
+		text_add(&t, blame.todo);
+		text_char(&t, ')');
+	}
+	text_add(&t, stop ? "; stopped, because of --strict\n" : "; ports are not mapped in this program\n");
+	put(line, &t);
+	if (stop)
+		sys1(SYS_exit_group, EXIT_STRICT);
+}
+
+static void tell(const struct ps_space *space, enum ps_event_kind kind, uint16_t port, int error)
+{
+	char line[PS_PATH_MAX + 256], room[24];
+	struct ps_text t = text_start(line, sizeof(line));
+	const char *name;
+
+	text_add(&t, "portshim: ");
+	switch (kind) {
+	case PS_EVENT_UNRECORDED:
+	case PS_EVENT_UNNAMED:
+		name = kind == PS_EVENT_UNNAMED ? discovery_service_path(space, port) : space->env->discovery;
+		text_add(&t, "the discovery file ");
+		text_add(&t, name);
+		text_add(&t, " cannot be written: ");
+		text_add(&t, blame_errno(-error, room));
+		break;
+	case PS_EVENT_UNMAPPED:
+		text_number(&t, port);
+		text_add(&t, " is not mapped: the registry cannot be written: ");
+		text_add(&t, blame_errno(-error, room));
+		break;
+	default:
+		text_add(&t, "the registry stayed locked (by a stopped process?); this one went on without it");
+		break;
+	}
+	text_char(&t, '\n');
+	put(line, &t);
+}
+
+void shim_event(struct ps_space *space, enum ps_event_kind kind, uint16_t port, int error)
+{
+	uint32_t told = PS_SCOPE_TOLD << kind;
+
+	space_event(space, kind, port, error);
+	if (kind != PS_EVENT_REFUSED && kind != PS_EVENT_EXHAUSTED &&
+	    !(atomic_load(&space->run->flags) & PS_SCOPE_KEPT) && !(atomic_fetch_or(&space->run->flags, told) & told))
+		tell(space, kind, port, error);
+}
