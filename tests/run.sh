@@ -115,6 +115,10 @@ suite()
 		;;
 	company) scripts 'tests/company/test_*.py' ;;
 	counts) scripts 'tests/bench/counts.py' ;;
+	fault)
+		scripts 'tests/fault/*.sh'
+		scripts 'tests/fault/*.py'
+		;;
 	real)
 		scripts 'tests/real/*.sh'
 		scripts 'tests/real/*.py'

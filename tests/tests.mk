@@ -13,6 +13,7 @@ LIBRARY_SOURCES := $(filter-out src/cli/main.c,$(CORE) $(CLI) $(KEEPER))
 CONTRACT := $(patsubst tests/%.c,$(T)/%,$(wildcard tests/shim/test_contract_*.c))
 ACTIVE := $(patsubst tests/%.c,$(T)/%,$(filter-out $(wildcard tests/shim/test_contract_*.c) tests/shim/contract.c tests/shim/contract_calls.c,\
 	$(wildcard tests/shim/*.c)))
+FAULT := $(patsubst tests/%.c,$(T)/%,$(wildcard tests/fault/*.c))
 PLATFORM := $(patsubst tests/%.c,$(T)/%,$(wildcard tests/platform/*.c))
 BENCH := $(patsubst tests/%.c,$(T)/%,$(filter-out tests/bench/empty.c,$(wildcard tests/bench/*.c))) \
 	$(T)/bench/libempty.so
@@ -35,7 +36,7 @@ $(CONTRACT): $(T)/%: tests/%.c $(CONTRACT_COMMON) tests/shim/contract.h
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ $< $(CONTRACT_COMMON) -lcmocka -ldl -pthread
 
-$(ACTIVE) $(PLATFORM) $(filter-out %.so,$(BENCH)): $(T)/%: tests/%.c
+$(ACTIVE) $(PLATFORM) $(FAULT) $(filter-out %.so,$(BENCH)): $(T)/%: tests/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ $< -ldl -pthread
@@ -59,7 +60,7 @@ $(filter %.so,$(COMPANY)): $(T)/company/%.so: tests/company/%.c tests/company/jo
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $< -ldl
 
-SUITES := unit contract active abi platform cli keeper company counts real
+SUITES := unit contract active abi platform cli keeper company counts fault real
 PRODUCTS := $(BUILD)/portshim $(BUILD)/libportshim.so
 unit_NEEDS := $(UNIT)
 contract_NEEDS := $(CONTRACT) $(T)/shim/with_ports $(PRODUCTS)
@@ -70,6 +71,7 @@ cli_NEEDS := $(PRODUCTS)
 keeper_NEEDS := $(PRODUCTS)
 company_NEEDS := $(COMPANY) $(T)/shim/with_ports $(PRODUCTS)
 counts_NEEDS := $(T)/bench/calls $(T)/shim/with_ports $(PRODUCTS)
+fault_NEEDS := $(FAULT) $(T)/shim/steps $(T)/shim/with_ports $(PRODUCTS)
 real_NEEDS := $(PRODUCTS)
 
 # The programs alone; `make -j check-programs` is what `make check` needs built.
