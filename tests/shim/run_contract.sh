@@ -26,12 +26,12 @@ way()
 	case $1 in *-*) by=${1#*-} ;; esac
 	set -- "${1%-*}" "$2"
 	case $1 in
-	bare) set -- "$1" "$2" "$tests/shim/with_ports" 27 5 -- "$2" ;;
-	inert) set -- "$1" "$2" "$tests/shim/with_ports" 27 5 -- env PORTSHIM=off LD_PRELOAD="$shim" "$2" ;;
-	alone) set -- "$1" "$2" "$tests/shim/with_ports" --guard 27 5 -- env LD_PRELOAD="$shim" "$2" ;;
-	off) set -- "$1" "$2" "$tests/shim/with_ports" 27 5 -- "$portshim" exec --strict --env "test-$$" -- \
+	bare) set -- "$1" "$2" "$tests/shim/with_ports" 28 4 -- "$2" ;;
+	inert) set -- "$1" "$2" "$tests/shim/with_ports" 28 4 -- env PORTSHIM=off LD_PRELOAD="$shim" "$2" ;;
+	alone) set -- "$1" "$2" "$tests/shim/with_ports" --guard 28 4 -- env LD_PRELOAD="$shim" "$2" ;;
+	off) set -- "$1" "$2" "$tests/shim/with_ports" 28 4 -- "$portshim" exec --strict --env "test-$$" -- \
 		env PORTSHIM=off "$2" ;;
-	*) set -- "$1" "$2" "$tests/shim/with_ports" --guard 27 5 -- "$portshim" exec --strict --env "test-$$" -- "$2" ;;
+	*) set -- "$1" "$2" "$tests/shim/with_ports" --guard 28 4 -- "$portshim" exec --strict --env "test-$$" -- "$2" ;;
 	esac
 	directory=$scratch/$1 as=$1
 	[ -d "$directory" ] || directory=$scratch
