@@ -47,8 +47,15 @@ static void set_option(long fd, int level, int name, int value)
 
 /* ---- looking at a candidate ---- */
 
-/* True if somebody holds the address. TIME_WAIT does not count, which only TCP has: a bind that fails is tried again with
- * SO_REUSEADDR. For UDP that option would hide sockets that share. */
+/* Old connections in TIME_WAIT, which only TCP has, are in the way of sockets without SO_REUSEADDR. If the program's has none,
+ * those that follow for the other family will not have it either; but for that alone, nothing moves that has not moved yet. */
+static bool time_wait_counts(const struct attempt *t, const struct ps_address *a)
+{
+	return address_port(a) != t->requested && socket_option(t->fd, SOL_SOCKET, SO_REUSEADDR) == 0;
+}
+
+/* True if somebody holds the address. Where TIME_WAIT does not count, a bind that fails is tried again with SO_REUSEADDR. For
+ * UDP that option would hide sockets that share. */
 static bool held(const struct attempt *t, const struct ps_address *a, unsigned protocol)
 {
 	int family = a->u.any.sa_family;
@@ -61,7 +68,7 @@ static bool held(const struct attempt *t, const struct ps_address *a, unsigned p
 	if (family == AF_INET6 && address_locality(a) == PS_WILDCARD)
 		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !(t->dual_stack && t->address.u.any.sa_family == AF_INET6));
 	result = sys3(SYS_bind, fd, &a->u, a->length);
-	if (result == -EADDRINUSE && protocol == PS_TCP) {
+	if (result == -EADDRINUSE && protocol == PS_TCP && !time_wait_counts(t, a)) {
 		set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 		result = sys3(SYS_bind, fd, &a->u, a->length);
 	}
