@@ -48,25 +48,28 @@ static void set_option(long fd, int level, int name, int value)
 /* ---- looking at a candidate ---- */
 
 /* Old connections in TIME_WAIT, which only TCP has, are in the way of sockets without SO_REUSEADDR. If the program's has none,
- * those that follow for the other family will not have it either; but for that alone, nothing moves that has not moved yet. */
+ * those that follow for other addresses will not have it either; but for that alone, nothing moves that has not moved yet. */
 static bool time_wait_counts(const struct attempt *t, const struct ps_address *a)
 {
 	return address_port(a) != t->requested && socket_option(t->fd, SOL_SOCKET, SO_REUSEADDR) == 0;
 }
 
-/* True if somebody holds the address. Where TIME_WAIT does not count, a bind that fails is tried again with SO_REUSEADDR. For
- * UDP that option would hide sockets that share. */
-static bool held(const struct attempt *t, const struct ps_address *a, unsigned protocol)
+/* True if somebody holds the address; `dual`: an IPv6 wildcard means IPv4 as well. Where TIME_WAIT does not count, a bind that
+ * fails is tried again with SO_REUSEADDR. For UDP that option would hide sockets that share. */
+static bool held(const struct attempt *t, const struct ps_address *a, unsigned protocol, bool dual)
 {
 	int family = a->u.any.sa_family;
 	int type = protocol == PS_TCP ? SOCK_STREAM : SOCK_DGRAM;
 	long fd = sys3(SYS_socket, family, type | SOCK_CLOEXEC, 0);
+	struct ps_address four;
 	long result;
 
+	if (fd == -EAFNOSUPPORT && dual && address_twin(a, &four))
+		return held(t, &four, protocol, false);
 	if (fd < 0)
 		return false;
 	if (family == AF_INET6 && address_locality(a) == PS_WILDCARD)
-		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !(t->dual_stack && t->address.u.any.sa_family == AF_INET6));
+		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !dual);
 	result = sys3(SYS_bind, fd, &a->u, a->length);
 	if (result == -EADDRINUSE && protocol == PS_TCP && !time_wait_counts(t, a)) {
 		set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -83,17 +86,36 @@ static bool needs_both(const struct attempt *t)
 	return t->protocol == PS_UDP || (t->rules.service && t->rules.service->protocols == (PS_TCP | PS_UDP));
 }
 
+/* The port that the program asked for is good if it is free where "localhost" leads. */
+static bool rivals_at_requested(const struct attempt *t, unsigned other)
+{
+	struct ps_address twin;
+	bool has_twin = !t->dual_stack && address_twin(&t->address, &twin);
+	bool dual = t->dual_stack && t->address.u.any.sa_family == AF_INET6;
+
+	if (has_twin && held(t, &twin, t->protocol, false))
+		return true;
+	if (t->reuse_port && held(t, &t->address, t->protocol, dual))
+		return true;
+	return needs_both(t) && (held(t, &t->address, other, dual) || (has_twin && held(t, &twin, other, false)));
+}
+
+/* Any other port is good only if nobody has it on any address: the run's later binds, of 127.0.0.2 or a wildcard, must find
+ * it free as they would on a host of their own (law 2). */
+static bool rivals_anywhere(const struct attempt *t, unsigned other)
+{
+	struct ps_address any = {.u.in6.sin6_family = AF_INET6, .length = sizeof(struct sockaddr_in6)};
+	bool covered = t->dual_stack && !t->reuse_port;
+
+	address_set_port(&any, address_port(&t->address));
+	return (!covered && held(t, &any, t->protocol, true)) || (needs_both(t) && held(t, &any, other, true));
+}
+
 static bool rivals(const struct attempt *t)
 {
 	unsigned other = t->protocol ^ (PS_TCP | PS_UDP);
-	struct ps_address twin;
-	bool has_twin = !t->dual_stack && address_twin(&t->address, &twin);
 
-	if (has_twin && held(t, &twin, t->protocol))
-		return true;
-	if (t->reuse_port && held(t, &t->address, t->protocol))
-		return true;
-	return needs_both(t) && (held(t, &t->address, other) || (has_twin && held(t, &twin, other)));
+	return address_port(&t->address) == t->requested ? rivals_at_requested(t, other) : rivals_anywhere(t, other);
 }
 
 /* ---- trying it ---- */

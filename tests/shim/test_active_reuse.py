@@ -1,4 +1,6 @@
 """Sharing between runs: what SO_REUSEADDR and SO_REUSEPORT would let happen, and must not."""
+import socket
+
 from active import Program, Skip, ask, main, outsider, port, run, same, server
 
 OPTIONS = [], ["reuseaddr"], ["reuseport"], ["reuseaddr", "reuseport"]
@@ -69,6 +71,23 @@ def test_time_wait_on_the_other_family(place):
     got = kernel_ports(lines)
     same(got[0], got[1])
     assert got[0] not in (p, kernel), got
+    holder.close()
+
+
+def test_taken_on_another_address(place):
+    """A candidate that somebody has on one address only is none: what the run binds later must find it free"""
+    p = port()
+    holder = outsider(p)
+    program, _, kernel = server(place, p, "first")
+    program.go()
+    program.end()
+    rival = outsider(kernel, family=socket.AF_INET, address="127.0.0.2")
+    lines = run(place, "tcp4", "reuseaddr", "bind", "127.0.0.1", p, "kernel", "tcp4", "reuseaddr", "bind", "127.0.0.2",
+                p, "kernel", "listen")
+    got = kernel_ports(lines)
+    same(got[0], got[1])
+    assert got[0] not in (p, kernel), got
+    rival.close()
     holder.close()
 
 
