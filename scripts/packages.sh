@@ -130,6 +130,7 @@ check_needs()
 		setpriv util-linux
 		unshare util-linux
 		readelf binutils
+		spin spin
 		/usr/lib/*/libjemalloc.so.2 libjemalloc2
 		/usr/lib/*/libtcmalloc_minimal.so.4 libtcmalloc-minimal4
 		/usr/lib/*/faketime/libfaketime.so.1 libfaketime

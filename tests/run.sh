@@ -105,6 +105,7 @@ suite()
 		;;
 	abi) scripts 'tests/abi/*.sh' ;;
 	platform) each platform '*.c' ;;
+	model) scripts 'tests/model/test_*.py' ;;
 	cli)
 		scripts 'tests/cli/*.sh'
 		scripts 'tests/cli/*.py'

@@ -60,7 +60,7 @@ $(filter %.so,$(COMPANY)): $(T)/company/%.so: tests/company/%.c tests/company/jo
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $< -ldl
 
-SUITES := unit contract active abi platform cli keeper company counts fault real
+SUITES := unit contract active abi platform model cli keeper company counts fault real
 PRODUCTS := $(BUILD)/portshim $(BUILD)/libportshim.so
 unit_NEEDS := $(UNIT)
 contract_NEEDS := $(CONTRACT) $(T)/shim/with_ports $(PRODUCTS)

@@ -4,11 +4,16 @@
  * Free -> owned is one compare-and-swap of the caller's thread id into the word; owned -> free is one back. Only when
  * these fail is the kernel asked, with the PI futex operations, because those alone know what a thread id means:
  *
- *   - the owner died while others waited: the kernel gives the lock to a waiter, with FUTEX_OWNER_DIED in the word;
- *   - the owner died before anybody waited: FUTEX_LOCK_PI finds no such thread and says ESRCH; the next comer swaps the
- *     dead id for its own;
+ *   - the owner died while others waited: the kernel gives the lock to a waiter, which writes its own id into the word when
+ *     it runs, whatever stands there. Nobody else may take it meanwhile: who only timed out asks again (EINVAL until then);
+ *   - the owner died before anybody waited: FUTEX_LOCK_PI finds no such thread and says ESRCH. That may be about another
+ *     owner than the one that was seen, so it is looked at; then the next comer swaps the dead id for its own;
  *   - the dead owner's id belongs to a new thread by now: the kernel would wait for that one. The wait is therefore cut
- *     into slices, and after each a time at which the owner existed is compared with the thread's start.
+ *     into slices, and after each a time at which the owner existed is compared with the thread's start. That note says
+ *     whose it is: a dead owner's stays until the next one has written its own.
+ *
+ * tests/model/lock.pml goes through all orders of these steps. What it shows to be left: an owner that is killed between
+ * taking the word and its note, and whose id then goes to a thread that lives on, is taken for that thread.
  *
  * The critical sections change records in an order that is good at every instruction (host.h), so a lock taken over from
  * a dead owner needs no repair. Signals are blocked inside: a handler that calls bind() must not find its own thread's lock.
@@ -41,46 +46,56 @@ static void signals_restore(const struct ps_lock_guard *guard)
 	sys4(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &guard->mask, 0, sizeof(guard->mask));
 }
 
-/* Takes the word from an owner that is gone. */
-static bool take_over(struct ps_lock *lock, uint32_t seen, uint32_t tid)
-{
-	uint32_t word = atomic_load(&lock->word);
-
-	/* Another waiter may have been faster: then the owner is not the one that was found gone. */
-	return !((word ^ seen) & FUTEX_TID_MASK) &&
-	       atomic_compare_exchange_strong(&lock->word, &word, tid | (word & FUTEX_WAITERS));
-}
-
-/* A time at which the calling thread exists, in the ticks of 1/100 s that proc(5) has starts in. A main thread has its id for
+/* The calling thread's id, and above it a time at which it exists, in the ticks of 1/100 s that proc(5) has starts in. A main thread has its id for
  * as long as its process lives, so the time of its first lock does for all of them; another thread's id may be that of an
  * earlier one. */
 static uint64_t present(uint32_t tid)
 {
-	static _Atomic uint64_t first; /* of the main thread: its id in the low bits, as in an identity */
+	static _Atomic uint64_t first; /* of the main thread */
 	uint64_t known = atomic_load_explicit(&first, memory_order_relaxed);
 	struct timespec now = {0};
-	uint64_t ticks;
 
 	if ((uint32_t)process_pid(known) == tid)
-		return process_start(known);
+		return known;
 	sys2(SYS_clock_gettime, CLOCK_BOOTTIME, &now);
-	ticks = (uint64_t)now.tv_sec * 100 + (uint64_t)now.tv_nsec / 10000000;
+	known = ((uint64_t)now.tv_sec * 100 + (uint64_t)now.tv_nsec / 10000000) << PS_PID_BITS | tid;
 	if ((uint32_t)sys0(SYS_getpid) == tid)
-		atomic_store_explicit(&first, ticks << PS_PID_BITS | tid, memory_order_relaxed);
-	return ticks;
+		atomic_store_explicit(&first, known, memory_order_relaxed);
+	return known;
 }
 
-static bool owner_gone(const struct ps_lock *lock, uint32_t word)
+static int32_t owner_of(uint32_t word)
 {
+	return (int32_t)(word & FUTEX_TID_MASK);
+}
+
+static bool owner_dead(uint32_t word)
+{
+	return !process_of(owner_of(word));
+}
+
+/* A thread of the owner's id lives that is not the owner. */
+static bool owner_replaced(const struct ps_lock *lock, uint32_t word)
+{
+	uint64_t owner = process_of(owner_of(word));
 	uint64_t since = atomic_load(&lock->since);
-	uint64_t owner = process_of((int32_t)(word & FUTEX_TID_MASK));
 
-	return !owner || (since && process_start(owner) > since + 1);
+	return owner && process_pid(since) == owner_of(word) && process_start(owner) > process_start(since) + 1;
 }
 
-/* Waits at most a slice. True when the lock is the caller's. */
-static bool wait_slice(struct ps_lock *lock, uint32_t tid)
+/* Takes the word from the owner that was seen, unless it is another's by now. */
+static bool take_over(struct ps_lock *lock, uint32_t seen, uint32_t tid)
 {
+	uint32_t word = atomic_load(&lock->word);
+
+	return owner_of(word) == owner_of(seen) &&
+	       atomic_compare_exchange_strong(&lock->word, &word, tid | (word & FUTEX_WAITERS));
+}
+
+/* Waits at most a slice, and adds to *waited how long that was. True when the lock is the caller's. */
+static bool wait_slice(struct ps_lock *lock, uint32_t tid, int *waited)
+{
+	static const struct timespec moment = {.tv_nsec = 1000000};
 	struct timespec until;
 	uint32_t word = atomic_load(&lock->word);
 	long result;
@@ -92,11 +107,15 @@ static bool wait_slice(struct ps_lock *lock, uint32_t tid)
 	result = futex(lock, FUTEX_LOCK_PI, &until);
 	if (result == 0)
 		return true;
-	if (result == -ESRCH)
+	*waited += result == -ETIMEDOUT ? SLICE_MS : 1;
+	if (result == -ESRCH && owner_dead(word))
 		return take_over(lock, word, tid);
 	/* EPERM: the dead owner's id is a kernel thread's by now. */
-	if ((result == -ETIMEDOUT || result == -EPERM) && owner_gone(lock, word))
+	if ((result == -ETIMEDOUT || result == -EPERM) && owner_replaced(lock, word))
 		return take_over(lock, word, tid);
+	/* EINVAL: the heir of a dead owner has not run yet. */
+	if (result != -ETIMEDOUT)
+		sys2(SYS_nanosleep, &moment, 0);
 	return false;
 }
 
@@ -104,21 +123,21 @@ bool lock_enter(struct ps_lock *lock, struct ps_lock_guard *guard)
 {
 	uint32_t tid = (uint32_t)sys0(SYS_gettid);
 	uint32_t word = 0;
+	int waited = 0;
 	bool taken;
-	int slice;
 
 	signals_block(guard);
 	taken = atomic_compare_exchange_strong(&lock->word, &word, tid);
-	for (slice = 0; !taken && slice < PS_LOCK_PATIENCE_MS / SLICE_MS && (word & FUTEX_TID_MASK) != tid; slice++) {
-		taken = wait_slice(lock, tid);
+	while (!taken && waited < PS_LOCK_PATIENCE_MS && (word & FUTEX_TID_MASK) != tid) {
+		taken = wait_slice(lock, tid, &waited);
 		if (!taken) {
 			word = 0;
 			taken = atomic_compare_exchange_strong(&lock->word, &word, tid);
 		}
 	}
-	/* Our own id in the word is a second call by the owner, or was left by a dead thread whose id we have now. */
+	/* Our own id in the word is a second call by the owner, who has left its note, or is that of a dead thread. */
 	if (!taken && (word & FUTEX_TID_MASK) == tid)
-		taken = owner_gone(lock, word);
+		taken = (uint32_t)process_pid(atomic_load(&lock->since)) != tid || owner_replaced(lock, word);
 	guard->tid = tid;
 	if (taken)
 		atomic_store(&lock->since, present(tid));
