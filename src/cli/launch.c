@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -451,7 +452,7 @@ static int without(const struct ps_launch_options *options, struct ps_error *err
 	return 0;
 }
 
-int launch_prepare(struct ps_launch *launch, const struct ps_launch_options *options, uint32_t flags, char *const *argv,
+static int prepare(struct ps_launch *launch, const struct ps_launch_options *options, uint32_t flags, char *const *argv,
 		   struct ps_error *error)
 {
 	const struct ps_manifest_service *service;
@@ -480,6 +481,23 @@ int launch_prepare(struct ps_launch *launch, const struct ps_launch_options *opt
 	launch_cancel(launch);
 failed:
 	return error->code = PS_EXIT_FAILED;
+}
+
+/* Under `ulimit -f 0`, what cannot be written must be an error and not the end by SIGXFSZ. */
+int launch_prepare(struct ps_launch *launch, const struct ps_launch_options *options, uint32_t flags, char *const *argv,
+		   struct ps_error *error)
+{
+	const struct timespec now = { 0 };
+	sigset_t xfsz, mask;
+	int code;
+
+	sigemptyset(&xfsz);
+	sigaddset(&xfsz, SIGXFSZ);
+	sigprocmask(SIG_BLOCK, &xfsz, &mask);
+	code = prepare(launch, options, flags, argv, error);
+	sigtimedwait(&xfsz, NULL, &now);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	return code;
 }
 
 void launch_cancel(struct ps_launch *launch)

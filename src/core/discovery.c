@@ -6,7 +6,8 @@
  * environment's lock is held from the first look at the table to the rename. A writer that does not get the lock (its
  * owner is stopped) draws all the same: a record too early is better than none.
  *
- * Nothing is allocated: the text goes through a buffer on the stack that is small enough for any thread's.
+ * Nothing is allocated: the text goes through a buffer on the stack, one at a time, so that a thread with the smallest
+ * stack that there is can listen (tests/company).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -495,7 +496,7 @@ uint16_t discovery_named(const char *path)
 
 /* The file names another living server of the service: a second run's, or another environment's of the same project. It came
  * first, and keeps the file. */
-static bool is_anothers(const struct ps_space *space, const char *path, uint16_t port)
+static __attribute__((noinline)) bool is_anothers(const struct ps_space *space, const char *path, uint16_t port)
 {
 	const struct ps_host *host = space->host;
 	uint16_t named = discovery_named(path);
@@ -511,17 +512,12 @@ const char *discovery_service_path(const struct ps_space *space, uint16_t port)
 	return service ? plan_string(space->plan, service->discovery) : "";
 }
 
-int discovery_write_service(struct ps_space *space, uint16_t port)
+static __attribute__((noinline)) int draw_service(const struct ps_record *r, const char *path, uint16_t port)
 {
-	const struct ps_record *r = &space->host->record[port];
-	const char *path = discovery_service_path(space, port);
 	char temporary[PATH_ROOM];
 	struct output o;
-	int error;
+	int error = begin(&o, path, temporary);
 
-	if (!*path || atomic_load(&space->env->flags) & PS_SCOPE_PRIVATE || is_anothers(space, path, port))
-		return 0;
-	error = begin(&o, path, temporary);
 	if (error)
 		return error;
 	put(&o, "{");
@@ -530,10 +526,29 @@ int discovery_write_service(struct ps_space *space, uint16_t port)
 	return finish(&o, path, temporary);
 }
 
-int discovery_write(struct ps_space *space, uint16_t port)
+int discovery_write_service(struct ps_space *space, uint16_t port)
+{
+	const char *path = discovery_service_path(space, port);
+
+	if (!*path || atomic_load(&space->env->flags) & PS_SCOPE_PRIVATE || is_anothers(space, path, port))
+		return 0;
+	return draw_service(&space->host->record[port], path, port);
+}
+
+static __attribute__((noinline)) int draw_environment(struct ps_space *space)
 {
 	struct drawing d = {.host = space->host, .env = space->env, .plan = space->plan, .time = sys_time(), .first = true};
 	char temporary[PATH_ROOM];
+	int error = begin(&d.out, space->env->discovery, temporary);
+
+	if (error)
+		return error;
+	draw(&d);
+	return finish(&d.out, space->env->discovery, temporary);
+}
+
+int discovery_write(struct ps_space *space, uint16_t port)
+{
 	struct ps_lock_guard guard;
 	bool locked;
 	int error, service_error = 0;
@@ -541,13 +556,11 @@ int discovery_write(struct ps_space *space, uint16_t port)
 	if (!space->env->discovery[0])
 		return 0;
 	locked = lock_enter(&space->env->lock, &guard);
-	error = begin(&d.out, space->env->discovery, temporary);
-	if (!error) {
-		draw(&d);
-		error = finish(&d.out, space->env->discovery, temporary);
-	}
+	error = draw_environment(space);
 	if (port)
 		service_error = discovery_write_service(space, port);
+	if (error == -EFBIG || service_error == -EFBIG)
+		sys_forget_xfsz();
 	if (locked)
 		lock_leave(&space->env->lock, &guard);
 	return error ? error : -service_error;

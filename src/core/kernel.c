@@ -13,6 +13,13 @@
 
 #include "sys.h"
 
+/* What the kernel fills at most (NLMSG_GOODSIZE): less than a page, or than 8 KiB where pages are larger. */
+#ifdef __x86_64__
+#define DATAGRAM 4096
+#else
+#define DATAGRAM 8192
+#endif
+
 #define STATE_ESTABLISHED 1 /* include/net/tcp_states.h; an unconnected UDP socket is in TCP_CLOSE */
 #define STATE_CLOSE 7
 #define STATE_LISTEN 10
@@ -91,7 +98,7 @@ static int dump(int fd, struct listing *l, uint8_t family)
 				  .nla_type = INET_DIAG_REQ_BYTECODE},
 		.filter = {{INET_DIAG_BC_S_GE, 8, 20}, {0, 0, l->port}, {INET_DIAG_BC_S_LE, 8, 12}, {0, 0, l->port}},
 	};
-	char data[8192] __attribute__((aligned(8))); /* what the kernel fills at most (NLMSG_GOODSIZE) */
+	char data[DATAGRAM] __attribute__((aligned(8)));
 	long size = sys_again(sys6(SYS_sendto, fd, &request, length, 0, 0, 0));
 	int error = 0;
 

@@ -244,7 +244,8 @@ static const char *base_name(const char *path)
 	return base;
 }
 
-static struct ps_rules rules_for_process(struct ps_space *space, uint16_t requested, unsigned protocol)
+/* Not inlined: three kilobytes of stack are not to stay while ports are tried. */
+static __attribute__((noinline)) struct ps_rules rules_for_process(struct ps_space *space, uint16_t requested, unsigned protocol)
 {
 	char args[SUBJECT_ROOM], directory[PS_PATH_MAX], command[256];
 	unsigned long n = read_file("/proc/self/cmdline", args, sizeof(args));

@@ -200,23 +200,36 @@ static struct ps_space *verify(int fd)
 	return space;
 }
 
-/* Without `portshim run` or `exec`: the first call that needs a space makes a run of its own for this process and its
- * descendants, in the environment of the working directory. */
-static struct ps_space *start_bare(int fd)
+static struct ps_space *make_run(int fd)
 {
-	int expected = STAGE_BARE;
 	char path[PS_RUNTIME_MAX + 16];
-	int error;
+	int error = bare_create_run(path, &environ ? environ : NULL);
 
-	if (!atomic_compare_exchange_strong(&stage, &expected, STAGE_WORKING))
-		return NULL;
-	error = bare_create_run(path, &environ ? environ : NULL);
+	if (error == -EFBIG)
+		sys_forget_xfsz();
 	if (error)
 		complain_start(path, error, false);
 	else if (open_space(path, false))
 		return verify(fd);
 	atomic_store_explicit(&stage, STAGE_READY, memory_order_release);
 	return NULL;
+}
+
+/* Without `portshim run` or `exec`: the first call that needs a space makes a run of its own for this process and its
+ * descendants, in the environment of the working directory. Signals are blocked meanwhile: a handler that calls a hook, or that
+ * never comes back here, would find or leave the work half done. */
+static struct ps_space *start_bare(int fd)
+{
+	struct ps_space *space = NULL;
+	const uint64_t all = ~UINT64_C(0);
+	int expected = STAGE_BARE;
+	uint64_t mask;
+
+	sys4(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, &all, &mask, sizeof(mask));
+	if (atomic_compare_exchange_strong(&stage, &expected, STAGE_WORKING))
+		space = make_run(fd);
+	sys4(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &mask, 0, sizeof(mask));
+	return space;
 }
 
 struct ps_space *shim_enter_slowly(int fd)
