@@ -44,17 +44,64 @@ enum format { SH, FISH, JSON, DOTENV };
 struct printer {
 	enum format format;
 	const struct ps_manifest *manifest;
-	const char **names; /* those printed: the first of several values counts, as with `run` */
-	size_t count;
 	cJSON *variables;
 	struct ps_error error;
 };
 
-static void set_actual(const struct ps_target *target, const struct ps_state_now *state)
+/* What is assigned, in a form that most services can be held against quickly: names, and ports without a name. */
+struct assigned {
+	const char **names; /* sorted */
+	size_t count;
+	uint64_t ports[PS_BITMAP_WORDS];
+};
+
+static int compare_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool collect(struct assigned *assigned, const struct ps_state_now *state)
+{
+	*assigned = (struct assigned){.names = calloc(state->count + 1, sizeof(*assigned->names))};
+	for (size_t i = 0; assigned->names && i < state->count; i++) {
+		const struct ps_assignment *a = &state->list[i];
+
+		if (a->service[0])
+			assigned->names[assigned->count++] = a->service;
+		else
+			bitmap_set(assigned->ports, a->requested);
+	}
+	if (assigned->count)
+		qsort(assigned->names, assigned->count, sizeof(*assigned->names), compare_text);
+	return assigned->names;
+}
+
+/* False if the service has no assignment for sure (target_matches). */
+static bool may_be_assigned(const struct assigned *assigned, const struct ps_target *target, const struct ps_wanted *w)
+{
+	const char *name = w->name;
+
+	if (assigned->count && bsearch(&name, assigned->names, assigned->count, sizeof(name), compare_text))
+		return true;
+	if (target->plan && w->index != PS_NO_SERVICE) {
+		const struct ps_service *s = plan_service(target->plan, w->index);
+
+		for (uint16_t i = 0; i < s->port_count; i++)
+			if (bitmap_get(assigned->ports, plan_ports(target->plan, s)[i]))
+				return true;
+	}
+	return false;
+}
+
+/* Each service's first port becomes its actual one. False if memory ran out. */
+static bool set_actual(const struct ps_target *target, const struct ps_state_now *state)
 {
 	const struct ps_manifest *manifest = target->project.manifest;
 	struct ps_error ignored = {0};
+	struct assigned assigned;
 
+	if (!collect(&assigned, state))
+		return false;
 	for (size_t i = 0; i < manifest->service_count; i++) {
 		struct ps_manifest_service *s = &manifest->services[i];
 		const struct ps_assignment *a;
@@ -62,12 +109,15 @@ static void set_actual(const struct ps_target *target, const struct ps_state_now
 
 		if (s->port_count == 0 || s->external)
 			continue;
-		if (target_wanted(target, state, s->name, &wanted, &ignored))
+		if (target_wanted(target, state, s->name, &wanted, &ignored) ||
+		    !may_be_assigned(&assigned, target, &wanted))
 			continue;
 		a = target_find(target, state, &wanted);
 		if (a)
 			s->ports[0] = a->actual;
 	}
+	free(assigned.names);
+	return true;
 }
 
 /* Everything inside single quotes is itself, in sh; the quote has to leave them. */
@@ -110,60 +160,52 @@ static void print_dotenv(const char *name, const char *value)
 	puts("\"");
 }
 
-static bool print_one(struct printer *p, const struct ps_manifest_service *service, const struct ps_manifest_env *env)
+static bool print_one(struct printer *p, const struct ps_injected *variable)
 {
-	char *value;
+	const char *name = variable->env->name;
+	char *value = manifest_expand(p->manifest, variable->service, variable->env->template, &p->error);
 
-	for (size_t i = 0; i < p->count; i++)
-		if (strcmp(p->names[i], env->name) == 0)
-			return true;
-	value = manifest_expand(p->manifest, service, env->template, &p->error);
 	if (!value)
 		return false;
-	p->names[p->count++] = env->name;
 	switch (p->format) {
 	case SH:
-		print_sh(env->name, value);
+		print_sh(name, value);
 		break;
 	case FISH:
-		print_fish(env->name, value);
+		print_fish(name, value);
 		break;
 	case DOTENV:
-		print_dotenv(env->name, value);
+		print_dotenv(name, value);
 		break;
 	case JSON:
-		output_json_text(p->variables, env->name, value);
+		output_json_text(p->variables, name, value);
 		break;
 	}
 	free(value);
 	return true;
 }
 
-static bool print_all(struct printer *p, const struct ps_manifest_service *own)
+/* The exit code. What is set here already does not matter: the user may want to renew it. */
+static int print_all(struct printer *p, const struct ps_manifest_service *own)
 {
-	for (size_t i = 0; own && i < own->env_count; i++)
-		if (!print_one(p, own, &own->env[i]))
-			return false;
-	for (size_t s = 0; s < p->manifest->service_count; s++) {
-		const struct ps_manifest_service *service = &p->manifest->services[s];
+	struct ps_injected *variables;
+	size_t count;
 
-		for (size_t i = 0; i < service->env_count; i++)
-			if (!service->env[i].own && !print_one(p, service, &service->env[i]))
-				return false;
-	}
-	return true;
+	variables = inject_variables(p->manifest, own, NULL, &count);
+	if (!variables)
+		error_set(&p->error, PS_EXIT_SYSTEM, "out of memory");
+	for (size_t i = 0; i < count && print_one(p, &variables[i]); i++)
+		;
+	free(variables);
+	return p->error.code ? p->error.code : count ? PS_EXIT_YES : PS_EXIT_NO;
 }
 
 static int print(const struct ps_target *target, const struct ps_manifest_service *own, enum format format)
 {
 	struct printer p = {.format = format, .manifest = target->project.manifest};
-	size_t room = 1;
 	cJSON *json = NULL;
 	int code;
 
-	for (size_t i = 0; i < p.manifest->service_count; i++)
-		room += p.manifest->services[i].env_count;
-	p.names = calloc(room, sizeof(*p.names));
 	if (format == JSON) {
 		json = output_json_start();
 		if (json) {
@@ -171,13 +213,11 @@ static int print(const struct ps_target *target, const struct ps_manifest_servic
 			p.variables = cJSON_AddObjectToObject(json, "variables");
 		}
 	}
-	if (!p.names || (format == JSON && !p.variables)) {
+	if (format == JSON && !p.variables) {
 		code = error_set(&p.error, PS_EXIT_SYSTEM, "out of memory");
 		goto out;
 	}
-	code = print_all(&p, own) ? p.count ? PS_EXIT_YES : PS_EXIT_NO : PS_EXIT_SYSTEM;
-	if (p.error.code)
-		code = p.error.code;
+	code = print_all(&p, own);
 	if (format == JSON && code <= PS_EXIT_NO) {
 		code = output_json_print(json, code);
 		json = NULL;
@@ -188,7 +228,6 @@ out:
 	if (code > PS_EXIT_NO && p.error.text[0])
 		error_print(&p.error);
 	cJSON_Delete(json);
-	free(p.names);
 	return code;
 }
 
@@ -234,8 +273,7 @@ static int prepare(struct ps_target *target, struct ps_state_now *state, const c
 	code = inject_choose(target->project.manifest, named, nothing, own, error);
 	if (code)
 		return error->code = PS_EXIT_USAGE;
-	set_actual(target, state);
-	return 0;
+	return set_actual(target, state) ? 0 : error_set(error, PS_EXIT_SYSTEM, "out of memory");
 }
 
 static int run(int argc, char **argv)

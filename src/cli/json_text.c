@@ -96,8 +96,18 @@ static bool check_utf8(struct scan *s)
 	size_t size = s->text->size;
 
 	for (size_t i = 0; i < size;) {
-		size_t length = p[i] < 0x80 ? 1 : utf8_length(p + i, size - i);
+		uint64_t eight;
+		size_t length;
 
+		while (size - i >= sizeof(eight)) {
+			memcpy(&eight, p + i, sizeof(eight));
+			if (eight & 0x8080808080808080u)
+				break;
+			i += sizeof(eight);
+		}
+		if (i == size)
+			break;
+		length = p[i] < 0x80 ? 1 : utf8_length(p + i, size - i);
 		if (length == 0) {
 			fault_at(s, i, "utf-8", "byte 0x%02x is not UTF-8", p[i]);
 			if (i == 0 && (p[0] == 0xff || p[0] == 0xfe))
@@ -142,12 +152,15 @@ static bool skip(struct scan *s)
 {
 	const char *t = s->text->text;
 
-	while (s->at < s->text->size) {
-		char c = t[s->at];
+	/* The text has a NUL behind it. */
+	for (;;) {
+		size_t at = s->at;
+		char c = t[at];
 
-		if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
-			s->at++;
-		} else if (c == '/' && s->at + 1 < s->text->size && (t[s->at + 1] == '/' || t[s->at + 1] == '*')) {
+		while (c == ' ' || c == '\t' || c == '\n' || c == '\r')
+			c = t[++at];
+		s->at = at;
+		if (c == '/' && s->at + 1 < s->text->size && (t[s->at + 1] == '/' || t[s->at + 1] == '*')) {
 			if (!blank_comment(s))
 				return false;
 		} else {
@@ -223,8 +236,12 @@ static bool scan_string(struct scan *s)
 	size_t start = s->at++;
 
 	for (;;) {
-		int c = peek(s);
+		const unsigned char *t = (const unsigned char *)s->text->text;
+		int c;
 
+		while (t[s->at] >= 0x20 && t[s->at] != '"' && t[s->at] != '\\')
+			s->at++;
+		c = peek(s);
 		if (c == '"') {
 			s->at++;
 			return true;
@@ -236,9 +253,7 @@ static bool scan_string(struct scan *s)
 		if (c < 0x20)
 			return fault_at(s, s->at, "syntax",
 					"control character 0x%02x in a string: write it as an escape", (unsigned)c);
-		if (c != '\\')
-			s->at++;
-		else if (!scan_escape(s))
+		if (!scan_escape(s))
 			return false;
 	}
 }
@@ -481,11 +496,64 @@ static void number(cJSON *node, int *next)
 		number(child, next);
 }
 
-cJSON *json_text_build(const struct ps_json_text *text)
+/* The tree is made at once and goes at once: its nodes and strings are cut from blocks. To allocate and free each of
+ * them took a third of the time of reading. */
+#if defined(__SANITIZE_ADDRESS__)
+#define BLOCK 0 /* each by itself, so that the sanitizer sees where it ends */
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define BLOCK 0
+#endif
+#endif
+#ifndef BLOCK
+#define BLOCK (64u << 10)
+#endif
+#define ALIGN 16
+
+struct ps_json_block {
+	struct ps_json_block *next;
+	size_t room, used;
+	_Alignas(ALIGN) char bytes[];
+};
+
+static struct ps_json_block *blocks; /* while cJSON builds; its allocator has no place for a context */
+
+static void *take(size_t size)
 {
-	cJSON *root = cJSON_ParseWithLengthOpts(text->text, text->size, NULL, false);
+	size_t room = size > BLOCK ? size : BLOCK;
+	void *result;
+
+	size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+	if (!blocks || size > blocks->room - blocks->used) {
+		struct ps_json_block *more = malloc(sizeof(*more) + room);
+
+		if (!more)
+			return NULL;
+		*more = (struct ps_json_block){ .next = blocks, .room = room };
+		blocks = more;
+	}
+	result = blocks->bytes + blocks->used;
+	blocks->used += size < blocks->room - blocks->used ? size : blocks->room - blocks->used;
+	return result;
+}
+
+static void leave(void *p)
+{
+	(void)p;
+}
+
+cJSON *json_text_build(struct ps_json_text *text)
+{
+	cJSON_Hooks hooks = { .malloc_fn = take, .free_fn = leave };
+	cJSON *root;
 	int next = 0;
 
+	cJSON_InitHooks(&hooks);
+	blocks = text->blocks;
+	root = cJSON_ParseWithLengthOpts(text->text, text->size, NULL, false);
+	text->blocks = blocks;
+	blocks = NULL;
+	cJSON_InitHooks(NULL);
 	if (root)
 		number(root, &next);
 	return root;
@@ -505,6 +573,10 @@ void json_text_position(const struct ps_json_text *text, size_t offset, int *lin
 
 void json_text_free(struct ps_json_text *text)
 {
+	for (struct ps_json_block *block = text->blocks, *next; block; block = next) {
+		next = block->next;
+		free(block);
+	}
 	free(text->text);
 	free(text->places);
 	*text = (struct ps_json_text){ 0 };

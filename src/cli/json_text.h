@@ -23,10 +23,11 @@ struct ps_json_place {
 };
 
 struct ps_json_text {
-	char *text; /* malloc'ed; comments and a byte order mark become spaces, so that offsets stay true */
+	char *text; /* malloc'ed, with a NUL behind it; what is blanked becomes spaces, so that offsets stay true */
 	size_t size;
 	struct ps_json_place *places;
 	size_t count, room;
+	struct ps_json_block *blocks; /* the memory of the tree */
 };
 
 struct ps_json_fault {
@@ -40,14 +41,14 @@ struct ps_json_fault {
  * `text->size` are the caller's input; the rest is filled. */
 bool json_text_check(struct ps_json_text *text, struct ps_json_fault *fault);
 
-/* Builds the tree of a checked text. The valueint of every node is the number of its place (numbers are in
+/* Builds the tree of a checked text, to be read only: json_text_free frees it, cJSON_Delete must not. The valueint of every node is the number of its place (numbers are in
  * valuedouble). NULL if memory ran out. */
-cJSON *json_text_build(const struct ps_json_text *text);
+cJSON *json_text_build(struct ps_json_text *text);
 
 /* Line and column of an offset, both from 1; columns count bytes. */
 void json_text_position(const struct ps_json_text *text, size_t offset, int *line, int *column);
 
-/* Frees places and text. */
+/* Frees tree, places and text. */
 void json_text_free(struct ps_json_text *text);
 
 #endif

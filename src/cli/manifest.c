@@ -569,20 +569,19 @@ const struct ps_manifest_service *manifest_root(const struct ps_manifest *manife
 /* ---- templates ---- */
 
 /* What a piece stands for; `text` holds 128 bytes. */
-static const char *expand_field(const struct ps_manifest *manifest, enum ps_piece_kind kind,
-				const struct ps_manifest_service *service, char *text)
+static void expand_field(const struct ps_manifest *manifest, enum ps_piece_kind kind,
+			 const struct ps_manifest_service *service, char *text)
 {
 	static const uint8_t no_address[16];
 	const struct ps_manifest_service *root = manifest_root(manifest, service);
 
 	if (kind == PS_PIECE_HOST)
-		return HOST;
-	if (kind == PS_PIECE_URL)
+		strcpy(text, HOST);
+	else if (kind == PS_PIECE_URL)
 		discovery_url(text, service->scheme ? service->scheme : root->scheme, root->protocols, no_address,
 			      PS_AT_ANY4, root->ports[0]);
 	else
 		snprintf(text, 128, "%u", root->ports[0]);
-	return text;
 }
 
 static const struct ps_manifest_service *piece_service(const struct ps_manifest *manifest, const struct ps_piece *piece,
@@ -591,41 +590,59 @@ static const struct ps_manifest_service *piece_service(const struct ps_manifest 
 	return piece->name ? find_service(manifest, piece->name, piece->name_length) : own;
 }
 
+struct expansion {
+	char *text;
+	size_t length, room;
+};
+
+/* False if memory ran out. A stream of open_memstream would cost more than all else here. */
+static bool append(struct expansion *e, const char *text, size_t length)
+{
+	if (e->length + length >= e->room) {
+		size_t room = (e->length + length + 64) * 2;
+		char *bigger = realloc(e->text, room);
+
+		if (!bigger)
+			return false;
+		e->text = bigger;
+		e->room = room;
+	}
+	memcpy(e->text + e->length, text, length);
+	e->length += length;
+	e->text[e->length] = '\0';
+	return true;
+}
+
 char *manifest_expand(const struct ps_manifest *manifest, const struct ps_manifest_service *service,
 		      const char *template, struct ps_error *error)
 {
+	struct expansion e = { 0 };
 	const char *at = template;
 	struct ps_piece piece;
-	char *result = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&result, &size);
+	bool good = append(&e, "", 0);
 
-	if (!out) {
-		error_set(error, PS_EXIT_SYSTEM, "out of memory");
-		return NULL;
-	}
-	while ((piece = manifest_template_next(&at)).kind != PS_PIECE_END) {
+	while (good && (piece = manifest_template_next(&at)).kind != PS_PIECE_END) {
 		const struct ps_manifest_service *meant = piece_service(manifest, &piece, service);
 		char text[128];
 
 		if (piece.kind == PS_PIECE_BAD || !meant) {
 			error_set(error, PS_EXIT_SYSTEM, "`%.*s` is wrong in the template \"%s\"", (int)piece.length,
 				  piece.text, template);
-			fclose(out);
-			free(result);
+			free(e.text);
 			return NULL;
 		}
-		if (piece.kind == PS_PIECE_TEXT)
-			fwrite(piece.text, 1, piece.length, out);
-		else
-			fputs(expand_field(manifest, piece.kind, meant, text), out);
+		if (piece.kind == PS_PIECE_TEXT) {
+			good = append(&e, piece.text, piece.length);
+		} else {
+			expand_field(manifest, piece.kind, meant, text);
+			good = append(&e, text, strlen(text));
+		}
 	}
-	if (fclose(out) != 0) {
-		error_set(error, PS_EXIT_SYSTEM, "out of memory");
-		free(result);
-		return NULL;
-	}
-	return result;
+	if (good)
+		return e.text;
+	error_set(error, PS_EXIT_SYSTEM, "out of memory");
+	free(e.text);
+	return NULL;
 }
 
 /* ---- the plan ---- */

@@ -1035,6 +1035,5 @@ void manifest_raw_free(struct ps_raw *raw)
 	free(raw->ranges);
 	free(raw->service_names);
 	free(raw->range_names);
-	cJSON_Delete(raw->root);
 	json_text_free(&raw->text);
 }

@@ -34,6 +34,47 @@ static int compile(struct ps_target *t, struct ps_error *error)
 	return 0;
 }
 
+static int compare_names(const void *a, const void *b, void *context)
+{
+	const struct ps_plan *plan = context;
+
+	return strcmp(plan_string(plan, plan_service(plan, *(const uint16_t *)a)->name),
+		      plan_string(plan, plan_service(plan, *(const uint16_t *)b)->name));
+}
+
+/* Commands may look up each of 10,000 services. */
+static int sort_names(struct ps_target *t, struct ps_error *error)
+{
+	uint32_t count = t->plan ? t->plan->service_count : 0;
+
+	t->by_name = calloc(count + 1, sizeof(*t->by_name));
+	if (!t->by_name)
+		return error_set(error, PS_EXIT_SYSTEM, "out of memory");
+	for (uint32_t i = 0; i < count; i++)
+		t->by_name[i] = (uint16_t)i;
+	qsort_r(t->by_name, count, sizeof(*t->by_name), compare_names, (void *)(uintptr_t)t->plan);
+	return 0;
+}
+
+/* The index of a service in the plan, or PS_NO_SERVICE. */
+static uint16_t find_name(const struct ps_target *t, const char *name)
+{
+	uint32_t low = 0, high = t->plan ? t->plan->service_count : 0;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		int order = strcmp(plan_string(t->plan, plan_service(t->plan, t->by_name[middle])->name), name);
+
+		if (order == 0)
+			return t->by_name[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return PS_NO_SERVICE;
+}
+
 int target_open(struct ps_target *t, const struct ps_project_options *o, struct ps_error *error)
 {
 	struct ps_error ignored = {0};
@@ -66,7 +107,7 @@ int target_open(struct ps_target *t, const struct ps_project_options *o, struct 
 		t->directory = t->project.directory;
 	}
 	t->manifest = t->project.manifest ? t->project.manifest->path : "";
-	return 0;
+	return sort_names(t, error);
 }
 
 void target_close(struct ps_target *t)
@@ -75,6 +116,7 @@ void target_close(struct ps_target *t)
 		space_close(&t->space);
 	project_free(&t->project);
 	free(t->compiled);
+	free(t->by_name);
 	memset(t, 0, sizeof(*t));
 }
 
@@ -155,6 +197,7 @@ int target_wanted(const struct ps_target *t, const struct ps_state_now *state, c
 		  struct ps_error *error)
 {
 	const struct ps_plan_port *first;
+	uint16_t index;
 	int number;
 
 	memset(w, 0, sizeof(*w));
@@ -170,10 +213,9 @@ int target_wanted(const struct ps_target *t, const struct ps_state_now *state, c
 			describe(t->plan, first->service, w);
 		return 0;
 	}
-	for (uint32_t i = 0; t->plan && i < t->plan->service_count; i++) {
-		if (strcmp(plan_string(t->plan, plan_service(t->plan, (uint16_t)i)->name), text) != 0)
-			continue;
-		describe(t->plan, (uint16_t)i, w);
+	index = find_name(t, text);
+	if (index != PS_NO_SERVICE) {
+		describe(t->plan, index, w);
 		return 0;
 	}
 	if (!recorded(t, state, text))

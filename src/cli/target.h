@@ -14,6 +14,7 @@ struct ps_target {
 	struct ps_space space;    /* that run, mapped */
 	struct ps_plan *compiled; /* malloc'ed, of the project's manifest; NULL inside a run or without a manifest */
 	const struct ps_plan *plan; /* the run's plan or `compiled`; NULL for none */
+	uint16_t *by_name;          /* malloc'ed: the indices of the plan's services, sorted by name */
 	uint32_t env;               /* id of the environment */
 	const char *name;           /* of the environment, shown */
 	const char *directory;      /* of its project */
