@@ -127,6 +127,7 @@ check_needs()
 		fish fish
 		musl-gcc musl-tools
 		pgrep procps
+		ruby ruby
 		setpriv util-linux
 		unshare util-linux
 		readelf binutils

@@ -120,6 +120,7 @@ suite()
 		scripts 'tests/fault/*.sh'
 		scripts 'tests/fault/*.py'
 		;;
+	suites) one suites/all.sh bash tests/suites/all.sh ;;
 	real)
 		scripts 'tests/real/*.sh'
 		scripts 'tests/real/*.py'

@@ -60,7 +60,7 @@ $(filter %.so,$(COMPANY)): $(T)/company/%.so: tests/company/%.c tests/company/jo
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $< -ldl
 
-SUITES := unit contract active abi platform model cli keeper company counts fault real
+SUITES := suites unit contract active abi platform model cli keeper company counts fault real
 PRODUCTS := $(BUILD)/portshim $(BUILD)/libportshim.so
 unit_NEEDS := $(UNIT)
 contract_NEEDS := $(CONTRACT) $(T)/shim/with_ports $(PRODUCTS)
@@ -73,6 +73,7 @@ company_NEEDS := $(COMPANY) $(T)/shim/with_ports $(PRODUCTS)
 counts_NEEDS := $(T)/bench/calls $(T)/shim/with_ports $(PRODUCTS)
 fault_NEEDS := $(FAULT) $(T)/shim/steps $(T)/shim/with_ports $(PRODUCTS)
 real_NEEDS := $(PRODUCTS)
+suites_NEEDS := $(PRODUCTS)
 
 # The programs alone; `make -j check-programs` is what `make check` needs built.
 check-programs: $(sort $(foreach s,$(SUITES),$($(s)_NEEDS)))
