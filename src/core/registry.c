@@ -155,10 +155,16 @@ bool registry_is_own_actual(const struct ps_space *space, uint16_t port)
 
 int registry_lost(const struct ps_space *space, uint16_t port, unsigned protocol)
 {
+	unsigned rest = protocol ? space->host->record[port].protocols & ~protocol : 0;
 	struct listeners found;
 	int error = list(space->host, port, protocol, &found);
 
-	return error ? error : found.other && !found.ours;
+	if (error || !found.other || found.ours)
+		return error;
+	/* Lost for one protocol only: the number stays the run's, for the sake of its listener on the other (law 2). */
+	if (rest)
+		error = list(space->host, port, rest, &found);
+	return error ? error : !rest || !found.ours;
 }
 
 /* ---- claiming and holding ---- */
@@ -423,7 +429,7 @@ int registry_listen(struct ps_space *space, const struct ps_address *address, ui
 
 /* ---- ending ---- */
 
-/* An assignment is gone: clients of the environment go to another living one of the same requested port, if there is. */
+/* An assignment may be gone: clients of the environment go to another living one of the same requested port, if there is. */
 static void rehint(struct ps_host *host, struct ps_scope *env, uint16_t requested, uint16_t gone)
 {
 	uint64_t head;
@@ -450,8 +456,10 @@ static bool sweep_port(struct ps_host *host, const struct ps_scope *run, struct 
 		return erase(host, port, head);
 	if (head_env(head) != env->id || host->record[port].run != run->id || head_state(head) < PS_HELD)
 		return false;
-	if (listening && registry_listening(host, port))
+	if (listening && registry_listening(host, port)) {
+		rehint(host, env, head_requested(head), 0); /* the hint's port may have been taken over */
 		return false;
+	}
 	if (over) {
 		changed = erase(host, port, head);
 	} else if (listening) {
