@@ -149,7 +149,11 @@ fuzz:
 		{ echo "skip: fuzz: $(FUZZ_CC) cannot link with libFuzzer: $$(head -n 1 $(FUZZ)/try.said)"; exit 0; }; \
 	$(MAKE) --no-print-directory -k $(FUZZ_NAMES:%=fuzz-%)
 
-$(FUZZ_OBJECTS): $(FUZZ)/obj/%.o: src/%.c
+FUZZ_SHIM := $(patsubst src/%.c,$(FUZZ)/obj/%.o,$(SHIM))
+# These define the hooks, that is libc's names: not for the others. As objects, because the sanitizer has weak ones.
+$(FUZZ)/hooks: $(FUZZ_SHIM)
+
+$(FUZZ_OBJECTS) $(FUZZ_SHIM): $(FUZZ)/obj/%.o: src/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
@@ -160,7 +164,7 @@ $(FUZZ)/libfuzz.a: $(FUZZ_OBJECTS)
 
 $(FUZZ_NAMES:%=$(FUZZ)/%): $(FUZZ)/%: tests/fuzz/fuzz_%.c $(FUZZ)/libfuzz.a
 	$(call say,CC,$<)
-	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ)/libfuzz.a -lcjson
+	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(filter %.o,$^) $(FUZZ)/libfuzz.a -lcjson
 
 $(FUZZ_NAMES:%=fuzz-%): fuzz-%: $(FUZZ)/%
 	$(Q)mkdir -p $(FUZZ)/corpus/$*
