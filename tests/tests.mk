@@ -137,7 +137,7 @@ FUZZ := $(BUILD)/fuzz
 FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 60
 FUZZ_FLAGS := $(CPPFLAGS_ALL) -std=gnu11 $(WARN) -MMD -MP -fno-strict-aliasing -O1 -g -fno-omit-frame-pointer \
-	$(SANITIZE)
+	$(SANITIZE) -fno-sanitize-recover=all
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SEEDS_manifest := $(wildcard tests/cli/manifests/*) manifest/examples
 FUZZ_OBJECTS := $(patsubst src/%.c,$(FUZZ)/obj/%.o,$(LIBRARY_SOURCES))

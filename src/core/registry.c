@@ -153,50 +153,50 @@ bool registry_is_own_actual(const struct ps_space *space, uint16_t port)
 	       space->host->record[port].run == space->run->id;
 }
 
+/* True if nothing at all is bound to the port. SO_REUSEADDR stays off, so that a socket that is bound and does not
+ * listen yet counts as well. */
+static bool unbound(uint16_t port, int type)
+{
+	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
+	long fd = sys3(SYS_socket, AF_INET6, type | SOCK_CLOEXEC, 0);
+	bool is_free;
+
+	/* A dual-stack wildcard conflicts with every address of both families. */
+	if (fd >= 0) {
+		is_free = sys3(SYS_bind, fd, &six, sizeof(six)) == 0;
+	} else {
+		fd = sys3(SYS_socket, AF_INET, type | SOCK_CLOEXEC, 0);
+		is_free = fd >= 0 && sys3(SYS_bind, fd, &four, sizeof(four)) == 0;
+	}
+	if (fd >= 0)
+		sys1(SYS_close, fd);
+	return is_free;
+}
+
 int registry_lost(const struct ps_space *space, uint16_t port, unsigned protocol)
 {
-	unsigned rest = protocol ? space->host->record[port].protocols & ~protocol : 0;
 	struct listeners found;
 	int error = list(space->host, port, protocol, &found);
 
 	if (error || !found.other || found.ours)
 		return error;
-	/* Lost for one protocol only: the number stays the run's, for the sake of its listener on the other (law 2). */
-	if (rest)
-		error = list(space->host, port, rest, &found);
-	return error ? error : !rest || !found.ours;
+	if (!protocol)
+		return 1;
+	/* Lost for one protocol only? The number stays the run's, for the sake of its socket of the other (law 2). A TCP
+	 * socket that is bound and does not listen yet is listed nowhere. */
+	error = list(space->host, port, protocol ^ (PS_TCP | PS_UDP), &found);
+	if (error || found.ours)
+		return error;
+	return protocol == PS_TCP || found.other || unbound(port, SOCK_STREAM);
 }
 
 /* ---- claiming and holding ---- */
 
-/* True if nothing at all is bound to the port. SO_REUSEADDR stays off, so that a socket that is bound and does not
- * listen yet counts as well. */
-static bool unbound(uint16_t port)
-{
-	static const int types[] = {SOCK_STREAM, SOCK_DGRAM};
-	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
-	bool is_free = true;
-
-	for (int i = 0; i < 2 && is_free; i++) {
-		long fd = sys3(SYS_socket, AF_INET6, types[i] | SOCK_CLOEXEC, 0);
-
-		/* A dual-stack wildcard conflicts with every address of both families. */
-		if (fd >= 0) {
-			is_free = sys3(SYS_bind, fd, &six, sizeof(six)) == 0;
-		} else {
-			fd = sys3(SYS_socket, AF_INET, types[i] | SOCK_CLOEXEC, 0);
-			is_free = fd >= 0 && sys3(SYS_bind, fd, &four, sizeof(four)) == 0;
-		}
-		if (fd >= 0)
-			sys1(SYS_close, fd);
-	}
-	return is_free;
-}
-
 static bool may_take_over(uint16_t port, uint16_t requested, uint64_t head)
 {
-	return head_state(head) != PS_CLAIMED && port == requested && unbound(port);
+	return head_state(head) != PS_CLAIMED && port == requested && unbound(port, SOCK_STREAM) &&
+	       unbound(port, SOCK_DGRAM);
 }
 
 /* True if a port of the same group of 2^shift was ever owned: then the page that the group shares is there. A bit is set
@@ -386,7 +386,8 @@ static bool is_about(const struct ps_space *space, uint16_t port)
 	const struct ps_record *record = &space->host->record[port];
 	uint64_t head = host_head(space->host, port);
 
-	if (head_state(head) == PS_FREE || !registry_sees(space, head_env(head)))
+	/* A claim that a process of this run made and did not live to use says nothing. */
+	if (head_state(head) < PS_HELD || !registry_sees(space, head_env(head)))
 		return false;
 	for (uint32_t i = 0; i < space->depth; i++)
 		if (record->run == space->scope[i]->id)

@@ -1,30 +1,24 @@
 #include "shim.h"
 
-/* A UDP socket on a port that the run has: what listen() does for TCP. */
-static void record(struct ps_space *space, int fd, const struct ps_address *a)
-{
-	struct ps_lock_guard guard;
-	bool changed;
-
-	if (!lock_enter(&space->run->lock, &guard))
-		return;
-	changed = publish_record(space, fd, a, PS_UDP);
-	lock_leave(&space->run->lock, &guard);
-	if (changed)
-		publish_write(space, address_port(a));
-}
-
 /* A requested port that this run has an assignment for: the kernel's verdict on the actual port is the verdict (law 3),
- * except when the port was lost to somebody outside of the run. */
+ * except when the port was lost to somebody outside of the run. A UDP socket is recorded here, as listen() does it for TCP,
+ * and in one step with the bind: another process of the run must not find a socket that nobody knows. */
 static bool bind_again(struct ps_space *space, int fd, unsigned protocol, struct ps_address *a, uint16_t actual, int *result)
 {
+	struct ps_lock_guard guard;
+	bool locked = protocol == PS_UDP && lock_enter(&space->run->lock, &guard), changed = false;
+
 	address_set_port(a, actual);
 	*result = real.bind(fd, &a->u.any, a->length);
 	/* Another run may just be looking whether somebody has the port, with a socket that is gone by now. */
 	if (*result != 0 && errno == EADDRINUSE)
 		*result = real.bind(fd, &a->u.any, a->length);
-	if (*result == 0 && protocol == PS_UDP)
-		record(space, fd, a);
+	if (locked) {
+		changed = *result == 0 && publish_record(space, fd, a, PS_UDP);
+		lock_leave(&space->run->lock, &guard);
+	}
+	if (changed)
+		publish_write(space, actual);
 	return *result == 0 || errno != EADDRINUSE || registry_lost(space, actual, protocol) <= 0;
 }
 

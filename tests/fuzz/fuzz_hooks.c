@@ -51,6 +51,15 @@ static bool is_inet(const void *address, socklen_t length)
 	return length >= sizeof(struct sockaddr_in) && (family == AF_INET || family == AF_INET6);
 }
 
+/* Sending and binding IPv4 sockets take an address without a family, too. */
+static bool is_inet_or_none(const void *address, socklen_t length)
+{
+	sa_family_t family;
+
+	memcpy(&family, address, sizeof(family));
+	return is_inet(address, length) || (length >= sizeof(struct sockaddr_in) && family == AF_UNSPEC);
+}
+
 static uint16_t port_of(const void *address)
 {
 	uint16_t port;
@@ -69,7 +78,7 @@ static void check_destination(const void *address, socklen_t length)
 		MUST(length == given_length);
 		return;
 	}
-	MUST(given_readable && length == given_length && is_inet(&given_copy, given_length));
+	MUST(given_readable && length == given_length && is_inet_or_none(&given_copy, given_length));
 	memcpy(ours, address, length); /* all of it can be read */
 	port = port_of(ours);
 	MUST(is_datagram && port == 1 ? true : registry_is_actual(&space, port));
@@ -102,8 +111,10 @@ static int fake_bind(int fd, const struct sockaddr *a, socklen_t n)
 		MUST(n == given_length);
 		return judge();
 	}
-	MUST(given_readable && n == given_length && is_inet(&given_copy, given_length));
+	MUST(given_readable && n == given_length && is_inet_or_none(&given_copy, given_length));
 	memcpy(ours, a, n);
+	if (given_copy.ss_family == AF_UNSPEC) /* bound as AF_INET, which is what the kernel makes of it */
+		memcpy(ours, &given_copy, sizeof(given_copy.ss_family));
 	if (port_of(ours) != port_of(&given_copy) && port_of(ours) != 0) {
 		uint64_t head = host_head(host, port_of(ours));
 
@@ -370,7 +381,7 @@ static struct sockaddr *place(uint8_t where, const uint8_t bytes[sizeof(struct s
 		at = page;
 	if ((where & 6) == 6 && length) {
 		at += where >> 3 < room ? where >> 3 : room; /* the end lies behind the page */
-		given_readable = at + length <= page + PAGE;
+		given_readable = at + room <= page + PAGE; /* what is longer is cut, or refused */
 	}
 	if ((where & 0xf6) == 0xf6)
 		at = (uint8_t *)(uintptr_t)(where & 8 ? 8 : 0);

@@ -336,7 +336,7 @@ static void assign_port(struct ps_space *s, struct sock *sock, unsigned from, un
 {
 	uint16_t actual = registry_own(s, sock->requested);
 
-	if (actual && !registry_lost(s, actual, sock->protocol)) {
+	if (actual && registry_lost(s, actual, sock->protocol) <= 0) {
 		kernel_binds(sock, actual);
 		return;
 	}
@@ -363,7 +363,7 @@ static void bind_step(unsigned who, uint16_t requested, uint8_t how, uint8_t mor
 		return;
 	sock->requested = requested;
 	if (actual) {
-		if (!kernel_binds(sock, actual) && registry_lost(s, actual, sock->protocol))
+		if (!kernel_binds(sock, actual) && registry_lost(s, actual, sock->protocol) > 0)
 			assign_port(s, sock, more >> 5, die);
 	} else if (registry_is_own_actual(s, requested)) {
 		sock->requested = head_requested(host_head(host, requested));
@@ -371,7 +371,9 @@ static void bind_step(unsigned who, uint16_t requested, uint8_t how, uint8_t mor
 	} else {
 		assign_port(s, sock, more >> 5, die);
 	}
-	if (sock->port && sock->protocol == PS_UDP && !die)
+	if (die && sock->protocol == PS_UDP)
+		sock->port = 0; /* bound and recorded is one step, under the lock, but for being killed */
+	if (sock->port && sock->protocol == PS_UDP)
 		publish(s, sock);
 }
 
@@ -399,7 +401,7 @@ static void listen_step(uint8_t which, uint8_t how)
 		return;
 	if (kernel_refuses_to_listen(sock)) {
 		/* assign_again() of the shim */
-		if (s && registry_is_own_actual(s, sock->port) && registry_lost(s, sock->port, PS_TCP))
+		if (s && registry_is_own_actual(s, sock->port) && registry_lost(s, sock->port, PS_TCP) > 0)
 			registry_release(s, sock->port);
 		sock->port = 0;
 		return;
