@@ -24,6 +24,7 @@
 #include <portshim/space.h>
 
 #include "doctor.h"
+#include "refusal.h"
 #include "error.h"
 #include "library.h"
 #include "output.h"
@@ -48,13 +49,13 @@ static bool look_runtime(struct ps_findings *f, char *runtime)
 	int result = space_runtime(runtime, environ);
 	char path[PS_RUNTIME_MAX];
 	struct ps_finding *found;
+	struct ps_error error;
 	struct statfs fs;
 
 	if (result < 0) {
-		found = doctor_add(f, "runtime-directory", PS_UNFIT, "there is none that is usable: %s",
-				   strerror(-result));
-		snprintf(found->hint, sizeof(found->hint),
-			 "it must be your own, with mode 0700; PORTSHIM_RUNTIME_DIR names another");
+		refusal_runtime(&error, PS_EXIT_NO, runtime, result);
+		found = doctor_add(f, "runtime-directory", PS_UNFIT, "%s", error.text);
+		snprintf(found->hint, sizeof(found->hint), "%.255s", error.hint);
 		return false;
 	}
 	output_path(path, sizeof(path), runtime);
@@ -74,13 +75,12 @@ static void look_registry(struct ps_findings *f, const char *runtime)
 	struct ps_host *host;
 	int result = space_open_host(runtime, &host);
 	struct ps_finding *found;
+	struct ps_error error;
 
-	if (result == -EPROTO) {
-		found = doctor_add(f, "registry", PS_UNFIT, "%s belongs to another version of portshim", runtime);
-		snprintf(found->hint, sizeof(found->hint),
-			 "end the programs that run under it, then remove the directory");
-	} else if (result < 0) {
-		doctor_add(f, "registry", PS_UNFIT, "%s/host cannot be used: %s", runtime, strerror(-result));
+	if (result < 0) {
+		refusal_registry(&error, PS_EXIT_NO, runtime, 0, result);
+		found = doctor_add(f, "registry", PS_UNFIT, "%s", error.text);
+		snprintf(found->hint, sizeof(found->hint), "%.255s", error.hint);
 	} else if (host->netns != kernel_netns(-1)) {
 		found = doctor_add(f, "registry", PS_NOTE,
 				   "it was made in another network namespace, whose ports are others");

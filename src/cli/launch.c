@@ -36,6 +36,7 @@
 #include "library.h"
 #include "nest.h"
 #include "place.h"
+#include "refusal.h"
 #include "program.h"
 
 #define SWEEP_EVERY 64 /* launches, by chance, from one look at the files of all runs to the next */
@@ -264,35 +265,26 @@ static void sweep_dead(struct ps_space *space)
 
 /* ---- the run ---- */
 
-static int cannot(struct ps_error *why, const char *what, const char *path, int error)
-{
-	if (error == -EPROTO) {
-		error_set(why, PS_EXIT_FAILED, "%s belongs to another version of portshim", path);
-		return error_hint(why, "end the programs that run under that one, then remove the directory");
-	}
-	if (error == -EINVAL) {
-		error_set(why, PS_EXIT_FAILED, "%s has files that are no registry of portshim's, or damaged", path);
-		return error_hint(why, "end the programs that run under portshim, then remove the directory");
-	}
-	if (error == -EXDEV) {
-		error_set(why, PS_EXIT_FAILED, "%s is that of another network namespace, whose ports are others", path);
-		return error_hint(why, "PORTSHIM_RUNTIME_DIR names a directory of this namespace's own");
-	}
-	return error_set(why, PS_EXIT_FAILED, "%s %s: %s", what, path, strerror(-error));
-}
-
 static int find_library(struct ps_launch *launch, struct ps_error *why)
 {
+	const char *chosen = getenv("PORTSHIM_LIBRARY");
 	char path[PS_PATH_MAX] = PS_LIBRARY_FILE;
 	int error = library_find(path, sizeof(path));
 
+	if (error && chosen && *chosen) {
+		error_set(why, PS_EXIT_FAILED, "cannot use PORTSHIM_LIBRARY, %s: %s", chosen,
+			  error == -EINVAL   ? "it is no absolute path"
+			  : error == -ENOEXEC ? "it is no library"
+					      : strerror(-error));
+		return error_hint(why, "without that variable, the library beside portshim or in ../lib is used");
+	}
 	if (error) {
 		error_set(why, PS_EXIT_FAILED, "cannot find %s beside portshim or in ../lib: %s", PS_LIBRARY_FILE,
 			  strerror(-error));
 		return error_hint(why, "PORTSHIM_LIBRARY names it, with its absolute path");
 	}
 	error = library_name(path, launch->runtime, launch->library, sizeof(launch->library));
-	return error ? cannot(why, "LD_PRELOAD cannot name", path, error) : 0;
+	return error ? error_set(why, PS_EXIT_FAILED, "LD_PRELOAD cannot name %s: %s", path, strerror(-error)) : 0;
 }
 
 static int make_environment(struct ps_launch *launch, uint32_t id, bool quiet, struct ps_scope **env)
@@ -320,7 +312,7 @@ static int make_environment(struct ps_launch *launch, uint32_t id, bool quiet, s
 static int open_environment(struct ps_launch *launch, const struct ps_scope *outer, bool stays, bool quiet,
 			    struct ps_scope_spec *spec, struct ps_scope **env, struct ps_error *why)
 {
-	uint32_t id;
+	uint32_t id = outer ? outer->env : 0;
 	int error = stays ? space_open_scope(launch->runtime, outer->env, env)
 			  : space_find_env(launch->runtime, launch->project.key, &id, env);
 
@@ -329,7 +321,7 @@ static int open_environment(struct ps_launch *launch, const struct ps_scope *out
 	else if (!error)
 		place_renew((*env)->directory, (*env)->discovery); /* made at another time, by another run */
 	if (error)
-		return cannot(why, "cannot open the environment in", launch->runtime, error);
+		return refusal_registry(why, PS_EXIT_FAILED, launch->runtime, id, error);
 	launch->env = (*env)->id;
 	*spec = (struct ps_scope_spec){
 		.name = (*env)->name,
@@ -357,7 +349,9 @@ static int create_run(struct ps_launch *launch, struct ps_scope_spec *spec, uint
 		if (error)
 			unlink(launch->run_path);
 	}
-	return error ? cannot(why, "cannot make a run in", launch->runtime, error) : 0;
+	if (error)
+		refusal_registry(why, PS_EXIT_FAILED, launch->runtime, launch->env, error);
+	return why->code;
 }
 
 /* Returns 0 or the error's code; *fatal if the user is wrong, not portshim. */
@@ -369,10 +363,8 @@ static int activate(struct ps_launch *launch, const struct ps_launch_options *op
 	bool stays;
 	int result = space_runtime(launch->runtime, environ);
 
-	if (result) {
-		error_set(error, PS_EXIT_FAILED, "there is no usable runtime directory: %s", strerror(-result));
-		return error_hint(error, "it must be your own, with mode 0700; PORTSHIM_RUNTIME_DIR names another");
-	}
+	if (result)
+		return refusal_runtime(error, PS_EXIT_FAILED, launch->runtime, result);
 	if (find_library(launch, error))
 		goto out;
 	outer = nest_outer(launch->runtime);
@@ -447,7 +439,8 @@ static int without(const struct ps_launch_options *options, struct ps_error *err
 	if (options->strict)
 		return error->code;
 	if (!options->quiet)
-		fprintf(stderr, "portshim: %s; the program runs without portshim\n", error->text);
+		fprintf(stderr, "portshim: %s%s%s%s; the program runs without portshim\n", error->text,
+			error->hint[0] ? " (" : "", error->hint, error->hint[0] ? ")" : "");
 	*error = (struct ps_error){ 0 };
 	return 0;
 }

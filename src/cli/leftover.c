@@ -58,7 +58,7 @@ static bool is_rootless(int directory, const char *name)
 		char bytes[offsetof(struct ps_scope, plan_size)];
 	} start;
 	uint64_t root, created;
-	int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	ssize_t size;
 
 	if (fd < 0)

@@ -10,11 +10,13 @@
 #include "library.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *base_name(const char *path)
@@ -37,6 +39,23 @@ static int try(char *path, size_t size, const char *directory, const char *rest)
 	return 0;
 }
 
+/* What is named by hand may be anything, and the loader would complain of it in every process. */
+static int try_chosen(char *path, size_t size, const char *chosen)
+{
+	int error = try(path, size, chosen, ""), fd;
+	struct stat st;
+	char magic[4] = "";
+
+	if (error)
+		return error;
+	if (stat(chosen, &st) == 0 && S_ISREG(st.st_mode) && (fd = open(chosen, O_RDONLY | O_CLOEXEC)) >= 0) {
+		if (read(fd, magic, sizeof(magic)) != (ssize_t)sizeof(magic))
+			magic[0] = '\0';
+		close(fd);
+	}
+	return memcmp(magic, "\177ELF", sizeof(magic)) == 0 ? 0 : -ENOEXEC;
+}
+
 int library_find(char *path, size_t size)
 {
 	const char *chosen = getenv("PORTSHIM_LIBRARY");
@@ -46,7 +65,7 @@ int library_find(char *path, size_t size)
 	int error;
 
 	if (chosen && *chosen)
-		return *chosen == '/' ? try(path, size, chosen, "") : -EINVAL;
+		return *chosen == '/' ? try_chosen(path, size, chosen) : -EINVAL;
 	length = readlink("/proc/self/exe", own, sizeof(own) - 1);
 	if (length < 0)
 		return -errno;

@@ -90,7 +90,30 @@ static bool trusted(const char *path, uid_t here)
 	       (st.st_uid == geteuid() || st.st_uid == 0 || st.st_uid == here);
 }
 
-static bool search(char *path, char *directory)
+/* A manifest of that name which is there, the user's, and nothing that can be read. */
+static int unreadable(const char *path, uid_t here, struct ps_error *error)
+{
+	const char *what = "no file";
+	struct stat st, its;
+
+	if (lstat(path, &st) != 0 || (st.st_uid != geteuid() && st.st_uid != 0 && st.st_uid != here))
+		return 0;
+	if (S_ISLNK(st.st_mode) && stat(path, &its) != 0)
+		what = "a symbolic link that leads nowhere";
+	else if (S_ISLNK(st.st_mode) && S_ISREG(its.st_mode))
+		return 0; /* it leads to somebody else's */
+	else if (S_ISREG(st.st_mode))
+		return 0;
+	else if (S_ISDIR(st.st_mode))
+		what = "a directory";
+	else if (S_ISFIFO(st.st_mode))
+		what = "a pipe";
+	error_set(error, PS_EXIT_SYSTEM, "cannot read the manifest %s: it is %s", path, what);
+	return error_hint(error, "put the manifest there, or remove it; --manifest names another");
+}
+
+/* 0 with the path, or with "" if there is none. */
+static int search(char *path, char *directory, struct ps_error *error)
 {
 	static const char *const names[] = { MANIFEST_NAME, "config/" MANIFEST_NAME };
 	struct stat st;
@@ -98,11 +121,16 @@ static bool search(char *path, char *directory)
 
 	do {
 		for (unsigned i = 0; i < 2; i++) {
-			if (join(path, PS_PATH_MAX, directory, names[i]) && trusted(path, here))
-				return true;
+			if (!join(path, PS_PATH_MAX, directory, names[i]))
+				continue;
+			if (trusted(path, here))
+				return 0;
+			if (unreadable(path, here, error))
+				return error->code;
 		}
 	} while (parent(directory));
-	return false;
+	path[0] = '\0';
+	return 0;
 }
 
 /* The absolute path of a named manifest, which need not exist. Its own symlink is not followed (manifest_directory). */
@@ -139,9 +167,7 @@ int project_manifest(char *path, const char *option, struct ps_error *error)
 	code = working_directory(directory, error);
 	if (code)
 		return code;
-	if (!search(path, directory))
-		path[0] = '\0';
-	return 0;
+	return search(path, directory, error);
 }
 
 /* ---- the directory ---- */

@@ -29,6 +29,7 @@
 
 #include "../keeper/keeper.h"
 #include "leftover.h"
+#include "refusal.h"
 
 /* The environments to read; none means all. */
 struct choice {
@@ -91,7 +92,7 @@ static bool chosen_run(const struct choice *choice, int directory, const char *n
 
 	if (choice->count == 0)
 		return true;
-	fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return false;
 	if (pread(fd, &env, sizeof(env), offsetof(struct ps_scope, env)) != (ssize_t)sizeof(env))
@@ -283,10 +284,14 @@ static bool read_scopes(struct ps_state_now *state, const struct choice *choice)
 
 	if (ok && ids.count > 0)
 		ok = (state->scopes = calloc(ids.count, sizeof(struct ps_scope *)));
-	for (size_t i = 0; ok && i < ids.count; i++)
-		/* One that cannot be opened was removed meanwhile, or is not ours to believe. */
-		if (space_open_scope(state->runtime, ids.list[i], &state->scopes[state->scope_count]) == 0)
+	for (size_t i = 0; ok && i < ids.count; i++) {
+		int error = space_open_scope(state->runtime, ids.list[i], &state->scopes[state->scope_count]);
+
+		if (error == 0)
 			state->scope_count++;
+		else if (error != -ENOENT) /* not one that was removed meanwhile */
+			refusal_say(state->runtime, ids.list[i], error);
+	}
 	if (state->scopes)
 		qsort(state->scopes, state->scope_count, sizeof(struct ps_scope *), scope_compare);
 	free(ids.list);
@@ -356,18 +361,11 @@ int state_read(struct ps_state_now *state, const uint32_t *envs, unsigned count,
 
 	memset(state, 0, sizeof(*state));
 	result = space_runtime(state->runtime, environ);
-	if (result < 0) {
-		error_set(error, PS_EXIT_SYSTEM, "there is no usable runtime directory: %s", strerror(-result));
-		return error_hint(error, "it must be your own, with mode 0700; PORTSHIM_RUNTIME_DIR names another");
-	}
-	result = space_open_host(state->runtime, &state->host);
-	if (result == -EPROTO) {
-		error_set(error, PS_EXIT_SYSTEM, "%s belongs to another version of portshim", state->runtime);
-		return error_hint(error, "end the programs that run under it, then remove the directory");
-	}
 	if (result < 0)
-		return error_set(error, PS_EXIT_SYSTEM, "%s/host cannot be used: %s", state->runtime,
-				 strerror(-result));
+		return refusal_runtime(error, PS_EXIT_SYSTEM, state->runtime, result);
+	result = space_open_host(state->runtime, &state->host);
+	if (result < 0)
+		return refusal_registry(error, PS_EXIT_SYSTEM, state->runtime, 0, result);
 	sweep(state->runtime, state->host, &choice);
 	if (!read_scopes(state, &choice) || !read_assignments(state, &choice))
 		return error_set(error, PS_EXIT_SYSTEM, "%s cannot be read: %s", state->runtime, strerror(errno));

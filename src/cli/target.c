@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "refusal.h"
+
 /* Inside a run. False if its file is gone or of another version: then the command works as outside. */
 static bool open_run(struct ps_target *t, const struct ps_project_options *o)
 {
@@ -82,10 +84,8 @@ int target_open(struct ps_target *t, const struct ps_project_options *o, struct 
 
 	memset(t, 0, sizeof(*t));
 	result = space_runtime(t->runtime, environ);
-	if (result < 0) {
-		error_set(error, PS_EXIT_SYSTEM, "there is no usable runtime directory: %s", strerror(-result));
-		return error_hint(error, "it must be your own, with mode 0700; PORTSHIM_RUNTIME_DIR names another");
-	}
+	if (result < 0)
+		return refusal_runtime(error, PS_EXIT_SYSTEM, t->runtime, result);
 	t->in_run = open_run(t, o);
 	if (t->in_run) {
 		/* The manifest found here is a help only: a broken one does not matter to those who are inside. */

@@ -106,16 +106,15 @@ static void say_versions(struct ps_blame *blame, const char *path)
 	for (char *c = start.maker; *c; c++)
 		if (*c < '!' || *c > '~')
 			*c = '?';
-	text_add(&t, "it is of another version of portshim (");
+	text_add(&t, "it is of another version of portshim, ");
 	if (start.magic == PS_HOST_MAGIC && start.maker[0]) {
 		text_add(&t, start.maker);
-		text_add(&t, ", ");
+		text_add(&t, " with ");
 	}
 	text_add(&t, "format ");
 	text_number(&t, start.format);
-	text_add(&t, "; this is " PORTSHIM_VERSION ", format ");
+	text_add(&t, "; this is " PORTSHIM_VERSION " with format ");
 	text_number(&t, PS_ABI);
-	text_char(&t, ')');
 	text_end(&t);
 	directory_of(directory, path);
 	say(blame->todo, "use that version, or end what runs under it and remove ", directory, "");

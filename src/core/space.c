@@ -418,8 +418,11 @@ int space_open_scope(const char *runtime, uint32_t id, struct ps_scope **scope)
 
 void space_close_scope(struct ps_scope *scope)
 {
+	/* An environment may not have been looked into. It has no plan, whatever it says. */
+	bool is_run = scope && scope->magic == PS_SCOPE_MAGIC && scope->abi == PS_ABI && !(scope->id & PS_ENV_BIT);
+
 	if (scope)
-		unmap(scope, sizeof(*scope) + scope->plan_size);
+		unmap(scope, sizeof(*scope) + (is_run ? scope->plan_size : 0));
 }
 
 int space_unlink_scope(const char *runtime, uint32_t id)
@@ -629,14 +632,26 @@ int space_map(struct ps_space *space, const char *run_path)
 	return error;
 }
 
+/* A run was looked at when it was mapped. An environment must be one of those that the run names: its file may say anything. */
+static int check_chained(const struct ps_scope *run, const struct ps_scope *scope)
+{
+	uint32_t id = scope->id;
+	int i = 0;
+
+	while (i < PS_CHAIN_MAX && run->chain[i] != id)
+		i++;
+	if (i == PS_CHAIN_MAX || !id)
+		return check_scope(scope, ~id, sizeof(*scope)); /* why not */
+	return id & PS_ENV_BIT ? check_scope(scope, id, sizeof(*scope)) : 0;
+}
+
 int space_verify(struct ps_space *space, int fd)
 {
 	const struct ps_plan *plan = (const struct ps_plan *)(space->run + 1);
 	int error = check_host(space->host, fd);
 
-	for (uint32_t i = 0; i < space->depth && !error; i++)
-		if (space->scope[i]->id & PS_ENV_BIT)
-			error = check_scope(space->scope[i], space->scope[i]->id, sizeof(struct ps_scope));
+	for (uint32_t i = 1; i < space->depth && !error; i++)
+		error = check_chained(space->run, space->scope[i]);
 	if (!error && space->run->plan_size) {
 		if (plan_fits(plan, space->run->plan_size))
 			space->plan = plan;

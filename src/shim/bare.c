@@ -95,8 +95,10 @@ int bare_create_run(char *path, char *const *environment)
 	spec.chain[0] = env->id;
 	spec.root = process_self();
 	error = space_create_run(runtime, &spec, path, &run);
-	space_close_scope(env);
 	if (!error)
 		space_close_scope(run);
+	else
+		space_scope_path(runtime, env->id, path);
+	space_close_scope(env);
 	return error;
 }

@@ -12,6 +12,7 @@
  * When the registry cannot be used the program runs as without portshim, one line says why, and children are told to keep
  * quiet. With --strict the process ends with exit code 125 instead.
  */
+#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -203,6 +204,7 @@ static struct ps_space *verify(int fd)
 static struct ps_space *make_run(int fd)
 {
 	char path[PS_RUNTIME_MAX + 16];
+	struct ps_space *space = NULL;
 	int error = bare_create_run(path, &environ ? environ : NULL);
 
 	if (error == -EFBIG)
@@ -210,9 +212,11 @@ static struct ps_space *make_run(int fd)
 	if (error)
 		complain_start(path, error, false);
 	else if (open_space(path, false))
-		return verify(fd);
+		space = verify(fd);
+	if (!error && !space)
+		sys3(SYS_unlinkat, AT_FDCWD, path, 0);
 	atomic_store_explicit(&stage, STAGE_READY, memory_order_release);
-	return NULL;
+	return space;
 }
 
 /* Without `portshim run` or `exec`: the first call that needs a space makes a run of its own for this process and its
