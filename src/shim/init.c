@@ -29,8 +29,9 @@ extern char **environ __attribute__((weak));
  * NEW -> WORKING -> MAPPED -> READY   started by `portshim`: the first call verifies
  *                -> BARE -> WORKING -> READY   preloaded by hand
  *                -> READY   inert
+ *                   READY -> WANDERING   in several network namespaces: every call asks its socket for its own
  */
-enum stage { STAGE_NEW, STAGE_WORKING, STAGE_BARE, STAGE_MAPPED, STAGE_READY };
+enum stage { STAGE_NEW, STAGE_WORKING, STAGE_BARE, STAGE_MAPPED, STAGE_READY, STAGE_WANDERING };
 
 static _Atomic int stage;
 struct ps_space *_Atomic shim_active;
@@ -40,6 +41,8 @@ static char library_path[PS_PATH_MAX];
 static struct shim_inheritance inheritance;
 static bool inherit;
 static bool strict; /* verify() needs it */
+static bool abroad; /* the first call came from another network namespace than the run's */
+static _Atomic bool wanders;
 
 /* ---- the environment that the process was started with ---- */
 
@@ -189,16 +192,35 @@ static struct ps_space *verify(int fd)
 	int error = space_verify(space, fd);
 
 	readable_init();
-	if (error) {
+	if (error)
 		space = NULL;
-		inheritance.run = NULL;
-	}
 	/* Another network namespace is another host, with ports of its own: nothing to complain of. */
-	if (error && error != -EXDEV)
+	if (error == -EXDEV)
+		abroad = true;
+	else if (error) {
+		inheritance.run = NULL;
 		complain_start(run_path, error, strict);
+	}
 	atomic_store_explicit(&shim_active, space, memory_order_release);
-	atomic_store_explicit(&stage, STAGE_READY, memory_order_release);
+	atomic_store(&stage, STAGE_READY);
+	if (atomic_load(&wanders))
+		shim_wander();
 	return space;
+}
+
+void shim_wander(void)
+{
+	int ready = STAGE_READY;
+
+	atomic_store(&wanders, true);
+	/* In this order: whoever finds no active space asks for the stage. */
+	if ((abroad || shim_active) && atomic_compare_exchange_strong(&stage, &ready, STAGE_WANDERING))
+		atomic_store(&shim_active, NULL);
+}
+
+static struct ps_space *look_where(int fd)
+{
+	return space_verify(&space_memory, fd) == 0 ? &space_memory : NULL;
 }
 
 static struct ps_space *make_run(int fd)
@@ -248,6 +270,8 @@ struct ps_space *shim_enter_slowly(int fd)
 		return start_bare(fd);
 	case STAGE_READY:
 		return shim_active;
+	case STAGE_WANDERING:
+		return look_where(fd);
 	default:
 		return NULL;
 	}

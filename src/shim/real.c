@@ -114,6 +114,26 @@ static int raw_bindresvport(int fd, struct sockaddr_in *a)
 	return real_fail(ENOSYS);
 }
 
+static int raw_unshare(int flags)
+{
+	return (int)finish(sys1(SYS_unshare, flags));
+}
+
+static int raw_setns(int fd, int type)
+{
+	return (int)finish(sys2(SYS_setns, fd, type));
+}
+
+/* To begin on another stack is libc's own work. */
+static int raw_clone(int (*function)(void *), void *stack, int flags, void *argument, ...)
+{
+	(void)function;
+	(void)stack;
+	(void)flags;
+	(void)argument;
+	return real_fail(ENOSYS);
+}
+
 static int raw_execve(const char *path, char *const *argv, char *const *envp)
 {
 	return (int)finish(sys3(SYS_execve, path, argv, envp));
@@ -168,6 +188,9 @@ struct shim_real real = {
 	.recvmsg = raw_recvmsg,
 	.recvmmsg = raw_recvmmsg,
 	.syscall = raw_syscall,
+	.unshare = raw_unshare,
+	.setns = raw_setns,
+	.clone = raw_clone,
 	.bindresvport = raw_bindresvport,
 	.execve = raw_execve,
 	.execveat = raw_execveat,
@@ -199,6 +222,9 @@ void real_resolve(void)
 		{(void **)&real.recvmsg, "recvmsg"},
 		{(void **)&real.recvmmsg, "recvmmsg"},
 		{(void **)&real.syscall, "syscall"},
+		{(void **)&real.unshare, "unshare"},
+		{(void **)&real.setns, "setns"},
+		{(void **)&real.clone, "clone"},
 		{(void **)&real.bindresvport, "bindresvport"},
 		{(void **)&real.execve, "execve"},
 		{(void **)&real.execveat, "execveat"},

@@ -45,6 +45,10 @@ struct shim_real {
 	int (*recvmmsg)(int, struct mmsghdr *, unsigned, int, struct timespec *);
 	long (*syscall)(long, long, long, long, long, long, long);
 
+	int (*unshare)(int);
+	int (*setns)(int, int);
+	int (*clone)(int (*)(void *), void *, int, void *, ...);
+
 	/* These are called in children of vfork and fork, where nothing may be looked up; they have no raw form. */
 	int (*execve)(const char *, char *const *, char *const *);
 	int (*execveat)(int, const char *, char *const *, char *const *, int);
@@ -80,6 +84,10 @@ static inline struct ps_space *shim_enter(int fd)
 
 	return __builtin_expect(space != NULL, 1) ? space : shim_enter_slowly(fd);
 }
+
+/* The process has, or is about to have, threads or children in another network namespace, which is another host. From now on each
+ * call is judged by the namespace of its socket. */
+void shim_wander(void);
 
 /* What exec must pass on, so that it survives a cleared environment. NULL: nothing. */
 struct shim_inheritance {

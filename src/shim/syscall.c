@@ -1,3 +1,4 @@
+#include <linux/sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -6,11 +7,19 @@
 #define IN(x) ((ADDRESS_IN){.__sockaddr__ = (const struct sockaddr *)(x)})
 #define OUT(x) ((ADDRESS_OUT){.__sockaddr__ = (struct sockaddr *)(x)})
 
+/* clone takes its flags as they are, clone3 at the beginning of a struct. */
+static bool clones_network(long number, long a)
+{
+	if (number == SYS_clone3 && !readable((const void *)a, sizeof(uint64_t)))
+		return false;
+	return (number == SYS_clone ? (uint64_t)a : *(const uint64_t *)a) & CLONE_NEWNET;
+}
+
 /* Programs that make these calls by number go through the same hooks; every other number passes. All six arguments are
  * always read: the calling conventions leave them in registers or on the caller's stack whether they were given or not. */
 EXPORT long syscall(long number, ...)
 {
-	long a, b, c, d, e, f;
+	long a, b, c, d, e, f, result;
 	va_list list;
 
 	va_start(list, number);
@@ -50,6 +59,16 @@ EXPORT long syscall(long number, ...)
 		return recvmsg((int)a, (struct msghdr *)b, (int)c);
 	case SYS_recvmmsg:
 		return recvmmsg((int)a, (struct mmsghdr *)b, (unsigned)c, (int)d, (struct timespec *)e);
+	case SYS_unshare:
+		return unshare((int)a);
+	case SYS_setns:
+		return setns((int)a, (int)b);
+	case SYS_clone:
+	case SYS_clone3:
+		result = real.syscall(number, a, b, c, d, e, f);
+		if (result == 0 && clones_network(number, a))
+			shim_wander();
+		return result;
 	default:
 		return real.syscall(number, a, b, c, d, e, f);
 	}

@@ -308,6 +308,18 @@ static int ask(void)
 	return 0;
 }
 
+/* Serves until it is ended, or for half a minute. */
+static int serve(void)
+{
+	int server = job_listen(port), peer;
+
+	alarm(30);
+	job_say(1, "serve", server < 0 ? "no" : "yes");
+	while ((peer = accept(server, NULL, NULL)) >= 0)
+		close(peer);
+	return 0;
+}
+
 /* Tells in a file, for a program whose streams are closed. Its own sockets then have the numbers 0, 1 and 2. */
 static int in_file(const char *file)
 {
@@ -344,6 +356,7 @@ static const struct {
 	{ "popen", by_popen },
 	{ "system-cleared", by_system_cleared },
 	{ "ask", ask },
+	{ "serve", serve },
 };
 
 int main(int argc, char **argv)

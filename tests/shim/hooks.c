@@ -352,6 +352,28 @@ static void test_asan_options(void)
 	CHECK(strcmp(((options_function *)function)(), "verify_asan_link_order=0") == 0, symbol);
 }
 
+typedef int namespace_function(int, int);
+typedef int clone_function(int (*)(void *), void *, int, void *);
+
+static int cloned(void *unused)
+{
+	(void)unused;
+	_exit(PRELOADED);
+}
+
+/* That they know of network namespaces is shown in tests/company. */
+static void test_namespace(void)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+
+	if (strcmp(symbol, "clone") == 0)
+		check_child(((clone_function *)function)(cloned, stack + sizeof(stack), SIGCHLD, NULL));
+	else if (strcmp(symbol, "unshare") == 0)
+		CHECK(((namespace_function *)function)(0, 0) == 0, symbol);
+	else
+		CHECK(((namespace_function *)function)(-1, 0) == -1 && errno == EBADF, symbol);
+}
+
 static const struct {
 	const char *symbol;
 	void (*test)(void);
@@ -363,6 +385,7 @@ static const struct {
 	{ "accept4", test_accept4 },
 	{ "bind", test_bind },
 	{ "bindresvport", test_bindresvport },
+	{ "clone", test_namespace },
 	{ "connect", test_connect },
 	{ "execl", test_exec },
 	{ "execle", test_exec },
@@ -384,8 +407,10 @@ static const struct {
 	{ "sendmmsg", test_send },
 	{ "sendmsg", test_send },
 	{ "sendto", test_send },
+	{ "setns", test_namespace },
 	{ "socket", test_socket },
 	{ "syscall", test_syscall },
+	{ "unshare", test_namespace },
 };
 
 static void test_symbol(void)
