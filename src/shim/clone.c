@@ -14,6 +14,7 @@ EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument
 	tls = va_arg(list, void *);
 	child = va_arg(list, void *);
 	va_end(list);
+	shim_inheritance(); /* another library's constructor may come before ours, and there is no raw form of this */
 	if (flags & CLONE_NEWNET)
 		shim_wander();
 	return real.clone(function, stack, flags, argument, parent, tls, child);
