@@ -193,7 +193,7 @@ static int print_all(struct printer *p, const struct ps_manifest_service *own)
 
 	variables = inject_variables(p->manifest, own, NULL, &count);
 	if (!variables)
-		error_set(&p->error, PS_EXIT_SYSTEM, "out of memory");
+		return error_set(&p->error, PS_EXIT_SYSTEM, "out of memory");
 	for (size_t i = 0; i < count && print_one(p, &variables[i]); i++)
 		;
 	free(variables);

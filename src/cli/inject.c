@@ -228,19 +228,22 @@ int inject_set(const struct ps_manifest *manifest, const struct ps_manifest_serv
 	while (environ && environ[set])
 		set++;
 	all = calloc(set + count + 1, sizeof(*all));
-	if (!variables || !all)
+	if (!variables || !all) {
 		error_set(error, PS_EXIT_FAILED, "out of memory");
-	if (!error->code && set)
-		memcpy(all, environ, set * sizeof(*all));
-	for (size_t i = 0; !error->code && i < count; i++)
-		all[set + i] = assignment(manifest, &variables[i], error);
-	free(variables);
-	if (error->code || !count) {
-		for (size_t i = 0; all && i < count; i++)
-			free(all[set + i]);
-		free(all);
-		return error->code;
+		goto out;
 	}
-	environ = all;
-	return 0;
+	if (set)
+		memcpy(all, environ, set * sizeof(*all));
+	for (size_t i = 0; i < count && !error->code; i++)
+		all[set + i] = assignment(manifest, &variables[i], error);
+	if (!error->code) {
+		environ = all;
+		all = NULL;
+	}
+out:
+	for (size_t i = 0; all && i < count; i++)
+		free(all[set + i]);
+	free(all);
+	free(variables);
+	return error->code;
 }

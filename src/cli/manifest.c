@@ -27,6 +27,7 @@
 
 #include "manifest_raw.h"
 #include "manifest_template.h"
+#include "manifest_value.h"
 
 #define TOLD_MAX 5
 #define HOST "localhost"
@@ -333,7 +334,7 @@ static void build_defaults(const struct ps_raw *raw, struct ps_manifest *m)
 	m->os = bool_of(raw->os, true);
 	m->default_first = plan_rules(NULL, 0, NULL).default_first;
 	m->default_last = plan_rules(NULL, 0, NULL).default_last;
-	if (raw->range && !manifest_raw_span(raw->range->valuestring, &m->default_first, &m->default_last)) {
+	if (raw->range && !manifest_value_parse_span(raw->range->valuestring, &m->default_first, &m->default_last)) {
 		const struct ps_raw_range *range = &raw->ranges[manifest_raw_range(raw, raw->range->valuestring)];
 
 		m->default_first = range->first;

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "manifest_template.h"
+#include "manifest_value.h"
 #include "output.h"
 
 #define BIT(key) (1u << (key))
@@ -115,7 +116,7 @@ bool manifest_judge_range(const struct ps_raw *raw, const struct ps_raw_profile 
 
 	if (!item)
 		return false;
-	if (!manifest_raw_span(item->valuestring, &low, &high)) {
+	if (!manifest_value_parse_span(item->valuestring, &low, &high)) {
 		index = manifest_raw_range(raw, item->valuestring);
 		if (index < 0)
 			return false;
@@ -210,7 +211,7 @@ static bool judge_range_name(struct ps_raw *raw, const cJSON *item)
 {
 	uint16_t first, last;
 
-	if (manifest_raw_span(item->valuestring, &first, &last))
+	if (manifest_value_parse_span(item->valuestring, &first, &last))
 		return judge_span(raw, item, first, last);
 	if (manifest_raw_range(raw, item->valuestring) >= 0)
 		return true;

@@ -1,11 +1,11 @@
 /*
- * manifest_raw.c - a manifest as it is written: what is wrong with single values.
+ * manifest_raw.c - a manifest as it is written: its objects, and the keys in them.
  *
  * Theory of operation
  *
- * A walk over the tree, object by object, each with a table of its keys and a function that checks the value of one.
- * The result is a struct of pointers into the tree; what is wrong is reported and left out, so that one fault makes one
- * finding and the rest is still looked at. Everything said here can be said in a JSON Schema, and
+ * A walk over the tree, object by object, each with a table of its keys and the function that checks the value of one
+ * (manifest_value.c). The result is a struct of pointers into the tree; what is wrong is reported and left out, so that
+ * one fault makes one finding and the rest is still looked at. Everything said here can be said in a JSON Schema, and
  * manifest/ports.manifest.schema.json says it: tests/cli/schema_parity.py holds the two against each other, so change
  * both.
  *
@@ -20,22 +20,16 @@
  */
 #include "manifest_raw.h"
 
-#include <portshim/kernel.h>
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "manifest_template.h"
+#include "manifest_value.h"
 #include "output.h"
 
-#define NAME_LENGTH (PS_NAME_MAX - 1)
-#define SCHEME_LENGTH 15
 #define FEW 16
 #define QUOTE_MAX 80
-
-#define DIGITS "0123456789"
 
 #define NAME_RULE "expected 1 to 63 letters, digits, `_`, `.` or `-`, not beginning with `.` or `-`"
 #define SERVICE_RULE NAME_RULE ", and not only digits"
@@ -122,47 +116,6 @@ int manifest_raw_line(const struct ps_raw *raw, const cJSON *item)
 	return line;
 }
 
-/* The value as a message shows it. `text` holds QUOTE_MAX + 8 bytes. */
-static const char *found(const struct ps_raw *raw, const cJSON *item, char *text)
-{
-	char clean[QUOTE_MAX];
-
-	if (cJSON_IsString(item)) {
-		snprintf(text, QUOTE_MAX + 8, "\"%s%s", output_clean(clean, 60, item->valuestring),
-			 strlen(item->valuestring) < 60 ? "\"" : "...\"");
-		return text;
-	}
-	if (cJSON_IsNumber(item)) {
-		const char *source = raw->text.text + raw->text.places[item->valueint].value;
-
-		snprintf(text, QUOTE_MAX, "%.*s", (int)strspn(source, "0123456789+-.eE"), source);
-		return text;
-	}
-	if (cJSON_IsObject(item))
-		return "an object";
-	if (cJSON_IsArray(item))
-		return "an array";
-	return cJSON_IsNull(item) ? "null" : cJSON_IsTrue(item) ? "true" : "false";
-}
-
-static bool wrong_type(struct ps_raw *raw, const cJSON *item, const char *expected, const char *hint)
-{
-	char text[QUOTE_MAX + 8];
-
-	manifest_raw_report(raw, item, false, "wrong-type", hint, "expected %s, found %s", expected,
-			    found(raw, item, text));
-	return false;
-}
-
-static bool bad_value(struct ps_raw *raw, const cJSON *item, const char *code, const char *expected, const char *hint)
-{
-	char text[QUOTE_MAX + 8];
-
-	manifest_raw_report(raw, item, false, code, hint, "%s is wrong here: expected %s", found(raw, item, text),
-			    expected);
-	return false;
-}
-
 /* ---- names, looked up and counted ---- */
 
 static int by_name(const void *a, const void *b)
@@ -242,8 +195,7 @@ static bool check_neighbours(struct ps_raw *raw, const cJSON *parent, bool keys,
 	return good;
 }
 
-/* Reports keys of an object (strings of an array) that stand in it more than once. True if there are none. */
-static bool check_unique(struct ps_raw *raw, const cJSON *parent, bool keys)
+bool manifest_raw_unique(struct ps_raw *raw, const cJSON *parent, bool keys)
 {
 	struct ps_raw_name *names;
 	size_t count = 0;
@@ -297,374 +249,6 @@ long manifest_raw_range(const struct ps_raw *raw, const char *name)
 	return raw->range_names ? find_name(raw->range_names, raw->range_count, name, strlen(name)) : -1;
 }
 
-/* ---- forms of text ---- */
-
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool is_word(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_';
-}
-
-static bool is_name(const char *text)
-{
-	size_t length = 0;
-
-	while (is_word(text[length]) || text[length] == '.' || text[length] == '-')
-		length++;
-	return text[length] == '\0' && length >= 1 && length <= NAME_LENGTH && text[0] != '.' && text[0] != '-';
-}
-
-/* Only digits would be a port: on the command line, and as a key of the discovery file. */
-static bool is_service_name(const char *text)
-{
-	return is_name(text) && text[strspn(text, DIGITS)] != '\0';
-}
-
-/* A range's name begins with a letter, so that "3000-" is a range gone wrong, not a name. */
-static bool is_range_name(const char *text)
-{
-	return is_name(text) && !is_digit(text[0]);
-}
-
-static bool is_variable(const char *text)
-{
-	size_t length = 0;
-
-	while (is_word(text[length]))
-		length++;
-	return text[length] == '\0' && length >= 1 && !is_digit(text[0]);
-}
-
-static bool is_clean(const char *text)
-{
-	if (*text == '\0')
-		return false;
-	for (; *text; text++) {
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			return false;
-	}
-	return true;
-}
-
-/* A port as ranges have it: no sign, no leading zero. */
-static const char *span_port(const char *text, uint16_t *port)
-{
-	size_t length = 0;
-	unsigned value = 0;
-
-	if (text[0] == '0')
-		return NULL;
-	for (; length <= 5 && is_digit(text[length]); length++)
-		value = value * 10 + (unsigned)(text[length] - '0');
-	if (length == 0 || value > 65535)
-		return NULL;
-	*port = (uint16_t)value;
-	return text + length;
-}
-
-bool manifest_raw_span(const char *text, uint16_t *first, uint16_t *last)
-{
-	const char *at = span_port(text, first);
-
-	if (!at || *at != '-')
-		return false;
-	at = span_port(at + 1, last);
-	return at && *at == '\0';
-}
-
-/* ---- values ---- */
-
-static bool check_string(struct ps_raw *raw, const cJSON *item, const char *expected)
-{
-	return cJSON_IsString(item) || wrong_type(raw, item, expected, NULL);
-}
-
-static bool check_clean(struct ps_raw *raw, const cJSON *item, const char *expected)
-{
-	if (!check_string(raw, item, expected))
-		return false;
-	return is_clean(item->valuestring) ||
-	       bad_value(raw, item, "bad-value", "text, not empty and without control characters", NULL);
-}
-
-static bool check_bool(struct ps_raw *raw, const cJSON *item)
-{
-	return cJSON_IsBool(item) ||
-	       wrong_type(raw, item, "true or false", cJSON_IsString(item) ? "write it without quotes" : NULL);
-}
-
-/* One of a few words. */
-static bool check_word(struct ps_raw *raw, const cJSON *item, const char *const *words, unsigned count,
-		       const char *code)
-{
-	char expected[128] = "", hint[64];
-	const char *near;
-
-	for (unsigned i = 0; i < count; i++) {
-		if (cJSON_IsString(item) && strcmp(words[i], item->valuestring) == 0)
-			return true;
-		snprintf(expected + strlen(expected), sizeof(expected) - strlen(expected), "%s\"%s\"",
-			 i == 0		  ? ""
-			 : i + 1 == count ? " or "
-					  : ", ",
-			 words[i]);
-	}
-	if (!check_string(raw, item, expected))
-		return false;
-	near = error_suggest(item->valuestring, words, count);
-	if (near)
-		snprintf(hint, sizeof(hint), "did you mean \"%s\"?", near);
-	return bad_value(raw, item, code, expected, near ? hint : NULL);
-}
-
-static bool check_report(struct ps_raw *raw, const cJSON *item)
-{
-	static const char *const words[] = { "actual", "requested" };
-
-	return check_word(raw, item, words, 2, "bad-report");
-}
-
-static bool check_strategy(struct ps_raw *raw, const cJSON *item)
-{
-	static const char *const words[] = { "minimal", "conservative", "aggressive" };
-
-	return check_word(raw, item, words, 3, "bad-strategy");
-}
-
-static bool check_protocol(struct ps_raw *raw, const cJSON *item)
-{
-	static const char *const words[] = { "tcp", "udp", "both" };
-
-	return check_word(raw, item, words, 3, "bad-protocol");
-}
-
-static bool check_integer(struct ps_raw *raw, const cJSON *item, double low, double high, const char *code,
-			  const char *expected)
-{
-	if (!cJSON_IsNumber(item)) {
-		bool digits = cJSON_IsString(item) && item->valuestring[0] &&
-			      item->valuestring[strspn(item->valuestring, DIGITS)] == '\0';
-
-		return wrong_type(raw, item, expected, digits ? "write it without quotes" : NULL);
-	}
-	if (item->valuedouble >= low && item->valuedouble <= high &&
-	    item->valuedouble == (double)(long)item->valuedouble)
-		return true;
-	return bad_value(raw, item, code, expected, NULL);
-}
-
-static bool check_port(struct ps_raw *raw, const cJSON *item)
-{
-	return check_integer(raw, item, 1, 65535, "bad-port", "a port, a whole number from 1 to 65535");
-}
-
-static bool check_offset(struct ps_raw *raw, const cJSON *item)
-{
-	return check_integer(raw, item, -65534, 65534, "bad-offset", "a whole number from -65534 to 65534");
-}
-
-/* Ports that stand in a list twice. A bit each, since lists may be long. */
-static bool check_ports_unique(struct ps_raw *raw, const cJSON *list)
-{
-	uint64_t seen[PS_BITMAP_WORDS];
-	const cJSON *first;
-	bool good = true;
-
-	if (!list->child->next)
-		return true;
-	memset(seen, 0, sizeof(seen));
-	for (const cJSON *item = list->child; item; item = item->next) {
-		uint16_t port = (uint16_t)item->valuedouble;
-
-		if (!bitmap_get(seen, port)) {
-			bitmap_set(seen, port);
-			continue;
-		}
-		good = false;
-		if (raw->found.count >= PS_DIAGNOSTICS_MAX)
-			break;
-		for (first = list->child; first != item && (uint16_t)first->valuedouble != port;)
-			first = first->next;
-		manifest_raw_report(raw, item, false, "duplicate-value", "keep one of them",
-				    "%u stands here a second time; the first is in line %d", port,
-				    manifest_raw_line(raw, first));
-	}
-	return good;
-}
-
-static bool check_ports(struct ps_raw *raw, const cJSON *item)
-{
-	bool good = true;
-
-	if (!cJSON_IsArray(item))
-		return wrong_type(raw, item, "an array of ports",
-				  cJSON_IsNumber(item) ? "a single port is called \"port\"" : NULL);
-	if (!item->child)
-		return bad_value(raw, item, "bad-port", "at least one port", NULL);
-	for (const cJSON *port = item->child; port; port = port->next)
-		good = check_port(raw, port) && good;
-	return good && check_ports_unique(raw, item);
-}
-
-/* A range where it is used: itself or by its name. Whether the name is known is judged later. */
-static bool check_range(struct ps_raw *raw, const cJSON *item)
-{
-	uint16_t first, last;
-
-	if (!check_string(raw, item, "a range, like \"3000-3099\" or a name from \"ranges\""))
-		return false;
-	return manifest_raw_span(item->valuestring, &first, &last) || is_range_name(item->valuestring) ||
-	       bad_value(raw, item, "bad-range",
-			 "two ports from 1 to 65535, like \"3000-3099\", or a name from \"ranges\"", NULL);
-}
-
-static bool check_span(struct ps_raw *raw, const cJSON *item)
-{
-	uint16_t first, last;
-
-	if (!check_string(raw, item, "a range, like \"3000-3099\""))
-		return false;
-	return manifest_raw_span(item->valuestring, &first, &last) ||
-	       bad_value(raw, item, "bad-range", "two ports from 1 to 65535, like \"3000-3099\"", NULL);
-}
-
-static bool check_scheme(struct ps_raw *raw, const cJSON *item)
-{
-	const char *text;
-
-	if (!check_string(raw, item, "the scheme of a URL, like \"https\""))
-		return false;
-	text = item->valuestring;
-	if (strlen(text) <= SCHEME_LENGTH && text[0] >= 'a' && text[0] <= 'z' &&
-	    strspn(text, "abcdefghijklmnopqrstuvwxyz" DIGITS "+.-") == strlen(text))
-		return true;
-	return bad_value(raw, item, "bad-scheme",
-			 "the scheme of a URL, like \"https\": at most 15 small letters, digits, `+`, `.` and `-`",
-			 strstr(text, "://") ? "leave out `://` and what follows" : NULL);
-}
-
-/* Whether there is one of this name is judged later. */
-static bool check_service_name(struct ps_raw *raw, const cJSON *item)
-{
-	if (!check_string(raw, item, "the name of a service"))
-		return false;
-	return is_service_name(item->valuestring) || bad_value(raw, item, "bad-name", "the name of a service", NULL);
-}
-
-static bool check_conflicts(struct ps_raw *raw, const cJSON *item)
-{
-	bool good = true;
-
-	if (!cJSON_IsArray(item))
-		return wrong_type(raw, item, "an array of names of services",
-				  cJSON_IsString(item) ? "write [\"NAME\"]" : NULL);
-	for (const cJSON *name = item->child; name; name = name->next)
-		good = check_service_name(raw, name) && good;
-	return check_unique(raw, item, false) && good;
-}
-
-/* The last part of a path must be able to name a file. */
-static bool check_discovery(struct ps_raw *raw, const cJSON *item)
-{
-	const char *name, *slash;
-
-	if (!check_clean(raw, item, "the path of a file"))
-		return false;
-	slash = strrchr(item->valuestring, '/');
-	name = slash ? slash + 1 : item->valuestring;
-	if (*name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
-		return true;
-	return bad_value(raw, item, "bad-path", "the path of a file, not of a directory", NULL);
-}
-
-static bool check_variable(struct ps_raw *raw, const cJSON *item, bool key, const char *name)
-{
-	char text[QUOTE_MAX];
-
-	output_clean(text, sizeof(text), name);
-	if (!is_variable(name)) {
-		manifest_raw_report(
-			raw, item, key, "bad-env", NULL,
-			"\"%s\" cannot be a variable: expected letters, digits and `_`, not beginning with a digit",
-			text);
-		return false;
-	}
-	if (strncmp(name, "LD_", 3) == 0 || strncmp(name, "PORTSHIM_", 9) == 0) {
-		manifest_raw_report(raw, item, key, "bad-env", NULL,
-				    "%s cannot be set: LD_ and PORTSHIM_ belong to the loader and to portshim", text);
-		return false;
-	}
-	return true;
-}
-
-/* What somebody who wrote {api.prt} or {prt} may have meant. */
-static const char *template_hint(const struct ps_piece *piece, char *text, size_t size)
-{
-	static const char *const fields[] = { "port", "host", "url" };
-	char field[32];
-	const char *near, *start, *dot;
-
-	if (piece->length < 2 || piece->text[piece->length - 1] != '}')
-		return "a brace itself is written twice: `{{`, `}}`";
-	dot = memrchr(piece->text, '.', piece->length);
-	start = dot ? dot + 1 : piece->text + 1;
-	snprintf(field, sizeof(field), "%.*s", (int)(piece->text + piece->length - 1 - start), start);
-	near = error_suggest(field, fields, 3);
-	if (!near) {
-		snprintf(text, size, "of another service: {NAME.port}, {NAME.url}; a brace itself is written twice");
-		return text;
-	}
-	snprintf(text, size, "did you mean \"%.*s%s}\"?", (int)(start - piece->text), piece->text, near);
-	return text;
-}
-
-static bool check_template(struct ps_raw *raw, const cJSON *item)
-{
-	const char *at;
-	struct ps_piece piece;
-	char hint[160], part[QUOTE_MAX], cut[QUOTE_MAX];
-
-	if (!check_string(raw, item, "text, like \"http://{host}:{port}\""))
-		return false;
-	at = item->valuestring;
-	if (*at && !is_clean(at))
-		return bad_value(raw, item, "bad-template", "text without control characters", NULL);
-	do
-		piece = manifest_template_next(&at);
-	while (piece.kind != PS_PIECE_END && piece.kind != PS_PIECE_BAD);
-	if (piece.kind == PS_PIECE_END)
-		return true;
-	snprintf(cut, sizeof(cut), "%.*s", (int)(piece.length > 60 ? 60 : piece.length), piece.text);
-	manifest_raw_report(raw, item, false, "bad-template", template_hint(&piece, hint, sizeof(hint)),
-			    "`%s` is wrong here: expected {port}, {host} or {url}",
-			    output_clean(part, sizeof(part), cut));
-	return false;
-}
-
-static bool check_env(struct ps_raw *raw, const cJSON *item)
-{
-	bool good = true;
-
-	if (!cJSON_IsArray(item) && !cJSON_IsObject(item))
-		return wrong_type(raw, item,
-				  "an array of variables, like [\"PORT\"], or an object of variables and templates",
-				  cJSON_IsString(item) ? "write [\"NAME\"]" : NULL);
-	for (const cJSON *v = item->child; v; v = v->next) {
-		if (cJSON_IsObject(item)) {
-			good = check_variable(raw, v, true, v->string) && good;
-			good = check_template(raw, v) && good;
-		} else {
-			good = check_string(raw, v, "the name of a variable") &&
-			       check_variable(raw, v, false, v->valuestring) && good;
-		}
-	}
-	return check_unique(raw, item, cJSON_IsObject(item)) && good;
-}
-
 /* ---- objects ---- */
 
 static void report_unknown(struct ps_raw *raw, const cJSON *item, const struct field *fields, unsigned count)
@@ -692,8 +276,8 @@ static bool check_object(struct ps_raw *raw, const cJSON *object, const char *ex
 	for (unsigned i = 0; i < count; i++)
 		values[i] = NULL;
 	if (!cJSON_IsObject(object))
-		return wrong_type(raw, object, expected, NULL);
-	good = check_unique(raw, object, true);
+		return manifest_value_wrong_type(raw, object, expected, NULL);
+	good = manifest_raw_unique(raw, object, true);
 	for (const cJSON *item = object->child; item; item = item->next) {
 		unsigned i = 0;
 
@@ -711,15 +295,10 @@ static bool check_object(struct ps_raw *raw, const cJSON *object, const char *ex
 	return good;
 }
 
-static bool check_glob(struct ps_raw *raw, const cJSON *item)
-{
-	return check_clean(raw, item, "text with the wildcards `*` and `?`");
-}
-
 static const struct field match_fields[] = {
-	{ "command", check_glob },
-	{ "args", check_glob },
-	{ "directory", check_glob },
+	{ "command", manifest_value_glob },
+	{ "args", manifest_value_glob },
+	{ "directory", manifest_value_glob },
 };
 
 static bool check_match(struct ps_raw *raw, const cJSON *item)
@@ -728,26 +307,26 @@ static bool check_match(struct ps_raw *raw, const cJSON *item)
 
 	if (!check_object(raw, item, "an object with \"command\", \"args\" or \"directory\"", match_fields, 3, values))
 		return false;
-	return item->child ||
-	       bad_value(raw, item, "bad-value", "at least one of \"command\", \"args\" and \"directory\"", NULL);
+	return item->child || manifest_value_bad(raw, item, "bad-value",
+						 "at least one of \"command\", \"args\" and \"directory\"", NULL);
 }
 
 /* In the order of enum ps_key. */
 static const struct field service_fields[PS_KEY_COUNT] = {
-	{ "port", check_port },
-	{ "ports", check_ports },
-	{ "inherit", check_service_name },
-	{ "range", check_range },
-	{ "protocol", check_protocol },
-	{ "scheme", check_scheme },
-	{ "env", check_env },
+	{ "port", manifest_value_port },
+	{ "ports", manifest_value_ports },
+	{ "inherit", manifest_value_service_name },
+	{ "range", manifest_value_range },
+	{ "protocol", manifest_value_protocol },
+	{ "scheme", manifest_value_scheme },
+	{ "env", manifest_value_env },
 	{ "match", check_match },
-	{ "report", check_report },
-	{ "strategy", check_strategy },
-	{ "os", check_bool },
-	{ "external", check_bool },
-	{ "discovery", check_discovery },
-	{ "conflicts", check_conflicts },
+	{ "report", manifest_value_report },
+	{ "strategy", manifest_value_strategy },
+	{ "os", manifest_value_bool },
+	{ "external", manifest_value_bool },
+	{ "discovery", manifest_value_discovery },
+	{ "conflicts", manifest_value_conflicts },
 };
 
 static const cJSON *said(const cJSON *object, const char *key)
@@ -758,7 +337,7 @@ static const cJSON *said(const cJSON *object, const char *key)
 /* Keys that exclude one another, also where a value is wrong. */
 static bool check_together(struct ps_raw *raw, const cJSON *object)
 {
-	static const enum ps_key never[] = { PS_KEY_PORT,     PS_KEY_PORTS,    PS_KEY_RANGE,	PS_KEY_PROTOCOL,
+	static const enum ps_key never[] = { PS_KEY_PORT,     PS_KEY_PORTS,    PS_KEY_RANGE,    PS_KEY_PROTOCOL,
 					     PS_KEY_MATCH,    PS_KEY_REPORT,   PS_KEY_STRATEGY, PS_KEY_OS,
 					     PS_KEY_EXTERNAL, PS_KEY_DISCOVERY };
 	const cJSON *item;
@@ -829,7 +408,7 @@ static bool read_services(struct ps_raw *raw, const cJSON *item)
 	bool good = true;
 
 	if (!cJSON_IsObject(item))
-		return wrong_type(raw, item, "an object of services", NULL);
+		return manifest_value_wrong_type(raw, item, "an object of services", NULL);
 	if (count >= PS_NO_SERVICE) {
 		manifest_raw_report(raw, item, true, "too-many", NULL,
 				    "%zu services are more than the %u that are possible", count, PS_NO_SERVICE - 1);
@@ -843,7 +422,7 @@ static bool read_services(struct ps_raw *raw, const cJSON *item)
 		struct ps_raw_service *service = &raw->services[raw->service_count++];
 
 		good = read_service(raw, child, service, true) && good;
-		if (!check_key(raw, child, is_service_name(child->string), SERVICE_RULE))
+		if (!check_key(raw, child, manifest_value_is_service_name(child->string), SERVICE_RULE))
 			service->broken = true;
 	}
 	for (size_t i = 1; raw->services && raw->service_names && i < count; i++) {
@@ -859,7 +438,8 @@ static bool read_ranges(struct ps_raw *raw, const cJSON *item)
 	bool good = true;
 
 	if (!cJSON_IsObject(item))
-		return wrong_type(raw, item, "an object of ranges, like {\"frontend\": \"3000-3099\"}", NULL);
+		return manifest_value_wrong_type(raw, item, "an object of ranges, like {\"frontend\": \"3000-3099\"}",
+						 NULL);
 	raw->ranges = make(raw, count, sizeof(*raw->ranges));
 	raw->range_names = sort_names(raw, item, true, &count);
 	if (!raw->ranges || !check_neighbours(raw, item, true, raw->range_names, count))
@@ -868,20 +448,20 @@ static bool read_ranges(struct ps_raw *raw, const cJSON *item)
 		struct ps_raw_range *range = &raw->ranges[raw->range_count++];
 
 		range->item = child;
-		check_key(raw, child, is_range_name(child->string), NAME_RULE " and not with a digit");
-		if (check_span(raw, child))
-			manifest_raw_span(child->valuestring, &range->first, &range->last);
+		check_key(raw, child, manifest_value_is_range_name(child->string), NAME_RULE " and not with a digit");
+		if (manifest_value_span(raw, child))
+			manifest_value_parse_span(child->valuestring, &range->first, &range->last);
 	}
 	return good;
 }
 
 static bool check_any_object(struct ps_raw *raw, const cJSON *item)
 {
-	return cJSON_IsObject(item) || wrong_type(raw, item, "an object of services", NULL);
+	return cJSON_IsObject(item) || manifest_value_wrong_type(raw, item, "an object of services", NULL);
 }
 
 static const struct field profile_fields[] = {
-	{ "offset", check_offset },
+	{ "offset", manifest_value_offset },
 	{ "services", check_any_object },
 };
 
@@ -899,9 +479,10 @@ static void report_unknown_service(struct ps_raw *raw, const cJSON *item)
 		near = error_suggest(item->string, names, (unsigned)raw->service_count);
 	if (near)
 		snprintf(hint, sizeof(hint), "did you mean \"%s\"?", near);
-	manifest_raw_report(
-		raw, item, true, "unknown-service", near ? hint : "a profile changes services, it does not add any",
-		"there is no service \"%s\" outside of the profile", output_clean(text, sizeof(text), item->string));
+	manifest_raw_report(raw, item, true, "unknown-service",
+			    near ? hint : "a profile changes services, it does not add any",
+			    "there is no service \"%s\" outside of the profile",
+			    output_clean(text, sizeof(text), item->string));
 	free(names);
 }
 
@@ -911,20 +492,20 @@ static void read_profile(struct ps_raw *raw, const cJSON *item, struct ps_raw_pr
 	size_t count;
 
 	profile->object = item;
-	check_key(raw, item, is_name(item->string), NAME_RULE);
+	check_key(raw, item, manifest_value_is_name(item->string), NAME_RULE);
 	check_object(raw, item, "an object with \"offset\" or \"services\"", profile_fields, 2, values);
 	profile->offset = values[0];
 	if (!values[1])
 		return;
 	count = count_children(values[1]);
 	profile->overrides = make(raw, count, sizeof(*profile->overrides));
-	check_unique(raw, values[1], true);
+	manifest_raw_unique(raw, values[1], true);
 	for (const cJSON *child = values[1]->child; profile->overrides && child; child = child->next) {
 		struct ps_raw_override *override = &profile->overrides[profile->override_count];
 		long index = manifest_raw_service(raw, child->string, strlen(child->string));
 
 		read_service(raw, child, &override->raw, false);
-		if (!check_key(raw, child, is_service_name(child->string), SERVICE_RULE))
+		if (!check_key(raw, child, manifest_value_is_service_name(child->string), SERVICE_RULE))
 			continue;
 		if (index < 0) {
 			report_unknown_service(raw, child);
@@ -938,8 +519,8 @@ static void read_profile(struct ps_raw *raw, const cJSON *item, struct ps_raw_pr
 static bool read_profiles(struct ps_raw *raw, const cJSON *item)
 {
 	if (!cJSON_IsObject(item))
-		return wrong_type(raw, item, "an object of profiles", NULL);
-	check_unique(raw, item, true);
+		return manifest_value_wrong_type(raw, item, "an object of profiles", NULL);
+	manifest_raw_unique(raw, item, true);
 	raw->profiles = make(raw, count_children(item), sizeof(*raw->profiles));
 	for (const cJSON *child = item->child; raw->profiles && child; child = child->next)
 		read_profile(raw, child, &raw->profiles[raw->profile_count++]);
@@ -947,10 +528,10 @@ static bool read_profiles(struct ps_raw *raw, const cJSON *item)
 }
 
 static const struct field defaults_fields[] = {
-	{ "strategy", check_strategy },
-	{ "report", check_report },
-	{ "range", check_range },
-	{ "os", check_bool },
+	{ "strategy", manifest_value_strategy },
+	{ "report", manifest_value_report },
+	{ "range", manifest_value_range },
+	{ "os", manifest_value_bool },
 };
 
 static bool read_defaults(struct ps_raw *raw, const cJSON *item)
@@ -969,26 +550,27 @@ static bool read_defaults(struct ps_raw *raw, const cJSON *item)
 static bool read_version(struct ps_raw *raw, const cJSON *item)
 {
 	if (!cJSON_IsNumber(item))
-		return wrong_type(raw, item, "the number 1", NULL);
-	return item->valuedouble == 1 || bad_value(raw, item, "bad-version", "1",
-						   item->valuedouble > 1 ? "this portshim knows version 1 only" : NULL);
+		return manifest_value_wrong_type(raw, item, "the number 1", NULL);
+	return item->valuedouble == 1 ||
+	       manifest_value_bad(raw, item, "bad-version", "1",
+				  item->valuedouble > 1 ? "this portshim knows version 1 only" : NULL);
 }
 
 static bool read_project(struct ps_raw *raw, const cJSON *item)
 {
-	if (!check_string(raw, item, "the name of the project"))
+	if (!manifest_value_string(raw, item, "the name of the project"))
 		return false;
-	if (!is_name(item->valuestring))
-		return bad_value(raw, item, "bad-name",
-				 "a name of 1 to 63 letters, digits, `_`, `.` or `-`, not beginning with `.` or `-`",
-				 NULL);
+	if (!manifest_value_is_name(item->valuestring))
+		return manifest_value_bad(
+			raw, item, "bad-name",
+			"a name of 1 to 63 letters, digits, `_`, `.` or `-`, not beginning with `.` or `-`", NULL);
 	raw->project = item;
 	return true;
 }
 
 static bool read_schema(struct ps_raw *raw, const cJSON *item)
 {
-	return check_clean(raw, item, "the address of a JSON Schema");
+	return manifest_value_clean(raw, item, "the address of a JSON Schema");
 }
 
 /* Profiles are read when the services are known, wherever they stand. */
@@ -1012,11 +594,11 @@ void manifest_raw_read(struct ps_raw *raw)
 	const cJSON *values[ROOT_COUNT];
 
 	if (!cJSON_IsObject(raw->root)) {
-		wrong_type(raw, raw->root, "an object, like {\"version\": 1, \"services\": {}}", NULL);
+		manifest_value_wrong_type(raw, raw->root, "an object, like {\"version\": 1, \"services\": {}}", NULL);
 		return;
 	}
 	/* A second "services" would be read into the memory of the first. */
-	if (!check_unique(raw, raw->root, true))
+	if (!manifest_raw_unique(raw, raw->root, true))
 		return;
 	check_object(raw, raw->root, "", root_fields, ROOT_COUNT, values);
 	if (values[5])

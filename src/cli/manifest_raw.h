@@ -1,8 +1,9 @@
 /*
  * manifest_raw.h - a manifest as it is written: the checked JSON, taken apart, before anything is derived from it.
  *
- * Shared by the three steps of reading: manifest_raw.c checks each value by itself (what the JSON Schema can say too),
- * manifest_judge.c what they mean together, manifest.c makes the result.
+ * Shared by the steps of reading: manifest_raw.c takes the objects apart and has each value checked by itself
+ * (manifest_value.c), which is what the JSON Schema can say too; manifest_judge.c judges what they mean together;
+ * manifest.c makes the result.
  */
 #ifndef PORTSHIM_CLI_MANIFEST_RAW_H
 #define PORTSHIM_CLI_MANIFEST_RAW_H
@@ -96,8 +97,8 @@ void manifest_raw_report(struct ps_raw *raw, const cJSON *item, bool at_key, con
 long manifest_raw_service(const struct ps_raw *raw, const char *name, size_t length);
 long manifest_raw_range(const struct ps_raw *raw, const char *name);
 
-/* Reads "3000-3099". False if it is not of this form; the ends may be the wrong way round. */
-bool manifest_raw_span(const char *text, uint16_t *first, uint16_t *last);
+/* Reports keys of an object (strings of an array) that stand in it more than once. True if there are none. */
+bool manifest_raw_unique(struct ps_raw *raw, const cJSON *parent, bool keys);
 
 /* The line of a value, for messages that point to a second place. */
 int manifest_raw_line(const struct ps_raw *raw, const cJSON *item);
