@@ -10,6 +10,7 @@
  * other family is free as well (law 2) and that nobody's SO_REUSEPORT group would be joined, is therefore asked before,
  * with a second socket that lives for a moment.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -24,6 +25,7 @@
 #include "../core/text.h"
 
 #define SUBJECT_ROOM 2048
+#define FIRST_CHOSEN 32768 /* where Linux begins to choose ports, unless told otherwise (ip(7), ip_local_port_range) */
 
 struct attempt {
 	struct ps_space *space;
@@ -118,6 +120,47 @@ static bool rivals(const struct attempt *t)
 	return address_port(&t->address) == t->requested ? rivals_at_requested(t, other) : rivals_anywhere(t, other);
 }
 
+static int number(const char *text)
+{
+	int n = 0;
+
+	for (; *text >= '0' && *text <= '9'; text++)
+		n = n * 10 + *text - '0';
+	return *text ? -1 : n;
+}
+
+static bool has_port(const struct attempt *t, int fd)
+{
+	struct ps_address local;
+
+	return fd >= 0 && assign_local(fd, &local) && address_port(&local) == t->requested &&
+	       socket_protocol(fd) == t->protocol;
+}
+
+/* A port that the kernel chose (port 0, connect) is in no record until its socket listens. If a socket of this very process,
+ * its own or inherited, is what holds the requested port, then the collision is not with anybody outside (law 3). */
+static bool chosen_here(const struct attempt *t)
+{
+	_Alignas(struct dirent64) char entries[1024];
+	bool found = false;
+	long fd, n;
+
+	if (t->requested < FIRST_CHOSEN)
+		return false;
+	fd = sys4(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	while (fd >= 0 && !found && (n = sys3(SYS_getdents64, fd, entries, sizeof(entries))) > 0) {
+		const struct dirent64 *entry;
+
+		for (long at = 0; at < n && !found; at += entry->d_reclen) {
+			entry = (const void *)(entries + at);
+			found = has_port(t, number(entry->d_name));
+		}
+	}
+	if (fd >= 0)
+		sys1(SYS_close, fd);
+	return found;
+}
+
 /* ---- trying it ---- */
 
 static void fill(struct attempt *t, uint16_t port, enum ps_reason reason)
@@ -160,6 +203,7 @@ static enum outcome hold_chosen(struct attempt *t, enum ps_reason reason)
 static enum outcome try_port(struct attempt *t, uint16_t port, enum ps_reason reason)
 {
 	int claimed = port ? registry_claim(t->space, port, t->requested, t->owner) : 1;
+	bool inside = false;
 
 	if (claimed < 0) {
 		shim_event(t->space, PS_EVENT_UNMAPPED, t->requested, -claimed);
@@ -173,7 +217,7 @@ static enum outcome try_port(struct attempt *t, uint16_t port, enum ps_reason re
 		return STOP;
 	}
 	address_set_port(&t->address, port);
-	if (!claimed || (port && rivals(t))) {
+	if (!claimed || (port && rivals(t) && !(inside = port == t->requested && chosen_here(t)))) {
 		if (claimed)
 			registry_release(t->space, port);
 		if (!t->error)
@@ -189,7 +233,8 @@ static enum outcome try_port(struct attempt *t, uint16_t port, enum ps_reason re
 	}
 	if (port)
 		registry_release(t->space, port);
-	if (errno != EADDRINUSE && errno != EACCES) {
+	if ((errno != EADDRINUSE && errno != EACCES) || inside ||
+	    (errno == EADDRINUSE && port == t->requested && chosen_here(t))) {
 		t->error = errno;
 		return STOP;
 	}

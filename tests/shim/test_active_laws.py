@@ -2,6 +2,7 @@
 import os
 import socket
 import subprocess
+import sys
 
 from active import (BUILD, LIMIT, PORTSHIM, STEPS, Program, Skip, ask, discovery, discovery_path, main, outsider,
                     port, run,
@@ -143,6 +144,39 @@ def test_law_6(place):
     same((entry["port"], entry["reason"]), (kernel, "ephemeral"))
     same(ask(place, kernel), "nothing")
     program.go()
+
+
+SECOND = """
+import socket, sys
+kind, reuse, fork = getattr(socket, sys.argv[1]), "reuse" in sys.argv, "fork" in sys.argv
+def bound(number):
+    s = socket.socket(socket.AF_INET, kind)
+    if reuse:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    s.bind(("127.0.0.1", number))
+    return s
+first = bound(0)
+if fork:
+    import os
+    if os.fork():
+        os.wait()
+        sys.exit()
+try:
+    print(bound(first.getsockname()[1]).getsockname()[1] - first.getsockname()[1])
+except OSError as e:
+    print(e.strerror)
+"""
+
+
+def test_law_6_again(place):
+    """Law 6, 3: a second bind of a port that the kernel chose, before anybody listens, meets the kernel's verdict"""
+    for words, wanted in (("SOCK_DGRAM", "Address already in use"), ("SOCK_STREAM", "Address already in use"),
+                          ("SOCK_STREAM fork", "Address already in use"), ("SOCK_STREAM reuse", "0"),
+                          ("SOCK_STREAM reuse fork", "0")):
+        said = subprocess.run([PORTSHIM, "exec", "--env", "e", "--", sys.executable, "-c", SECOND, *words.split()],
+                              env=place.environment(), cwd=place.project, capture_output=True, text=True,
+                              timeout=LIMIT, check=True)
+        same((words, said.stdout.strip()), (words, wanted), said.stderr)
 
 
 def barrier(place, number, runs):
