@@ -48,6 +48,8 @@ EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
+	if (!envp) /* to this function alone that is an error (fexecve(3)) */
+		return real.fexecve(fd, argv, envp);
 	PRELOAD_FIX(envp);
 	return real.fexecve(fd, argv, envp);
 }

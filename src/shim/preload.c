@@ -21,6 +21,40 @@ static bool lists(const char *preload, const char *library)
 	return false;
 }
 
+/* ---- reading somebody's environment: a bad pointer in it is the kernel's to find (EFAULT) ---- */
+
+#define PAGE 4096 /* the smallest there is: asking more often does no harm */
+
+/* An aligned word is readable as a whole or not at all. */
+static bool byte_readable(const char *p)
+{
+	return readable((const void *)((uintptr_t)p & ~(uintptr_t)7), 8);
+}
+
+static bool string_readable(const char *s)
+{
+	if (!byte_readable(s))
+		return false;
+	for (; *s; s++)
+		if ((uintptr_t)(s + 1) % PAGE == 0 && !byte_readable(s + 1))
+			return false;
+	return true;
+}
+
+/* Entry i of an environment of which the ones before it were read. */
+static bool entry_readable(char *const *environment, unsigned i)
+{
+	uintptr_t at = (uintptr_t)(environment + i) % PAGE;
+
+	return (i > 0 && at >= sizeof(char *) && at <= PAGE - sizeof(char *)) || readable(environment + i, sizeof(char *));
+}
+
+/* Only what may be ours is read to its end. */
+static bool variable_readable(const char *variable)
+{
+	return byte_readable(variable) && ((*variable != 'L' && *variable != 'P') || string_readable(variable));
+}
+
 static bool replaced(const char *variable)
 {
 	return text_value(variable, "LD_PRELOAD") || text_value(variable, "PORTSHIM_RUN");
@@ -57,9 +91,16 @@ void preload_look(struct preload *p, char *const *environment)
 	p->count = 0;
 	if (!p->from || !p->from->object)
 		return;
-	for (; environment && environment[p->count]; p->count++) {
-		const char *variable = environment[p->count];
+	for (; environment; p->count++) {
+		const char *variable;
 
+		if (p->count > PRELOAD_ENTRIES || !entry_readable(environment, p->count))
+			return;
+		variable = environment[p->count];
+		if (!variable)
+			break;
+		if (!variable_readable(variable))
+			return;
 		if (*variable == 'L' && (value = text_value(variable, "LD_PRELOAD")))
 			preload = value;
 		else if (*variable == 'P' && (value = text_value(variable, "PORTSHIM_RUN")))
@@ -67,7 +108,7 @@ void preload_look(struct preload *p, char *const *environment)
 		else if (*variable == 'P' && (value = text_value(variable, "PORTSHIM")))
 			off = text_equal(value, "off");
 	}
-	if (off || p->count > PRELOAD_ENTRIES)
+	if (off)
 		return;
 	/* A nested `portshim run` starts its target with a run of its own: that is not ours to replace. */
 	if (run && p->from->run && preload && lists(preload, p->from->object))

@@ -18,7 +18,7 @@ struct preload {
 	char run[PS_RUNTIME_MAX + 32];
 };
 
-/* Looks at an environment (NULL is an empty one). */
+/* Looks at an environment (NULL is an empty one). One that cannot be read passes as it is. */
 void preload_look(struct preload *p, char *const *environment);
 
 /* Fills `to`, which has room for p->count + 3 entries. */
