@@ -1,6 +1,6 @@
 #include "shim.h"
 
-#define CALL_MAX 1024 /* UIO_MAXIOV: the kernel takes no more in one call */
+#define AT_ONCE 1024 /* what one look at the names remembers; unlike sendmmsg, this call has no bound */
 
 /* How much of a name's buffer matters: an IPv6 address fits. */
 static uint8_t name_room(const struct msghdr *m)
@@ -10,17 +10,13 @@ static uint8_t name_room(const struct msghdr *m)
 	return m->msg_namelen < 255 ? (uint8_t)m->msg_namelen : 255;
 }
 
-EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
+static int receive(struct ps_space *space, int fd, struct mmsghdr *messages, unsigned count, int flags,
+		   struct timespec *timeout)
 {
-	struct ps_space *space = shim_enter(fd);
-	uint8_t room[CALL_MAX];
+	uint8_t room[AT_ONCE];
 	unsigned i, known;
 	int result;
 
-	if (!space)
-		return real.recvmmsg(fd, messages, count, flags, timeout);
-	if (count > CALL_MAX)
-		count = CALL_MAX;
 	/* The kernel stops at the first message that it cannot read, as we do. */
 	for (known = 0; known < count && readable(&messages[known], sizeof(messages[known])); known++)
 		room[known] = name_room(&messages[known].msg_hdr);
@@ -29,4 +25,28 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
 		if (room[i])
 			route_in(space, messages[i].msg_hdr.msg_name, room[i], messages[i].msg_hdr.msg_namelen);
 	return result;
+}
+
+EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
+{
+	struct ps_space *space = shim_enter(fd);
+	unsigned done = 0;
+	int saved = errno, result;
+
+	if (!space)
+		return real.recvmmsg(fd, messages, count, flags, timeout);
+	do {
+		unsigned part = count - done < AT_ONCE ? count - done : AT_ONCE;
+
+		result = receive(space, fd, messages + done, part, flags, timeout);
+		if (result > 0)
+			done += (unsigned)result;
+		if (flags & MSG_WAITFORONE)
+			flags |= MSG_DONTWAIT;
+	} while (result == AT_ONCE && done < count);
+	if (!done)
+		return result;
+	/* What failed after the first message is not reported by this call (recvmmsg(2)). */
+	errno = saved;
+	return (int)done;
 }
