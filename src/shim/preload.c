@@ -49,10 +49,13 @@ static bool entry_readable(char *const *environment, unsigned i)
 	return (i > 0 && at >= sizeof(char *) && at <= PAGE - sizeof(char *)) || readable(environment + i, sizeof(char *));
 }
 
-/* Only what may be ours is read to its end. */
-static bool variable_readable(const char *variable)
+#define NAME_MAX_LOOK 16 /* no name that is looked for is longer, with its "=" */
+
+/* As far as the look at its name goes. */
+static bool name_readable(const char *variable)
 {
-	return byte_readable(variable) && ((*variable != 'L' && *variable != 'P') || string_readable(variable));
+	return byte_readable(variable) &&
+	       ((uintptr_t)variable % PAGE <= PAGE - NAME_MAX_LOOK || string_readable(variable));
 }
 
 static bool replaced(const char *variable)
@@ -99,7 +102,7 @@ void preload_look(struct preload *p, char *const *environment)
 		variable = environment[p->count];
 		if (!variable)
 			break;
-		if (!variable_readable(variable))
+		if (!name_readable(variable))
 			return;
 		if (*variable == 'L' && (value = text_value(variable, "LD_PRELOAD")))
 			preload = value;
@@ -108,7 +111,7 @@ void preload_look(struct preload *p, char *const *environment)
 		else if (*variable == 'P' && (value = text_value(variable, "PORTSHIM")))
 			off = text_equal(value, "off");
 	}
-	if (off)
+	if (off || (preload && !string_readable(preload)) || (run && !string_readable(run)))
 		return;
 	/* A nested `portshim run` starts its target with a run of its own: that is not ours to replace. */
 	if (run && p->from->run && preload && lists(preload, p->from->object))

@@ -21,7 +21,9 @@ static int receive(struct ps_space *space, int fd, struct mmsghdr *messages, uns
 	for (known = 0; known < count && readable(&messages[known], sizeof(messages[known])); known++)
 		room[known] = name_room(&messages[known].msg_hdr);
 	result = real.recvmmsg(fd, messages, count, flags, timeout);
-	for (i = 0; i < known && (int)i < result; i++)
+	if (result < (int)known)
+		known = result > 0 ? (unsigned)result : 0;
+	for (i = 0; i < known; i++)
 		if (room[i])
 			route_in(space, messages[i].msg_hdr.msg_name, room[i], messages[i].msg_hdr.msg_namelen);
 	return result;

@@ -280,6 +280,8 @@ static void bad_pointers(void **state)
 	char *environment[] = { (char[]){ "A=1" }, NULL };
 	char *broken[] = { (char[]){ "A=1" }, (char *)8, NULL }, *unmapped[] = { contract_unmapped(), NULL };
 	char *half[] = { (char[]){ "A=1" }, contract_edge("B=half", 6), NULL };
+	char *ours[] = { (char[]){ "A=1" }, contract_edge("LD_PRELOAD=/half", 16), NULL };
+	char *name[] = { contract_edge("LD_PRE", 6), NULL }, *last[] = { contract_edge("P=1", 4), NULL };
 	char *open_end[] = { (char[]){ "A=1" }, (char[]){ "B=2" } };
 	static const enum way system_calls[] = { EXECVE, FEXECVE, EXECVEAT, SPAWN, EXECVPE };
 
@@ -299,6 +301,12 @@ static void bad_pointers(void **state)
 		run("variable unmapped", way, &s);
 		s.envp = half;
 		run("variable without an end", way, &s);
+		s.envp = ours;
+		run("LD_PRELOAD without an end", way, &s);
+		s.envp = name;
+		run("a name without an end", way, &s);
+		s.envp = last;
+		run("the last bytes of memory", way, &s);
 		s.envp = environment;
 		s.argv = (char **)8;
 		if (way < SPAWN && way != EXECVPE) /* libc itself counts the arguments for the others */
