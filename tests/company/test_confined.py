@@ -102,6 +102,8 @@ def ordinary(place):
     """A place for an ordinary user: a copy of what is needed, and how to become that user."""
     need_root()
     setpriv = find_program("setpriv")
+    if os.statvfs("/tmp").f_flag & (os.ST_NOSUID | os.ST_NOEXEC):
+        raise Skip("/tmp is mounted nosuid or noexec")
     place.home = "/tmp/" + os.path.basename(place.top) + ".user"
     os.mkdir(place.home)
     for path in PORTSHIM, SHIM, PROCESS:
