@@ -130,6 +130,7 @@ check_needs()
 		ruby ruby
 		setpriv util-linux
 		unshare util-linux
+		mount mount
 		readelf binutils
 		spin spin
 		/usr/lib/*/libjemalloc.so.2 libjemalloc2

@@ -8,8 +8,8 @@
 
 #define PS_BLAME_ROOM 256
 
-/* Both texts are without a full stop, and end up in one line ("cannot use PATH: WHY; TO DO") or in two. `todo` is "" where
- * nothing helps that could be said. */
+/* Both texts are without a full stop, and end up in one line ("cannot use PATH: WHY; TO DO") or in two. `todo` is ""
+ * where nothing helps that could be said. */
 struct ps_blame {
 	char why[PS_BLAME_ROOM];
 	char todo[PS_BLAME_ROOM];

@@ -302,9 +302,10 @@ static int make_environment(struct ps_launch *launch, uint32_t id, bool quiet, s
 	};
 
 	place_discovery(project, launch->runtime, id, discovery);
-	if (!(spec.flags & PS_SCOPE_PRIVATE) && !quiet && strncmp(discovery, launch->runtime, strlen(launch->runtime)) == 0)
-		fprintf(stderr, "portshim: nothing can be written in %s; the discovery file is %s\n", project->directory,
-			discovery);
+	if (!(spec.flags & PS_SCOPE_PRIVATE) && !quiet &&
+	    strncmp(discovery, launch->runtime, strlen(launch->runtime)) == 0)
+		fprintf(stderr, "portshim: nothing can be written in %s; the discovery file is %s\n",
+			project->directory, discovery);
 	return space_open_env(launch->runtime, &spec, env);
 }
 
@@ -312,8 +313,8 @@ static int make_environment(struct ps_launch *launch, uint32_t id, bool quiet, s
 static int open_environment(struct ps_launch *launch, const struct ps_scope *outer, bool stays, bool quiet,
 			    struct ps_scope_spec *spec, struct ps_scope **env, struct ps_error *why)
 {
-	uint32_t id = outer ? outer->env : 0;
-	int error = stays ? space_open_scope(launch->runtime, outer->env, env)
+	uint32_t id = stays ? outer->env : 0;
+	int error = stays ? space_open_scope(launch->runtime, id, env)
 			  : space_find_env(launch->runtime, launch->project.key, &id, env);
 
 	if (error == -ENOENT && !stays)
@@ -437,7 +438,7 @@ static int set_variables(struct ps_launch *launch, const struct ps_launch_option
 static int without(const struct ps_launch_options *options, struct ps_error *error)
 {
 	if (options->strict)
-		return error->code;
+		return error->code = PS_EXIT_FAILED;
 	if (!options->quiet)
 		fprintf(stderr, "portshim: %s%s%s%s; the program runs without portshim\n", error->text,
 			error->hint[0] ? " (" : "", error->hint, error->hint[0] ? ")" : "");

@@ -22,21 +22,18 @@
 static int enter(int at, const char *name)
 {
 	struct stat st;
-	int fd, error = 0;
+	int fd, error;
 
 	if (mkdirat(at, name, 0777) != 0 && errno != EEXIST)
 		return -1;
 	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
-	if (fstat(fd, &st) != 0) {
+	if (fstat(fd, &st) != 0 || (st.st_uid == geteuid() && faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) != 0))
 		error = errno;
-	} else if (st.st_uid != geteuid()) {
+	else if (st.st_uid != geteuid())
 		error = EPERM;
-	} else if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) != 0) {
-		error = errno;
-	}
-	if (!error)
+	else
 		return fd;
 	close(fd);
 	errno = error;

@@ -98,15 +98,13 @@ static int unreadable(const char *path, uid_t here, struct ps_error *error)
 
 	if (lstat(path, &st) != 0 || (st.st_uid != geteuid() && st.st_uid != 0 && st.st_uid != here))
 		return 0;
-	if (S_ISLNK(st.st_mode) && stat(path, &its) != 0)
+	if (stat(path, &its) != 0)
 		what = "a symbolic link that leads nowhere";
-	else if (S_ISLNK(st.st_mode) && S_ISREG(its.st_mode))
+	else if (S_ISREG(its.st_mode))
 		return 0; /* it leads to somebody else's */
-	else if (S_ISREG(st.st_mode))
-		return 0;
-	else if (S_ISDIR(st.st_mode))
+	else if (S_ISDIR(its.st_mode))
 		what = "a directory";
-	else if (S_ISFIFO(st.st_mode))
+	else if (S_ISFIFO(its.st_mode))
 		what = "a pipe";
 	error_set(error, PS_EXIT_SYSTEM, "cannot read the manifest %s: it is %s", path, what);
 	return error_hint(error, "put the manifest there, or remove it; --manifest names another");

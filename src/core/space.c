@@ -114,7 +114,9 @@ int space_runtime(char *directory, char *const *environment)
 	int error, first;
 
 	if (chosen && *chosen) {
-		error = !text_copy(path, sizeof(path), chosen) ? -ENAMETOOLONG : *chosen == '/' ? usable(path) : -EINVAL;
+		error = text_copy(path, sizeof(path), chosen) ? 0 : -ENAMETOOLONG;
+		if (!error)
+			error = *chosen == '/' ? usable(path) : -EINVAL;
 		goto out;
 	}
 	user_directory(path, "/dev/shm");
@@ -153,7 +155,7 @@ void space_scope_path(const char *runtime, uint32_t id, char *path)
 /* Another version's files may be shorter. What all versions have in common is that they begin with magic and format. */
 static bool is_anothers(long fd)
 {
-	uint32_t start[2];
+	uint32_t start[2] = {0};
 
 	return sys_again(sys4(SYS_pread64, fd, start, sizeof(start), 0)) == sizeof(start) &&
 	       (start[0] == PS_HOST_MAGIC || start[0] == PS_SCOPE_MAGIC) && start[1] != PS_ABI;
@@ -632,7 +634,7 @@ int space_map(struct ps_space *space, const char *run_path)
 	return error;
 }
 
-/* A run was looked at when it was mapped. An environment must be one of those that the run names: its file may say anything. */
+/* A run was looked at when it was mapped. An environment must be one that the run names: its file may say anything. */
 static int check_chained(const struct ps_scope *run, const struct ps_scope *scope)
 {
 	uint32_t id = scope->id;

@@ -230,7 +230,7 @@ static void tell(struct ps_keeper *keeper, const struct ps_event *event)
 		if (is_first(keeper, event->kind))
 			say("portshim: the discovery file %s cannot be written: %s\n",
 			    output_path(path, sizeof(path), discovery_service_path(keeper->space, event->port)),
-			    strerror(error));
+			    error == ENOENT ? "its directory is missing; make it" : strerror(error));
 		break;
 	case PS_EVENT_UNMAPPED:
 		if (is_first(keeper, event->kind))

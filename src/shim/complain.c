@@ -1,11 +1,14 @@
 /*
  * What the library says in somebody else's process: one line on stderr, once, where something does not work (law 12).
  *
- * At the start that is one line in the first process that cannot work; its children are told to keep quiet. Later, a run's
- * keeper says it. Where there is none (`portshim exec`, a library preloaded by hand), the process that has met the trouble does,
- * once for each kind of trouble in the run. A connect that is refused and a bind that finds no port are no trouble of ours: there
- * the program gets an errno, and says what it thinks of it.
+ * At the start that is one line in the first process that cannot work; its children are told to keep quiet. Later, a
+ * run's keeper says it. Where there is none (`portshim exec`, a library preloaded by hand), the process that has met
+ * the trouble does, once for each kind of trouble in the run. A connect that is refused and a bind that finds no port
+ * are no trouble of ours: there the program gets an errno, and says what it thinks of it.
  */
+#include <poll.h>
+#include <signal.h>
+
 #include <portshim/blame.h>
 #include <portshim/discovery.h>
 
@@ -16,10 +19,34 @@
 
 #define EXIT_STRICT 125
 
+#define BIT(number) (UINT64_C(1) << ((number) - 1))
+
+/* Descriptor 2 is whatever the program made of it. It may be a connection that got the number of a stderr that was
+ * closed: that gets nothing. It may be a pipe that nobody reads: that must neither hold the program up nor end it. */
+static bool takes_lines(void)
+{
+	struct pollfd fd = {.fd = 2, .events = POLLOUT};
+	const struct timespec now = {0};
+	int domain = socket_option(2, SOL_SOCKET, SO_DOMAIN);
+
+	return domain != AF_INET && domain != AF_INET6 && sys5(SYS_ppoll, &fd, 1, &now, 0, 8) == 1 &&
+	       fd.revents & POLLOUT;
+}
+
 static void put(char *line, struct ps_text *t)
 {
+	const uint64_t ends = BIT(SIGPIPE) | BIT(SIGXFSZ); /* what a write can end a program by */
+	const struct timespec now = {0};
+	uint64_t mask, pending = 0;
+
 	text_end(t);
-	sys_again(sys3(SYS_write, 2, line, text_length(line)));
+	if (!takes_lines())
+		return;
+	sys4(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, &ends, &mask, sizeof(mask));
+	sys2(SYS_rt_sigpending, &pending, sizeof(pending));
+	if (sys_again(sys3(SYS_write, 2, line, text_length(line))) < 0 && !(pending & ends))
+		sys4(SYS_rt_sigtimedwait, &ends, 0, &now, sizeof(ends));
+	sys4(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &mask, 0, sizeof(mask));
 }
 
 /* The file that is to blame may be another one than the run's. */
@@ -80,7 +107,7 @@ static void tell(const struct ps_space *space, enum ps_event_kind kind, uint16_t
 		text_add(&t, "the discovery file ");
 		text_add(&t, name);
 		text_add(&t, " cannot be written: ");
-		text_add(&t, blame_errno(-error, room));
+		text_add(&t, error == ENOENT ? "its directory is missing; make it" : blame_errno(-error, room));
 		break;
 	case PS_EVENT_UNMAPPED:
 		text_number(&t, port);

@@ -1,8 +1,8 @@
 """A registry that is damaged, somebody else's, or not what it should be: refused with a reason that names the file and
 says what to do, never followed, never a crash of the program.
 
-For each file of the registry (host table, environment, run) and each kind of damage: what the library says and the program
-gets, in a run and preloaded by hand, and what the commands say.
+For each file of the registry (host table, environment, run) and each kind of damage: what the library says and the
+program gets, in a run and preloaded by hand, and what the commands say.
 """
 import json
 import os
@@ -147,7 +147,8 @@ DAMAGE = {
     "too few pages": damage_truncate(4 * 4096), "another version's, shorter": damage_cut_version, "zeros": damage_zeros,
     "a random header": damage_header, "names without an end": damage_names, "a text": damage_text,
     "a newer format": damage_newer, "an older format": damage_older, "another owner": damage_owner,
-    "another mode": damage_mode, "a symbolic link to itself": damage_symlink, "a symbolic link to /dev/null": damage_symlink_null,
+    "another mode": damage_mode, "a symbolic link to itself": damage_symlink,
+    "a symbolic link to /dev/null": damage_symlink_null,
     "a symbolic link to nothing": damage_dangling, "a directory": damage_directory, "a pipe": damage_pipe,
     "a socket": damage_socket, "a second link": damage_hard_link,
 }
@@ -229,8 +230,9 @@ def try_damage(place, which, name):
     same(code, 125, "strict: " + err)
     assert "because of --strict" in err and "bind" not in out, (out, err)
     # Children are told to be inert, so there is one line, not one for each of them.
-    code, out, err = execute(place, ["/bin/sh", "-c", " ".join("'%s'" % word for word in steps(number)) + "; /bin/true"],
-                             PORTSHIM_RUN=registry.run, LD_PRELOAD=registry.preload)
+    script = " ".join("'%s'" % word for word in steps(number)) + "; /bin/true"
+    code, out, err = execute(place, ["/bin/sh", "-c", script], PORTSHIM_RUN=registry.run,
+                             LD_PRELOAD=registry.preload)
     if which == "run":
         one_line("a process and its children", "\n".join(sorted(set(err.splitlines()))), reasons, path)
 

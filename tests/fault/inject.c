@@ -57,7 +57,8 @@ static int error_number = EIO;
 static bool never(uint64_t nr)
 {
 	static const uint64_t list[] = {
-		SYS_getpid, SYS_gettid, SYS_getppid, SYS_geteuid, SYS_getuid, SYS_getegid, SYS_getgid, SYS_clock_gettime,
+		SYS_getpid, SYS_gettid, SYS_getppid, SYS_geteuid, SYS_getuid, SYS_getegid, SYS_getgid,
+		SYS_clock_gettime,
 		SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_rt_sigreturn, SYS_exit, SYS_exit_group, SYS_close, SYS_brk,
 		SYS_munmap, SYS_set_tid_address, SYS_set_robust_list, SYS_wait4, SYS_restart_syscall,
 	};

@@ -1,11 +1,12 @@
-"""The Nth system call fails, for all N, in what the shim does in somebody else's process: at its start, with its first call,
-in bind, listen and connect.
+"""The Nth system call fails, for all N, in what the shim does in somebody else's process: at its start, with its
+first call, in bind, listen and connect.
 
-Each scenario is a program of steps (tests/shim/steps.c). It runs once bare and once under portshim, which gives the two
-results that are good. Then it runs once for every N and every errno, with the Nth system call of the library itself
-refused (inject.c). Law 12: what the program sees is one of the two good results, whole: never a mixture, a crash, a hang,
-or an errno that came from inside. Where it is not all right, exactly one line says so; with --strict the program is stopped with 125
-instead, or gets an errno. Afterwards the discovery file is whole or not there, and the registry serves the next program.
+Each scenario is a program of steps (tests/shim/steps.c). It runs once bare and once under portshim, which gives the
+two results that are good. Then it runs once for every N and every errno, with the Nth system call of the library
+itself refused (inject.c). Law 12: what the program sees is one of the two good results, whole: never a mixture, a
+crash, a hang, or an errno that came from inside. Where it is not all right, exactly one line says so; with --strict
+the program is stopped with 125 instead, or gets an errno. Afterwards the discovery file is whole or not there, and
+the registry serves the next program.
 """
 import concurrent.futures
 import errno
@@ -26,9 +27,10 @@ WITH_PORTS = os.path.join(BUILD, "tests/shim/with_ports")
 LIMIT = 60
 ERRORS = [getattr(errno, name) for name in
           (os.environ.get("FAULT_ERRORS") or "ENOMEM EMFILE ENOSPC EACCES EINTR ENOSYS").split()]
-# What signals can interrupt: calls that name a file or use one, on file systems in user space and on networks; sleeping.
-INTERRUPTED = {"x86_64": {0, 1, 5, 17, 21, 28, 44, 45, 77, 202, 257, 258, 262, 263, 264, 265, 269, 280, 285, 292},
-               "aarch64": {29, 34, 35, 37, 38, 46, 47, 48, 56, 63, 64, 67, 79, 80, 88, 98, 206, 207, 233, 24}
+# What signals can interrupt: calls that name a file or use one, on file systems in user space and on networks;
+# sleeping.
+INTERRUPTED = {"x86_64": {0, 1, 5, 17, 21, 28, 44, 45, 77, 202, 257, 258, 262, 263, 264, 265, 269, 280, 285, 292, 316},
+               "aarch64": {29, 34, 35, 37, 38, 46, 47, 48, 56, 63, 64, 67, 79, 80, 88, 98, 206, 207, 233, 24, 276}
                }.get(os.uname().machine, set())
 EXECVE = {59, 221}
 UNLINK = {263, 87, 35}
@@ -279,7 +281,8 @@ def judge(scenario, bare, right, got, number, call):
     kept = scenario.how == "launch run"
     whole = got.seen() == right.seen() and (got.recorded == right.recorded or kept)
     if scenario.strict and not whole:
-        # Closed: stopped at the start, or refused with an errno; never as without portshim. What was moved may be unrecorded.
+        # Closed: stopped at the start, or refused with an errno; never as without portshim. What was moved may be
+        # unrecorded.
         if (got.status == 125 and lines) or "bind ok" not in got.out:
             return None
         if got.seen() == bare.seen():
@@ -298,7 +301,7 @@ def judge(scenario, bare, right, got, number, call):
 
 
 def twice(*what):
-    """A program of somebody else's may just have taken the port that we were moved to: so what is wrong has to be so again."""
+    """What is wrong has to be so again: another's program may just have taken the port that we were moved to."""
     result = one(*what)
     return one(*what) if result[1] else result
 
@@ -327,7 +330,7 @@ OWN = {"x86_64": {"socket": 41, "bind": 49, "listen": 50, "connect": 42, "getsoc
 
 
 def own_calls(ports):
-    """What fails is the program's own call, made by libc for it: it gets that errno, and portshim has nothing to say."""
+    """What fails is the program's own call, made by libc: it gets that errno, and portshim has nothing to say."""
     steps = {"socket": "tcp4", "bind": "tcp4 bind 127.0.0.1 P", "listen": "tcp4 bind 127.0.0.1 P listen",
              "connect": "tcp4 connect 127.0.0.1 P", "getsockname": "tcp4 bind 127.0.0.1 P name"}
     for call, number in OWN.get(os.uname().machine, {}).items():

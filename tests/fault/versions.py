@@ -117,8 +117,8 @@ def meet(place, first, second):
     says_both(err, first, second)
     # A launch inside the other's run. The program stays where it is, in the other's.
     code, out, err = execute(place, [program(first), "run", "--quiet", "--", program(second), "run", "--",
-                                     STEPS, "tcp4", "reuseaddr", "bind", "127.0.0.1", str(number), "listen", "tcp4", "connect",
-                                     "127.0.0.1", str(number), "read"])
+                                     STEPS, "tcp4", "reuseaddr", "bind", "127.0.0.1", number, "listen", "tcp4",
+                                     "connect", "127.0.0.1", number, "read"])
     same(code, 0, err)
     same(("bind ok" in out, "listen ok" in out), (True, True), out)
     says_both(err, first, second)
@@ -126,7 +126,8 @@ def meet(place, first, second):
     # The first never noticed.
     code, out, err = execute(place, [program(first), "port", number])
     same((code, out, err), (0, "%d\n" % number, ""))
-    code, out, err = execute(place, [program(first), "exec", "--", STEPS, "tcp4", "connect", "127.0.0.1", number, "read"])
+    code, out, err = execute(place, [program(first), "exec", "--", STEPS, "tcp4", "connect", "127.0.0.1", number,
+                                     "read"])
     same((out.splitlines()[-1], err), ("read first", ""))
     same(child.poll(), None)
     child.stdin.close()
