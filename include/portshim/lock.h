@@ -15,13 +15,14 @@
 struct ps_lock {
 	_Atomic uint32_t word;
 	uint32_t pad;
-	_Atomic uint64_t since; /* clock ticks since boot when its owner was there: tells a reused thread id */
+	_Atomic uint64_t since; /* the owner, and when it was there (process_started_by): tells a reused thread id */
 };
 
-/* What lock_enter hands to lock_leave: the caller's signal mask and thread id. */
+/* What lock_enter hands to lock_leave. */
 struct ps_lock_guard {
 	uint64_t mask;
 	uint32_t tid;
+	uint64_t since; /* the caller's identity, as of now */
 };
 
 /* Takes the lock with all signals blocked. False, with nothing taken, if the caller owns it already or if its owner

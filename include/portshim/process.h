@@ -24,9 +24,17 @@ static inline uint64_t process_unstarted(int32_t pid)
 	return (uint64_t)pid & ((1u << PS_PID_BITS) - 1);
 }
 
+/* The same, with a time at which it had started, in clock ticks since boot: whoever has the pid and is younger is another. */
+#define PS_STARTED_BY (UINT64_C(1) << 63)
+
+static inline uint64_t process_started_by(int32_t pid, uint64_t ticks)
+{
+	return PS_STARTED_BY | ticks << PS_PID_BITS | process_unstarted(pid);
+}
+
 static inline uint64_t process_start(uint64_t identity)
 {
-	return identity >> PS_PID_BITS;
+	return (identity & ~PS_STARTED_BY) >> PS_PID_BITS;
 }
 
 /* The caller's own identity. One system call; the first call in a process also reads /proc/self/stat.

@@ -58,7 +58,7 @@ static uint64_t present(uint32_t tid)
 	if ((uint32_t)process_pid(known) == tid)
 		return known;
 	sys2(SYS_clock_gettime, CLOCK_BOOTTIME, &now);
-	known = ((uint64_t)now.tv_sec * 100 + (uint64_t)now.tv_nsec / 10000000) << PS_PID_BITS | tid;
+	known = process_started_by((int32_t)tid, (uint64_t)now.tv_sec * 100 + (uint64_t)now.tv_nsec / 10000000);
 	if ((uint32_t)sys0(SYS_getpid) == tid)
 		atomic_store_explicit(&first, known, memory_order_relaxed);
 	return known;
@@ -139,8 +139,9 @@ bool lock_enter(struct ps_lock *lock, struct ps_lock_guard *guard)
 	if (!taken && (word & FUTEX_TID_MASK) == tid)
 		taken = (uint32_t)process_pid(atomic_load(&lock->since)) != tid || owner_replaced(lock, word);
 	guard->tid = tid;
+	guard->since = present(tid);
 	if (taken)
-		atomic_store(&lock->since, present(tid));
+		atomic_store(&lock->since, guard->since);
 	else
 		signals_restore(guard);
 	return taken;

@@ -92,5 +92,8 @@ bool process_alive(uint64_t known)
 
 	if (!known || !now)
 		return false;
+	/* proc(5) has starts in ticks of 1/100 s. */
+	if (known & PS_STARTED_BY)
+		return process_start(now) <= process_start(known) + 1;
 	return process_start(known) == 0 || process_start(now) == 0 || known == now;
 }

@@ -387,7 +387,7 @@ int assign(struct ps_space *space, int fd, const struct ps_address *wanted, unsi
 		shim_event(space, PS_EVENT_LOCKED, t.requested, EDEADLK);
 		return bind_as_asked(&t);
 	}
-	t.owner = process_unstarted((int32_t)guard.tid);
+	t.owner = guard.since;
 	result = assign_locked(&t, by_process, &publish);
 	lock_leave(&space->run->lock, &guard);
 	if (publish)
