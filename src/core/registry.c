@@ -10,7 +10,7 @@
  *   - inside a run, first binds are made one at a time under the run's lock, so that one requested port gets one actual
  *     port. Whoever holds that lock knows that a claim of this run is the remains of a process that was killed.
  *
- * Bits in `owned`, `requested` and `actual` are set before the word that they lead to, and stay, so a killed process leaves
+ * Bits in `owned`, `moved`, `requested` and `actual` are set before the word that they lead to, and stay, so a killed process leaves
  * at worst a bit that leads to nothing. Heads change by compare-and-swap from what was seen, also when an assignment ends.
  */
 #include <string.h>
@@ -258,11 +258,10 @@ int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested, ui
 	return 1;
 }
 
-/* Ends what a head says, unless it says something else by now: another run may have taken the port over. The bit in `moved`
- * goes first, so that nobody who takes the port next loses his; the one in env->actual stays, it is a hint. */
+/* Ends what a head says, unless it says something else by now: another run may have taken the port over. The bits stay, in
+ * `moved` as well: they are hints, and whoever takes the port next may just have set his. */
 static bool erase(struct ps_host *host, uint16_t port, uint64_t head)
 {
-	shared_clear(host->moved, port);
 	return atomic_compare_exchange_strong(&host->head[port], &head, 0);
 }
 
@@ -338,17 +337,22 @@ void registry_hold(struct ps_space *space, const struct ps_address *address)
 		shared_set(space->host->moved, port);
 	else if (shared_bit(space->host->moved, port))
 		shared_clear(space->host->moved, port);
-	atomic_store_explicit(&space->host->head[port], head, memory_order_release);
+	/* The hint first: it is believed once the head confirms it, and a port that is held without one would be lost to the run. */
 	hint_scope(space, space->run, port, head);
+	atomic_store_explicit(&space->host->head[port], head, memory_order_release);
 }
 
-/* True if the record did not have the address. */
-static bool note_address(struct ps_record *record, const struct ps_address *address)
+/* Adds a socket to what is recorded. True if that was not known. */
+static bool note_socket(struct ps_record *record, const struct ps_address *address, unsigned protocol)
 {
-	uint8_t before = record->at;
+	uint8_t at = record->at, protocols = record->protocols;
 
+	/* the first one: what the record says is about sockets that are gone */
+	if (!record->listeners)
+		record->at = record->protocols = 0;
 	add_address(record, address);
-	return record->at != before;
+	record->protocols |= (uint8_t)protocol;
+	return record->at != at || record->protocols != protocols;
 }
 
 /* ---- listening ---- */
@@ -376,8 +380,10 @@ void registry_announce(struct ps_space *space, uint16_t port, uint32_t inode)
 {
 	/* Not while another socket of the run listens there: that one is what the record is about. */
 	if (registry_is_own_actual(space, port) &&
-	    (head_state(host_head(space->host, port)) == PS_HELD || !registry_listening(space->host, port)))
+	    (head_state(host_head(space->host, port)) == PS_HELD || !registry_listening(space->host, port))) {
+		space->host->record[port].listeners = 0;
 		atomic_store(&space->host->record[port].inode, inode);
+	}
 }
 
 /* True if the record is about a socket of ours: this run's, or one that a process of an outer run bound and passed on. */
@@ -409,8 +415,8 @@ int registry_listen(struct ps_space *space, const struct ps_address *address, ui
 	if (error)
 		return error;
 	head = host_head(space->host, port);
-	changed = note_address(record, address);
-	changed |= head_state(head) != PS_LISTENING || record->owner != self || !(record->protocols & protocol);
+	changed = note_socket(record, address, protocol);
+	changed |= head_state(head) != PS_LISTENING || record->owner != self;
 	if (!record->listeners || record->inode != inode)
 		record->listeners = (uint16_t)(head_state(head) == PS_LISTENING ? record->listeners + 1 : 1);
 	record->inode = inode;
@@ -418,11 +424,10 @@ int registry_listen(struct ps_space *space, const struct ps_address *address, ui
 		return 0;
 	record->owner = self;
 	record->since = sys_time();
-	record->protocols |= (uint8_t)protocol;
 	head = head_make(head_env(head), head_requested(head), PS_LISTENING);
-	atomic_store_explicit(&space->host->head[port], head, memory_order_release);
 	if (record->run == space->run->id)
 		error = hint_scope(space, space->run, port, head);
+	atomic_store_explicit(&space->host->head[port], head, memory_order_release);
 	if (!error)
 		error = hint_scope(space, space->env, port, head);
 	return error ? error : 1;
@@ -447,6 +452,47 @@ static void rehint(struct ps_host *host, struct ps_scope *env, uint16_t requeste
 	}
 }
 
+struct census {
+	uint32_t uid;
+	struct ps_record found;
+};
+
+static bool count_socket(const struct ps_listener *l, void *context)
+{
+	struct census *c = context;
+	struct ps_address a = {.length = sizeof(a.u.in6)};
+
+	if (l->uid != c->uid)
+		return true;
+	a.u.in6.sin6_family = AF_INET6;
+	memcpy(&a.u.in6.sin6_addr, l->address, sizeof(l->address));
+	if (l->family == AF_INET) {
+		a.u.in = (struct sockaddr_in){.sin_family = AF_INET};
+		memcpy(&a.u.in.sin_addr, l->address + 12, 4);
+	}
+	add_address(&c->found, &a);
+	c->found.protocols |= l->protocol;
+	return true;
+}
+
+/* Takes out of the record of a port that listens what does so no more: one of its protocols, or addresses. */
+static bool trim(struct ps_host *host, uint16_t port)
+{
+	struct ps_record *r = &host->record[port];
+	struct census c = {.uid = (uint32_t)sys0(SYS_geteuid)};
+	uint8_t at = r->at, protocols = r->protocols;
+
+	if (!(at & (at - 1)) && !(protocols & (protocols - 1)))
+		return false;
+	if (kernel_listeners(port, protocols, count_socket, &c) <= 0)
+		return false;
+	if (protocols & c.found.protocols)
+		r->protocols &= c.found.protocols;
+	if (at & c.found.at)
+		r->at &= c.found.at;
+	return r->at != at || r->protocols != protocols;
+}
+
 static bool sweep_port(struct ps_host *host, const struct ps_scope *run, struct ps_scope *env, uint16_t port, bool over)
 {
 	uint64_t head = host_head(host, port);
@@ -459,7 +505,7 @@ static bool sweep_port(struct ps_host *host, const struct ps_scope *run, struct 
 		return false;
 	if (listening && registry_listening(host, port)) {
 		rehint(host, env, head_requested(head), 0); /* the hint's port may have been taken over */
-		return false;
+		return trim(host, port);
 	}
 	if (over) {
 		changed = erase(host, port, head);
