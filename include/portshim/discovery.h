@@ -15,12 +15,20 @@
  * Async-signal-safe. */
 int discovery_write(struct ps_space *space, uint16_t port);
 
+/* True if the file does not show what the table says: whoever changed that was killed before it could draw, or was of another
+ * environment and took a dead one's port over. */
+bool discovery_outdated(const struct ps_host *host, const struct ps_scope *env);
+
+/* Removes the environment's file, and what a killed writer left of the next one. */
+void discovery_remove(struct ps_scope *env);
+
 /* The port that a service's own file names, or 0. */
 uint16_t discovery_named(const char *path);
 
 /* Writes only the own file of the service that listens on the port, if it has one and if no other living server of the
- * service has it. Not in private environments: the file is the project's. */
-int discovery_write_service(struct ps_space *space, uint16_t port);
+ * service has it. Not in private environments: the file is the project's. `locked`: the caller has the environment's
+ * lock. */
+int discovery_write_service(struct ps_space *space, uint16_t port, bool locked);
 
 /* The path of the own file of the service that has the port, or "". */
 const char *discovery_service_path(const struct ps_space *space, uint16_t port);

@@ -71,6 +71,7 @@ struct ps_scope {
 	uint64_t root;               /* run: identity of the keeper, else of the program started */
 	uint64_t created;            /* Unix seconds */
 	uint64_t key;                /* environment: a second, longer hash of its key, to tell namesakes of one id apart */
+	_Atomic uint64_t drawn;      /* environment: what its discovery file shows, as one number (discovery.c) */
 	uint32_t plan_size;          /* bytes of plan behind the struct, 0 for none */
 	_Atomic uint32_t cluster[PS_CLUSTER_MAX]; /* pids that are told requested ports always: node's cluster compares */
 	char name[PS_NAME_MAX];      /* environment's name as shown */
@@ -79,7 +80,7 @@ struct ps_scope {
 	char directory[PS_PATH_MAX]; /* of the project */
 	char discovery[PS_PATH_MAX]; /* discovery file, absolute */
 	struct ps_event event[PS_EVENTS];
-	uint8_t pad[4096 - 40 - 16 - 32 - 4 - 64 - 8 - 3 * PS_NAME_MAX - 2 * PS_PATH_MAX - 16 * PS_EVENTS];
+	uint8_t pad[4096 - 40 - 16 - 32 - 4 - 64 - 8 - 3 * PS_NAME_MAX - 2 * PS_PATH_MAX - 16 * PS_EVENTS - 8];
 	_Atomic uint64_t requested[PS_BITMAP_WORDS]; /* bit set: forward[] has or had an entry */
 	_Atomic uint64_t actual[PS_BITMAP_WORDS]; /* environment: actual ports that may be recorded in it */
 	_Atomic uint16_t forward[PS_PORTS];

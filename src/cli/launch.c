@@ -27,6 +27,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <portshim/discovery.h>
 #include <portshim/process.h>
 #include <portshim/registry.h>
 
@@ -259,7 +260,7 @@ static void sweep_dead(struct ps_space *space)
 		    space->host->record[port].run != space->run->id)
 			changed += sweep_record(space, port);
 	}
-	if (changed)
+	if (changed || discovery_outdated(space->host, space->env))
 		tidy_redraw(space);
 }
 

@@ -19,9 +19,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <portshim/discovery.h>
 #include <portshim/process.h>
 #include <portshim/registry.h>
 
@@ -79,6 +81,17 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* A file that was being made when its maker was killed (space.c names it by thread), or that has its real name already. */
+static void remove_unfinished(int directory, const char *name)
+{
+	struct stat st;
+
+	if (strlen(name) == 20 && process_of((int32_t)strtoul(name + 12, NULL, 16)) == 0 &&
+	    fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    (st.st_nlink > 1 || st.st_mtime + YOUNG_SECONDS < time(NULL)))
+		unlinkat(directory, name, 0);
+}
+
 static void collect(struct leftovers *l, const char *runtime)
 {
 	DIR *directory = opendir(runtime);
@@ -89,6 +102,8 @@ static void collect(struct leftovers *l, const char *runtime)
 
 		if (id && is_rootless(dirfd(directory), entry->d_name))
 			l->list[l->count++] = (struct leftover){ .id = id };
+		else if (strncmp(entry->d_name, "tmp-", 4) == 0)
+			remove_unfinished(dirfd(directory), entry->d_name);
 	}
 	if (directory)
 		closedir(directory);
@@ -171,7 +186,9 @@ static bool remove_run(const char *runtime, uint32_t id)
 		return space_unlink_scope(runtime, id) == 0;
 	if (error)
 		return false;
-	if (registry_sweep(space.host, space.run, space.env, true) | owner_renew(space.host, space.run, space.env))
+	registry_sweep(space.host, space.run, space.env, true);
+	owner_renew(space.host, space.run, space.env);
+	if (discovery_outdated(space.host, space.env))
 		tidy_redraw(&space);
 	if (!has_records(&space))
 		removed = space_unlink_scope(runtime, id) == 0;

@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <portshim/discovery.h>
 #include <portshim/process.h>
 #include <portshim/registry.h>
 
@@ -134,27 +135,64 @@ static void sweep_run(const char *runtime, uint32_t id)
 	space_scope_path(runtime, id, path);
 	if (space_open(&space, path) < 0)
 		return;
-	if (registry_sweep(space.host, space.run, space.env, false) > 0)
+	registry_sweep(space.host, space.run, space.env, false);
+	if (discovery_outdated(space.host, space.env))
 		tidy_redraw(&space);
 	space_close(&space);
 }
 
-/* Records of runs whose file is gone, left by a crash between freeing the one and removing the other. */
+static bool ids_have(const struct ids *ids, uint32_t id)
+{
+	return ids->count && bsearch(&id, ids->list, ids->count, sizeof(*ids->list), ids_compare);
+}
+
+/* True for a claim of a run that has a file: its own sweep sees to it. A claim has a part of the run's id only. */
+static bool is_claim_of_any(const struct ids *runs, uint64_t head)
+{
+	for (size_t i = 0; i < runs->count; i++)
+		if (head_is_claim_of(head, head_env(head), runs->list[i]))
+			return true;
+	return false;
+}
+
+static bool is_orphan(const struct ps_host *host, const struct ids *runs, uint16_t port, uint64_t head)
+{
+	struct ps_assignment a;
+
+	if (head_state(head) == PS_CLAIMED)
+		return !is_claim_of_any(runs, head) && !process_alive(atomic_load(&host->record[port].owner));
+	return state_record(&a, host, port) && !a.alive && !ids_have(runs, a.run_id) && !registry_listening(host, port);
+}
+
+/* Records of runs whose file is gone, left by a crash between freeing the one and removing the other, or by a process that
+ * went on when its run was cleared away. */
 static void sweep_orphans(struct ps_host *host, const struct ids *runs)
 {
-	for (unsigned port = 0; port < PS_PORTS; port++) {
+	FOR_EACH_SET(port, host->owned) {
 		uint64_t head = host_head(host, (uint16_t)port);
-		struct ps_assignment a;
 
-		if (!head || !state_record(&a, host, (uint16_t)port) || a.alive)
-			continue;
-		if (runs->count && bsearch(&a.run_id, runs->list, runs->count, sizeof(*runs->list), ids_compare))
-			continue;
-		if (registry_listening(host, (uint16_t)port))
-			continue;
-		shared_clear(host->moved, (uint16_t)port);
-		atomic_compare_exchange_strong(&host->head[port], &head, 0);
+		if (head && is_orphan(host, runs, (uint16_t)port, head))
+			atomic_compare_exchange_strong(&host->head[port], &head, 0);
 	}
+}
+
+/* The discovery files of environments that may have no run left that would see to them. */
+static void redraw(const char *runtime, struct ps_host *host, const struct choice *choice)
+{
+	struct ids envs = {0};
+
+	ids_read(&envs, runtime, "env-", choice);
+	for (size_t i = 0; i < envs.count; i++) {
+		struct ps_space space = {.host = host};
+
+		if (space_open_scope(runtime, envs.list[i], &space.env) < 0)
+			continue;
+		snprintf(space.runtime, sizeof(space.runtime), "%s", runtime);
+		if (discovery_outdated(host, space.env))
+			tidy_redraw(&space);
+		space_close_scope(space.env);
+	}
+	free(envs.list);
 }
 
 /* A private environment is gone when its last run is. */
@@ -180,7 +218,7 @@ static void sweep_private(const char *runtime, const struct ids *runs)
 		}
 		/* One that was just made has no run yet, for a moment. */
 		if (!used && env->created + 10 < (uint64_t)time(NULL)) {
-			unlink(env->discovery);
+			discovery_remove(env);
 			space_unlink_scope(runtime, env->id);
 		}
 		space_close_scope(env);
@@ -199,13 +237,14 @@ static void sweep(const char *runtime, struct ps_host *host, const struct choice
 	for (size_t i = 0; i < runs.count; i++)
 		sweep_run(runtime, runs.list[i]);
 	/* What is left in other environments is for those who look at them. */
-	if (choice->count)
-		goto out;
-	leftover_sweep(runtime);
-	if (!ids_read(&left, runtime, "run-", choice))
-		goto out;
-	sweep_orphans(host, &left);
-	sweep_private(runtime, &left);
+	if (!choice->count) {
+		leftover_sweep(runtime);
+		if (!ids_read(&left, runtime, "run-", choice))
+			goto out;
+		sweep_orphans(host, &left);
+		sweep_private(runtime, &left);
+	}
+	redraw(runtime, host, choice);
 out:
 	free(runs.list);
 	free(left.list);

@@ -6,6 +6,10 @@
  * environment's lock is held from the first look at the table to the rename. A writer that does not get the lock (its
  * owner is stopped) draws all the same: a record too early is better than none.
  *
+ * A writer may be killed anywhere. What it has drawn so far has a name that the next writer of the environment uses as
+ * well, and so takes away; and the environment remembers what its file shows as a hash of the records (`drawn`), so that the
+ * next look sees that the file is out of date without reading it. While the file is being replaced that is DRAWING.
+ *
  * Nothing is allocated: the text goes through a buffer on the stack, one at a time, so that a thread with the smallest
  * stack that there is can listen (tests/company).
  */
@@ -156,6 +160,23 @@ void discovery_url(char *text, const char *scheme, unsigned protocols, const uin
 	text_end(&t);
 }
 
+/* ---- what a file shows, as a number ---- */
+
+#define DRAWING 1
+
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+	hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+	return hash ^ hash >> 32;
+}
+
+static uint64_t mix_record(uint64_t hash, uint64_t head, uint16_t port, const struct ps_record *r)
+{
+	hash = mix(mix(hash, head), atomic_load_explicit(&r->owner, memory_order_relaxed));
+	hash = mix(hash, (uint64_t)r->run << 32 | (uint64_t)port << 16 | (uint64_t)r->protocols << 8 | r->at);
+	return hash == DRAWING ? ~hash : hash;
+}
+
 /* ---- entries ---- */
 
 static void put_address(struct output *o, bool *first, const char *text)
@@ -215,6 +236,7 @@ struct drawing {
 	const struct ps_scope *env;
 	const struct ps_plan *plan;
 	uint64_t time;
+	uint64_t digest; /* of what was drawn so far */
 	bool first;
 };
 
@@ -339,6 +361,8 @@ static void put_services(struct drawing *d)
 
 		if (head_state(head) != PS_LISTENING || head_env(head) != d->env->id)
 			continue;
+		/* before it is drawn: what changes meanwhile is drawn once more at the next look */
+		d->digest = mix_record(d->digest, head, (uint16_t)port, &d->host->record[port]);
 		holder = key_holder(d, (uint16_t)port, head);
 		key_of(d, port, head, d->host->record[port].service, holder, key, sizeof(key));
 		put_entry(d, key, d->host->record[port].scheme, port, head, false);
@@ -364,16 +388,59 @@ static void draw(struct drawing *d)
 	put(o, "\n  }\n}\n");
 }
 
+/* ---- is the file up to date? ---- */
+
+/* All that a picture of the environment would show of its records. 0: it has none, and no file. */
+static uint64_t digest(const struct ps_host *host, const struct ps_scope *env)
+{
+	uint64_t hash = 0;
+
+	FOR_EACH_SET(port, env->actual) {
+		uint64_t head = host_head(host, port);
+
+		if (head_state(head) == PS_LISTENING && head_env(head) == env->id)
+			hash = mix_record(hash, head, (uint16_t)port, &host->record[port]);
+	}
+	return hash;
+}
+
+bool discovery_outdated(const struct ps_host *host, const struct ps_scope *env)
+{
+	return env->discovery[0] && atomic_load(&env->drawn) != digest(host, env);
+}
+
 /* ---- files ---- */
 
-static void temporary_name(char *name, const char *path)
+/* Who writes has the environment's lock, so the environment's id makes the name its own. Without the lock, the thread's. */
+static void temporary_name(char *name, const char *path, uint32_t writer)
 {
 	struct ps_text t = text_start(name, PATH_ROOM);
 
 	text_add(&t, path);
 	text_add(&t, ".tmp-");
-	text_hex(&t, (uint32_t)sys0(SYS_gettid), 8);
+	text_hex(&t, writer, 8);
 	text_end(&t);
+}
+
+static uint32_t writer_name(const struct ps_space *space, bool locked)
+{
+	return locked ? space->env->id : (uint32_t)sys0(SYS_gettid);
+}
+
+static void remove_file(const char *path, uint32_t env)
+{
+	char temporary[PATH_ROOM];
+
+	temporary_name(temporary, path, env);
+	sys3(SYS_unlinkat, AT_FDCWD, path, 0);
+	sys3(SYS_unlinkat, AT_FDCWD, temporary, 0);
+}
+
+void discovery_remove(struct ps_scope *env)
+{
+	atomic_store(&env->drawn, DRAWING);
+	remove_file(env->discovery, env->id);
+	atomic_store(&env->drawn, 0);
 }
 
 static int make_parent(const char *path)
@@ -403,21 +470,21 @@ static int make_parent(const char *path)
 	return 0;
 }
 
-static int begin(struct output *o, const char *path, char *temporary)
+static int begin(struct output *o, const char *path, uint32_t writer, char *temporary)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
 	int error;
 
 	o->at = o->buffer;
 	o->error = 0;
-	temporary_name(temporary, path);
+	temporary_name(temporary, path, writer);
 	o->fd = sys_again(sys4(SYS_openat, AT_FDCWD, temporary, flags, 0600));
 	if (o->fd == -ENOENT) {
 		error = make_parent(path);
 		o->fd = error && error != -EEXIST ? error : sys_again(sys4(SYS_openat, AT_FDCWD, temporary, flags, 0600));
 	}
 	if (o->fd == -EEXIST) {
-		/* Left by a process that was killed and whose thread id we have now. */
+		/* Left by a writer that was killed. */
 		sys_again(sys3(SYS_unlinkat, AT_FDCWD, temporary, 0));
 		o->fd = sys_again(sys4(SYS_openat, AT_FDCWD, temporary, flags, 0600));
 	}
@@ -512,11 +579,11 @@ const char *discovery_service_path(const struct ps_space *space, uint16_t port)
 	return service ? plan_string(space->plan, service->discovery) : "";
 }
 
-static __attribute__((noinline)) int draw_service(const struct ps_record *r, const char *path, uint16_t port)
+static __attribute__((noinline)) int draw_service(const struct ps_record *r, const char *path, uint16_t port, uint32_t writer)
 {
 	char temporary[PATH_ROOM];
 	struct output o;
-	int error = begin(&o, path, temporary);
+	int error = begin(&o, path, writer, temporary);
 
 	if (error)
 		return error;
@@ -526,39 +593,52 @@ static __attribute__((noinline)) int draw_service(const struct ps_record *r, con
 	return finish(&o, path, temporary);
 }
 
-int discovery_write_service(struct ps_space *space, uint16_t port)
+static int write_service(struct ps_space *space, uint16_t port, uint32_t writer)
 {
 	const char *path = discovery_service_path(space, port);
 
 	if (!*path || atomic_load(&space->env->flags) & PS_SCOPE_PRIVATE || is_anothers(space, path, port))
 		return 0;
-	return draw_service(&space->host->record[port], path, port);
+	return draw_service(&space->host->record[port], path, port, writer);
 }
 
-static __attribute__((noinline)) int draw_environment(struct ps_space *space)
+int discovery_write_service(struct ps_space *space, uint16_t port, bool locked)
+{
+	return write_service(space, port, writer_name(space, locked));
+}
+
+/* *digest: what the file shows now. */
+static __attribute__((noinline)) int draw_environment(struct ps_space *space, uint32_t writer, uint64_t *digest)
 {
 	struct drawing d = {.host = space->host, .env = space->env, .plan = space->plan, .time = sys_time(), .first = true};
 	char temporary[PATH_ROOM];
-	int error = begin(&d.out, space->env->discovery, temporary);
+	int error = begin(&d.out, space->env->discovery, writer, temporary);
 
 	if (error)
 		return error;
 	draw(&d);
+	*digest = d.digest;
+	atomic_store(&space->env->drawn, DRAWING);
 	return finish(&d.out, space->env->discovery, temporary);
 }
 
 int discovery_write(struct ps_space *space, uint16_t port)
 {
 	struct ps_lock_guard guard;
+	uint64_t digest;
+	uint32_t writer;
 	bool locked;
 	int error, service_error = 0;
 
 	if (!space->env->discovery[0])
 		return 0;
 	locked = lock_enter(&space->env->lock, &guard);
-	error = draw_environment(space);
+	writer = writer_name(space, locked);
+	error = draw_environment(space, writer, &digest);
 	if (port)
-		service_error = discovery_write_service(space, port);
+		service_error = write_service(space, port, writer);
+	if (!error)
+		atomic_store(&space->env->drawn, digest);
 	if (error == -EFBIG || service_error == -EFBIG)
 		sys_forget_xfsz();
 	if (locked)
@@ -572,5 +652,5 @@ void discovery_remove_service(struct ps_space *space, uint16_t service_index)
 	const char *path = s ? plan_string(space->plan, s->discovery) : "";
 
 	if (*path)
-		sys3(SYS_unlinkat, AT_FDCWD, path, 0);
+		remove_file(path, space->env->id);
 }

@@ -41,14 +41,14 @@ static bool is_current(const struct ps_space *space, const char *path)
 	return access(path, F_OK) != 0 || head_state(host_head(space->host, discovery_named(path))) == PS_LISTENING;
 }
 
-static void write_services(struct ps_space *space, uint32_t run)
+static void write_services(struct ps_space *space, uint32_t run, bool locked)
 {
 	FOR_EACH_SET(port, space->env->actual) {
 		uint64_t head = host_head(space->host, port);
 
 		if (head_env(head) == space->env->id && head_state(head) == PS_LISTENING &&
 		    (!run || space->host->record[port].run == run))
-			discovery_write_service(space, port);
+			discovery_write_service(space, (uint16_t)port, locked);
 	}
 }
 
@@ -68,9 +68,9 @@ static void remove_outdated(struct ps_space *space)
 		}
 	}
 	if (removed)
-		write_services(space, 0);
+		write_services(space, 0, locked);
 	if (!has_record(space, 0, PS_LISTENING))
-		unlink(space->env->discovery);
+		discovery_remove(space->env);
 	if (locked)
 		lock_leave(&space->env->lock, &guard);
 }
@@ -83,12 +83,12 @@ void tidy_redraw(struct ps_space *space)
 	space_poke(space->runtime, space->env->id);
 }
 
-/* Makes the run's records true again; true if any changed. */
+/* Makes the run's records true again; true if the files do not show what the environment has. */
 static bool look(struct ps_space *space, bool over)
 {
-	unsigned swept = registry_sweep(space->host, space->run, space->env, over);
-
-	return owner_renew(space->host, space->run, space->env) || swept;
+	registry_sweep(space->host, space->run, space->env, over);
+	owner_renew(space->host, space->run, space->env);
+	return discovery_outdated(space->host, space->env);
 }
 
 void tidy_sweep(struct ps_keeper *keeper)
@@ -103,6 +103,8 @@ void tidy_sweep(struct ps_keeper *keeper)
 void tidy_beat(struct ps_keeper *keeper)
 {
 	struct ps_space *space = keeper->space;
+	struct ps_lock_guard guard;
+	bool locked;
 
 	if (!keeper->recorded)
 		return;
@@ -111,7 +113,10 @@ void tidy_beat(struct ps_keeper *keeper)
 	if (!has_record(space, space->run->id, PS_LISTENING))
 		return;
 	discovery_write(space, 0);
-	write_services(space, space->run->id);
+	locked = lock_enter(&space->env->lock, &guard);
+	write_services(space, space->run->id, locked);
+	if (locked)
+		lock_leave(&space->env->lock, &guard);
 }
 
 void tidy_end(struct ps_keeper *keeper)
@@ -133,7 +138,7 @@ void tidy_end(struct ps_keeper *keeper)
 	/* The run that made a private environment is the one that has it first in its chain; others live inside
 	 * that run. */
 	if (private && space->run->chain[0] == space->env->id) {
-		unlink(space->env->discovery);
+		discovery_remove(space->env);
 		space_unlink_scope(space->runtime, space->env->id);
 	}
 }
