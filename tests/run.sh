@@ -121,6 +121,7 @@ suite()
 		scripts 'tests/fault/*.py'
 		;;
 	suites) one suites/all.sh bash tests/suites/all.sh ;;
+	race) scripts 'tests/race/*.sh' ;;
 	real)
 		scripts 'tests/real/*.sh'
 		scripts 'tests/real/*.py'

@@ -41,6 +41,20 @@ $(ACTIVE) $(PLATFORM) $(FAULT) $(filter-out %.so,$(BENCH)): $(T)/%: tests/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ $< -ldl -pthread
 
+# Two programs of several files; they read the registry with the core, and what they look at runs in processes of its own.
+RACE := $(addprefix $(T)/race/,act stepper barrier reuse)
+
+$(T)/race/act: tests/race/act.c tests/race/report.h
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ $<
+
+$(T)/race/stepper: tests/race/trace.c
+$(filter-out $(T)/race/act,$(RACE)): $(T)/race/%: tests/race/%.c tests/race/world.c $(wildcard tests/race/*.h) $(T)/libunit.a
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_CFLAGS) -MF $@.d $(LDFLAGS) -o $@ $(filter %.c,$^) $(T)/libunit.a $(TEST_LIBS)
+
 $(T)/bench/libempty.so: tests/bench/empty.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
@@ -60,7 +74,7 @@ $(filter %.so,$(COMPANY)): $(T)/company/%.so: tests/company/%.c tests/company/jo
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $< -ldl
 
-SUITES := suites unit contract active abi platform model cli keeper company counts fault real
+SUITES := suites race unit contract active abi platform model cli keeper company counts fault real
 PRODUCTS := $(BUILD)/portshim $(BUILD)/libportshim.so
 unit_NEEDS := $(UNIT)
 contract_NEEDS := $(CONTRACT) $(T)/shim/with_ports $(PRODUCTS)
@@ -78,6 +92,7 @@ $(OTHER)/portshim: $(PRODUCTS)
 		$(OTHER)/libportshim.so
 
 fault_NEEDS := $(FAULT) $(OTHER)/portshim $(T)/shim/steps $(T)/shim/with_ports $(PRODUCTS)
+race_NEEDS := $(RACE) $(PRODUCTS)
 real_NEEDS := $(PRODUCTS)
 suites_NEEDS := $(PRODUCTS)
 
