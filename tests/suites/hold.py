@@ -1,8 +1,10 @@
-"""Holds the ports that are named, TCP (listening) and UDP, IPv4 and IPv6, and says "held". Ends with SIGTERM."""
+"""Holds the ports that are named, TCP (listening) and UDP, IPv4 and IPv6, and says "held". Ends with SIGTERM, or
+with its hour."""
 import signal
 import socket
 import sys
 
+signal.alarm(3600)
 held = []
 for port in map(int, sys.argv[1:]):
     for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
