@@ -20,6 +20,7 @@ struct ps_space {
 	struct ps_host *host;
 	struct ps_scope *run;
 	struct ps_scope *scope[PS_CHAIN_MAX + 1]; /* the run, then its chain; `depth` of them */
+	uint32_t plan_size[PS_CHAIN_MAX + 1];     /* of each of them when it was mapped: what the file says may change */
 	uint32_t depth;
 	uint32_t envs[PS_CHAIN_MAX + 1];          /* the different environments among them, own first; `env_count` of them */
 	uint32_t env_count;

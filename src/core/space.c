@@ -583,6 +583,8 @@ static void add_scope(struct ps_space *space, struct ps_scope *scope, uint32_t i
 {
 	uint32_t i;
 
+	/* An environment has no plan, and is not looked into yet. */
+	space->plan_size[space->depth] = id & PS_ENV_BIT ? 0 : scope->plan_size;
 	space->scope[space->depth++] = scope;
 	for (i = 0; i < space->env_count && space->envs[i] != env; i++)
 		;
@@ -682,8 +684,10 @@ void space_close(struct ps_space *space)
 {
 	if (!space->depth)
 		space_close_scope(space->run);
-	while (space->depth)
-		space_close_scope(space->scope[--space->depth]);
+	while (space->depth) {
+		space->depth--;
+		unmap(space->scope[space->depth], sizeof(struct ps_scope) + space->plan_size[space->depth]);
+	}
 	if (space->host)
 		unmap(space->host, sizeof(*space->host));
 	memset(space, 0, sizeof(*space));
