@@ -39,21 +39,21 @@ all: $(BUILD)/portshim $(BUILD)/libportshim.so
 
 $(BUILD)/libportshim.so: $(call objects,pic,$(CORE) $(SHIM)) src/shim/exports.map
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(SHIM_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^)
+	$(Q)$(CC) $(SHIM_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(SHIM_EXTRA)
 
 $(BUILD)/portshim: $(call objects,obj,$(CORE) $(CLI) $(KEEPER))
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcjson
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PROGRAM_EXTRA) -lcjson
 
 $(BUILD)/pic/%.o: src/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(SHIM_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(SHIM_CFLAGS) $(INSTRUMENT) -c -o $@ $<
 
 $(BUILD)/obj/%.o: src/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(INSTRUMENT) -c -o $@ $<
 
 clean:
 	$(Q)rm -rf $(BUILD)

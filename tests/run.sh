@@ -98,6 +98,7 @@ suite()
 		each cli 'test_*.c'
 		each keeper 'test_*.c'
 		;;
+	laws) each laws 'test_*.c' ;;
 	contract) one shim/run_contract.sh sh tests/shim/run_contract.sh ;;
 	active)
 		scripts 'tests/shim/test_active_*.sh'

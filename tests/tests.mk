@@ -29,6 +29,14 @@ $(UNIT): $(T)/%: tests/%.c $(T)/libunit.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ $< $(T)/libunit.a $(TEST_LIBS)
 
+# The hooks are part of these, and the command line's part of libunit.a; they are not preloaded.
+LAWS := $(patsubst tests/%.c,$(T)/%,$(wildcard tests/laws/test_*.c))
+
+$(LAWS): $(T)/%: tests/%.c tests/laws/laws.c tests/laws/laws.h $(call objects,pic,$(SHIM)) $(T)/libunit.a
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(TEST_LIBS) -ldl -pthread
+
 CONTRACT_COMMON := tests/shim/contract.c tests/shim/contract_calls.c
 
 $(CONTRACT): $(T)/%: tests/%.c $(CONTRACT_COMMON) tests/shim/contract.h
@@ -74,9 +82,10 @@ $(filter %.so,$(COMPANY)): $(T)/company/%.so: tests/company/%.c tests/company/jo
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $< -ldl
 
-SUITES := suites race unit contract active abi platform model cli keeper company counts fault real
+SUITES := suites race unit laws contract active abi platform model cli keeper company counts fault real
 PRODUCTS := $(BUILD)/portshim $(BUILD)/libportshim.so
 unit_NEEDS := $(UNIT)
+laws_NEEDS := $(LAWS)
 contract_NEEDS := $(CONTRACT) $(T)/shim/with_ports $(PRODUCTS)
 active_NEEDS := $(ACTIVE) $(T)/bench/libempty.so $(PRODUCTS)
 abi_NEEDS := $(PRODUCTS)
@@ -140,16 +149,23 @@ asan: $(BUILD)/libportshim.so
 unit-programs: $(UNIT)
 
 # ---- coverage by gcov. The shim gets a libc for it, so it is not the one that is shipped: how the tests end here says
-# nothing, only what they have reached. Not counted: what a process does after its child of a vfork() has called exec
-# (the keeper, nearly all of it), and one that ends without exit().
+# nothing, only what they have reached. tests/coverage/count.c sees to the processes that end without exit(); those that
+# are killed do not count. `make coverage COVERAGE_SHOW=-v` lists what was not reached.
 COVERAGE := $(BUILD)/coverage
+COVERAGE_SUITES := unit laws contract active cli keeper company fault
+COUNTING := --coverage -fno-builtin -include tests/coverage/count.h
 
 coverage:
 	$(Q)command -v gcov >/dev/null || { echo "skip: coverage: gcov is not installed"; exit 0; }; \
-	$(MAKE) --no-print-directory BUILD=$(COVERAGE) CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage COLD= \
-		SHIM_LDFLAGS='-shared -Wl,-soname,libportshim.so -Wl,--version-script=src/shim/exports.map' check-programs && \
+	mkdir -p $(COVERAGE) && sed 's/^global:/& _exit; _Exit;/' src/shim/exports.map >$(COVERAGE)/exports.map && \
+	$(CC) -D_GNU_SOURCE -std=gnu11 -O0 -Iinclude -fPIC -DCOUNT_SHIM -c -o $(COVERAGE)/count.pic.o tests/coverage/count.c && \
+	$(CC) -D_GNU_SOURCE -std=gnu11 -O0 -c -o $(COVERAGE)/count.o tests/coverage/count.c && \
+	$(MAKE) --no-print-directory BUILD=$(COVERAGE) CFLAGS='-O0 -g' LDFLAGS=--coverage INSTRUMENT='$(COUNTING)' COLD= \
+		SHIM_LDFLAGS='-shared -Wl,-soname,libportshim.so -Wl,--version-script=$(COVERAGE)/exports.map' \
+		SHIM_EXTRA=$(COVERAGE)/count.pic.o PROGRAM_EXTRA='$(COVERAGE)/count.o -Wl,--wrap=execvp' check-programs && \
 	find $(COVERAGE) -name '*.gcda' -delete && \
-	{ tests/run.sh $(COVERAGE) unit contract active cli keeper || :; } && tests/coverage.sh $(COVERAGE)
+	{ tests/run.sh $(COVERAGE) $(COVERAGE_SUITES) || :; } && \
+	/usr/bin/python3 tests/coverage/report.py $(COVERAGE) $(COVERAGE_SHOW)
 
 # ---- fuzzing: each tests/fuzz/fuzz_NAME.c for FUZZ_SECONDS, from tests/fuzz/corpus/NAME and the
 # manifests of tests/cli. What is found new stays in the build directory; so does an input that fails, as
@@ -173,6 +189,7 @@ fuzz:
 FUZZ_SHIM := $(patsubst src/%.c,$(FUZZ)/obj/%.o,$(SHIM))
 # These define the hooks, that is libc's names: not for the others. As objects, because the sanitizer has weak ones.
 $(FUZZ)/hooks: $(FUZZ_SHIM)
+$(FUZZ)/environment: $(filter-out %/init.o %/complain.o,$(FUZZ_SHIM))
 
 $(FUZZ_OBJECTS) $(FUZZ_SHIM): $(FUZZ)/obj/%.o: src/%.c
 	$(call say,CC,$<)
