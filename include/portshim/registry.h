@@ -55,8 +55,10 @@ void registry_hold(struct ps_space *space, const struct ps_address *address);
  * whatever the record said before is wrong. Claims it as `requested`. 0, or a negative errno: the registry cannot be written. */
 int registry_adopt(struct ps_space *space, uint16_t port, uint16_t requested);
 
-/* The socket with this inode is about to listen on a port that is HELD by this run. */
-void registry_announce(struct ps_space *space, uint16_t port, uint32_t inode);
+/* The socket with this inode is about to listen on a port that is HELD by this run. Returns what registry_withdraw wants, if
+ * the kernel then refuses: another socket may listen whose process was killed before it could say so. */
+uint32_t registry_announce(struct ps_space *space, uint16_t port, uint32_t inode);
+void registry_withdraw(struct ps_space *space, uint16_t port, uint32_t inode, uint32_t before);
 
 /* The socket listens (UDP: is bound) on this address, with the actual port. A port that no bind of ours claimed (port 0) is recorded under its own number.
  * 1 if the record changed, so that the discovery file must be written; 0 if not; a negative errno if the registry cannot be

@@ -376,14 +376,22 @@ int registry_adopt(struct ps_space *space, uint16_t port, uint16_t requested)
 	return 0;
 }
 
-void registry_announce(struct ps_space *space, uint16_t port, uint32_t inode)
+uint32_t registry_announce(struct ps_space *space, uint16_t port, uint32_t inode)
 {
+	struct ps_record *record = &space->host->record[port];
+
 	/* Not while another socket of the run listens there: that one is what the record is about. */
 	if (registry_is_own_actual(space, port) &&
 	    (head_state(host_head(space->host, port)) == PS_HELD || !registry_listening(space->host, port))) {
-		space->host->record[port].listeners = 0;
-		atomic_store(&space->host->record[port].inode, inode);
+		record->listeners = 0;
+		return atomic_exchange(&record->inode, inode);
 	}
+	return inode;
+}
+
+void registry_withdraw(struct ps_space *space, uint16_t port, uint32_t inode, uint32_t before)
+{
+	atomic_compare_exchange_strong(&space->host->record[port].inode, &inode, before);
 }
 
 /* True if the record is about a socket of ours: this run's, or one that a process of an outer run bound and passed on. */

@@ -15,15 +15,19 @@ static int listen_elsewhere(struct ps_space *space, int fd, int backlog, struct 
 
 static int listen_inet(struct ps_space *space, int fd, int backlog, struct ps_address *local, bool *changed)
 {
+	uint16_t port = address_port(local);
+	uint32_t inode = kernel_socket_inode(fd), before;
 	int result;
 
 	/* Between the kernel's listen and our record, a client of another environment must already be able to see whose
 	 * listener this is. */
-	registry_announce(space, address_port(local), kernel_socket_inode(fd));
+	before = registry_announce(space, port, inode);
 	result = real.listen(fd, backlog);
+	if (result < 0 && before != inode)
+		registry_withdraw(space, port, inode, before);
 	if (result < 0 && errno == EADDRINUSE)
 		result = listen_elsewhere(space, fd, backlog, local);
-	if (result == 0 && (address_port(local) || assign_local(fd, local)))
+	if (result == 0 && (port || assign_local(fd, local)))
 		*changed = publish_record(space, fd, local, PS_TCP);
 	return result;
 }

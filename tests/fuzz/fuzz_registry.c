@@ -389,6 +389,7 @@ static void listen_step(uint8_t which, uint8_t how)
 {
 	struct sock *sock = pick(which);
 	struct ps_space *s = NULL;
+	uint32_t before = 0;
 
 	if (!sock || sock->protocol != PS_TCP || sock->recorded)
 		return;
@@ -396,10 +397,12 @@ static void listen_step(uint8_t which, uint8_t how)
 		if (space[i].run->id == sock->run)
 			s = &space[i];
 	if (s)
-		registry_announce(s, sock->port, sock->inode);
+		before = registry_announce(s, sock->port, sock->inode);
 	if ((how & 7) == 1)
 		return;
 	if (kernel_refuses_to_listen(sock)) {
+		if (s)
+			registry_withdraw(s, sock->port, sock->inode, before);
 		/* assign_again() of the shim */
 		if (s && registry_is_own_actual(s, sock->port) && registry_lost(s, sock->port, PS_TCP) > 0)
 			registry_release(s, sock->port);
