@@ -48,8 +48,8 @@ void registry_release(struct ps_space *space, uint16_t port);
 
 /* The claim's bind to this address (with the actual port) succeeded, and the rest of the record is filled in: HELD. Sets the
  * run's forward hint, where no living assignment of the same requested port has it; that of its environment follows when it
- * listens. */
-void registry_hold(struct ps_space *space, const struct ps_address *address);
+ * listens. False: the claim is somebody else's by now, for whom the kernel has decided (registry_adopt). */
+bool registry_hold(struct ps_space *space, const struct ps_address *address);
 
 /* A port that the kernel gave us without a claim: port 0, or an old record's whose owner is gone. The kernel has decided, so
  * whatever the record said before is wrong. Claims it as `requested`. 0, or a negative errno: the registry cannot be written. */

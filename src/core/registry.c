@@ -193,10 +193,39 @@ int registry_lost(const struct ps_space *space, uint16_t port, unsigned protocol
 
 /* ---- claiming and holding ---- */
 
-static bool may_take_over(uint16_t port, uint16_t requested, uint64_t head)
+static bool unused(uint16_t port)
 {
-	return head_state(head) != PS_CLAIMED && port == requested && unbound(port, SOCK_STREAM) &&
-	       unbound(port, SOCK_DGRAM);
+	return unbound(port, SOCK_STREAM) && unbound(port, SOCK_DGRAM);
+}
+
+/* Another run's port that nothing holds any more may be taken. *head is what it says then: a record that says LISTENING becomes
+ * HELD before, and is looked at again. Its server may just be starting anew, and its clients find it in both states; they
+ * would not find it while the port is claimed. */
+static bool may_take_over(struct ps_host *host, uint16_t port, uint16_t requested, uint64_t *head)
+{
+	uint64_t before = *head, held = head_make(head_env(before), head_requested(before), PS_HELD);
+
+	if (head_state(before) == PS_CLAIMED || port != requested || !unused(port))
+		return false;
+	if (head_state(before) == PS_HELD)
+		return true;
+	if (!atomic_compare_exchange_strong(&host->head[port], head, held))
+		return false;
+	*head = held;
+	if (unused(port))
+		return true;
+	atomic_compare_exchange_strong(&host->head[port], &held, before);
+	return false;
+}
+
+/* The run that had the port until the claim may have bound it between the look and the claim; whoever binds it after the
+ * claim sees that (bind_again in the shim). It is given back then, and the record was not touched. */
+static bool keep_claim(struct ps_host *host, uint16_t port, uint64_t claim, uint64_t before)
+{
+	if (unused(port) && atomic_load(&host->head[port]) == claim)
+		return true;
+	atomic_compare_exchange_strong(&host->head[port], &claim, before);
+	return false;
 }
 
 /* True if a port of the same group of 2^shift was ever owned: then the page that the group shares is there. A bit is set
@@ -235,10 +264,12 @@ int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested, ui
 	struct ps_host *host = space->host;
 	struct ps_record *record = &host->record[port];
 	uint64_t head = host_head(host, port);
+	uint64_t claim = head_claim(space->env->id, requested, space->run->id);
+	/* A claim of this run can only be that of a process that was killed: its lock is ours. */
+	bool anothers = head && !head_is_claim_of(head, space->env->id, space->run->id);
 	int error;
 
-	/* A claim of this run can only be that of a process that was killed: its lock is ours. */
-	if (head && !head_is_claim_of(head, space->env->id, space->run->id) && !may_take_over(port, requested, head))
+	if (anothers && !may_take_over(host, port, requested, &head))
 		return 0;
 	/* The run's hint as well: a server that its own clients do not find is worse than one that was not moved. */
 	error = reserve_record(space, port);
@@ -249,8 +280,8 @@ int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested, ui
 	shared_set(host->owned, port);
 	shared_set(host->named, port);
 	shared_set(space->env->actual, port);
-	if (!atomic_compare_exchange_strong(&host->head[port], &head,
-					    head_claim(space->env->id, requested, space->run->id)))
+	if (!atomic_compare_exchange_strong(&host->head[port], &head, claim) ||
+	    (anothers && !keep_claim(host, port, claim, head)))
 		return 0;
 	memset(record, 0, sizeof(*record));
 	record->run = space->run->id;
@@ -325,21 +356,24 @@ static void add_address(struct ps_record *record, const struct ps_address *addre
 	memcpy(record->address, bytes, sizeof(bytes));
 }
 
-void registry_hold(struct ps_space *space, const struct ps_address *address)
+bool registry_hold(struct ps_space *space, const struct ps_address *address)
 {
 	uint16_t port = address_port(address);
 	uint64_t head = host_head(space->host, port);
 	uint16_t requested = head_requested(head);
 
+	uint64_t held = head_make(space->env->id, requested, PS_HELD);
+
+	if (!head_is_claim_of(head, space->env->id, space->run->id))
+		return false;
 	add_address(&space->host->record[port], address);
-	head = head_make(space->env->id, requested, PS_HELD);
 	if (port != requested)
 		shared_set(space->host->moved, port);
 	else if (shared_bit(space->host->moved, port))
 		shared_clear(space->host->moved, port);
 	/* The hint first: it is believed once the head confirms it, and a port that is held without one would be lost to the run. */
-	hint_scope(space, space->run, port, head);
-	atomic_store_explicit(&space->host->head[port], head, memory_order_release);
+	hint_scope(space, space->run, port, held);
+	return atomic_compare_exchange_strong(&space->host->head[port], &head, held);
 }
 
 /* Adds a socket to what is recorded. True if that was not known. */
@@ -395,10 +429,9 @@ void registry_withdraw(struct ps_space *space, uint16_t port, uint32_t inode, ui
 }
 
 /* True if the record is about a socket of ours: this run's, or one that a process of an outer run bound and passed on. */
-static bool is_about(const struct ps_space *space, uint16_t port)
+static bool is_about(const struct ps_space *space, uint16_t port, uint64_t head)
 {
 	const struct ps_record *record = &space->host->record[port];
-	uint64_t head = host_head(space->host, port);
 
 	/* A claim that a process of this run made and did not live to use says nothing. */
 	if (head_state(head) < PS_HELD || !registry_sees(space, head_env(head)))
@@ -409,20 +442,35 @@ static bool is_about(const struct ps_space *space, uint16_t port)
 	return false;
 }
 
+/* What the run called a port that its record does not name any more: another run was about to take it over. */
+static uint16_t name_of(const struct ps_scope *run, uint16_t port)
+{
+	FOR_EACH_SET(requested, run->requested)
+		if (atomic_load_explicit(&run->forward[requested], memory_order_relaxed) == port)
+			return (uint16_t)requested;
+	return port;
+}
+
 int registry_listen(struct ps_space *space, const struct ps_address *address, uint32_t inode, unsigned protocol)
 {
 	uint16_t port = address_port(address);
 	struct ps_record *record = &space->host->record[port];
 	uint64_t self = process_self();
-	uint64_t head;
+	uint64_t head = host_head(space->host, port);
 	bool changed;
 	int error = 0;
 
-	if (!is_about(space, port))
-		error = registry_adopt(space, port, port);
+	/* One look at the head: at the next it may be a claim of somebody who has not seen yet that we are there. */
+	if (!is_about(space, port, head)) {
+		uint16_t requested = name_of(space->run, port);
+
+		error = registry_adopt(space, port, requested);
+		head = head_make(space->env->id, requested, PS_CLAIMED);
+		if (port != requested)
+			shared_set(space->host->moved, port);
+	}
 	if (error)
 		return error;
-	head = host_head(space->host, port);
 	changed = note_socket(record, address, protocol);
 	changed |= head_state(head) != PS_LISTENING || record->owner != self;
 	if (!record->listeners || record->inode != inode)

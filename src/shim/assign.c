@@ -161,6 +161,64 @@ static bool chosen_here(const struct attempt *t)
 	return found;
 }
 
+/* ---- a second socket for a descriptor ---- */
+
+static void copy_options(int from, long to)
+{
+	static const struct {
+		short level, name;
+	} options[] = {
+		{SOL_SOCKET, SO_REUSEADDR}, {SOL_SOCKET, SO_REUSEPORT}, {SOL_SOCKET, SO_KEEPALIVE},
+		{SOL_SOCKET, SO_OOBINLINE}, {SOL_SOCKET, SO_PRIORITY}, {SOL_SOCKET, SO_TIMESTAMP},
+		{IPPROTO_IPV6, IPV6_V6ONLY}, {IPPROTO_IP, IP_TOS}, {IPPROTO_IP, IP_TTL}, {IPPROTO_IP, IP_FREEBIND},
+		{IPPROTO_TCP, TCP_NODELAY}, {IPPROTO_TCP, TCP_DEFER_ACCEPT}, {IPPROTO_TCP, TCP_KEEPIDLE},
+		{IPPROTO_TCP, TCP_KEEPINTVL}, {IPPROTO_TCP, TCP_KEEPCNT}, {IPPROTO_TCP, TCP_MAXSEG},
+		{IPPROTO_TCP, TCP_FASTOPEN}, {IPPROTO_TCP, TCP_USER_TIMEOUT},
+	};
+
+	for (unsigned i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		int value = socket_option(from, options[i].level, options[i].name);
+
+		if (value >= 0 && value != socket_option((int)to, options[i].level, options[i].name))
+			set_option(to, options[i].level, options[i].name, value);
+	}
+	/* The kernel reports twice what was set (socket(7)). */
+	if (socket_option(from, SOL_SOCKET, SO_RCVBUF) != socket_option((int)to, SOL_SOCKET, SO_RCVBUF))
+		set_option(to, SOL_SOCKET, SO_RCVBUF, socket_option(from, SOL_SOCKET, SO_RCVBUF) / 2);
+	if (socket_option(from, SOL_SOCKET, SO_SNDBUF) != socket_option((int)to, SOL_SOCKET, SO_SNDBUF))
+		set_option(to, SOL_SOCKET, SO_SNDBUF, socket_option(from, SOL_SOCKET, SO_SNDBUF) / 2);
+}
+
+/* A new socket of the same kind, or a negative errno. */
+static long second_socket(int fd)
+{
+	long other = sys3(SYS_socket, socket_option(fd, SOL_SOCKET, SO_DOMAIN),
+			  socket_option(fd, SOL_SOCKET, SO_TYPE) | SOCK_CLOEXEC, socket_option(fd, SOL_SOCKET, SO_PROTOCOL));
+
+	if (other >= 0)
+		copy_options(fd, other);
+	return other;
+}
+
+static bool put_in_place(int fd, long other)
+{
+	long flags = sys2(SYS_fcntl, fd, F_GETFL);
+	long fd_flags = sys2(SYS_fcntl, fd, F_GETFD);
+
+	sys3(SYS_fcntl, other, F_SETFL, flags);
+	return sys_again(sys3(SYS_dup3, other, fd, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0)) == fd;
+}
+
+bool assign_unbind(int fd)
+{
+	long other = second_socket(fd);
+	bool done = other >= 0 && put_in_place(fd, other);
+
+	if (other >= 0)
+		sys1(SYS_close, other);
+	return done;
+}
+
 /* ---- trying it ---- */
 
 static void fill(struct attempt *t, uint16_t port, enum ps_reason reason)
@@ -196,8 +254,7 @@ static enum outcome hold_chosen(struct attempt *t, enum ps_reason reason)
 	}
 	address_set_port(&t->address, port);
 	fill(t, port, reason);
-	registry_hold(t->space, &t->address);
-	return HELD;
+	return registry_hold(t->space, &t->address) ? HELD : UNRECORDED;
 }
 
 static enum outcome try_port(struct attempt *t, uint16_t port, enum ps_reason reason)
@@ -228,8 +285,11 @@ static enum outcome try_port(struct attempt *t, uint16_t port, enum ps_reason re
 		if (!port)
 			return hold_chosen(t, reason);
 		fill(t, port, reason);
-		registry_hold(t->space, &t->address);
-		return HELD;
+		if (registry_hold(t->space, &t->address))
+			return HELD;
+		if (!t->error)
+			t->error = EADDRINUSE;
+		return assign_unbind(t->fd) ? TAKEN : UNRECORDED;
 	}
 	if (port)
 		registry_release(t->space, port);
@@ -340,6 +400,9 @@ static int assign_locked(struct attempt *t, bool by_process, bool *publish)
 		address_set_port(&t->address, actual);
 		outcome = real.bind(t->fd, &t->address.u.any, t->address.length) == 0 ? HELD : STOP;
 		t->error = errno;
+		/* As in bind_again: another run took the port over in between. */
+		if (outcome == HELD && !registry_is_own_actual(t->space, actual) && assign_unbind(t->fd))
+			outcome = try_all(t);
 	} else {
 		if (actual)
 			registry_release(t->space, actual);
@@ -407,54 +470,23 @@ bool assign_local(int fd, struct ps_address *a)
 	return a->u.any.sa_family == AF_INET || a->u.any.sa_family == AF_INET6;
 }
 
-/* ---- a second socket for a descriptor ---- */
-
-static void copy_options(int from, long to)
-{
-	static const struct {
-		short level, name;
-	} options[] = {
-		{SOL_SOCKET, SO_REUSEADDR}, {SOL_SOCKET, SO_REUSEPORT}, {SOL_SOCKET, SO_KEEPALIVE},
-		{SOL_SOCKET, SO_OOBINLINE}, {SOL_SOCKET, SO_PRIORITY}, {SOL_SOCKET, SO_TIMESTAMP},
-		{IPPROTO_IPV6, IPV6_V6ONLY}, {IPPROTO_IP, IP_TOS}, {IPPROTO_IP, IP_TTL}, {IPPROTO_IP, IP_FREEBIND},
-		{IPPROTO_TCP, TCP_NODELAY}, {IPPROTO_TCP, TCP_DEFER_ACCEPT}, {IPPROTO_TCP, TCP_KEEPIDLE},
-		{IPPROTO_TCP, TCP_KEEPINTVL}, {IPPROTO_TCP, TCP_KEEPCNT}, {IPPROTO_TCP, TCP_MAXSEG},
-		{IPPROTO_TCP, TCP_FASTOPEN}, {IPPROTO_TCP, TCP_USER_TIMEOUT},
-	};
-
-	for (unsigned i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-		int value = socket_option(from, options[i].level, options[i].name);
-
-		if (value >= 0 && value != socket_option((int)to, options[i].level, options[i].name))
-			set_option(to, options[i].level, options[i].name, value);
-	}
-	/* The kernel reports twice what was set (socket(7)). */
-	if (socket_option(from, SOL_SOCKET, SO_RCVBUF) != socket_option((int)to, SOL_SOCKET, SO_RCVBUF))
-		set_option(to, SOL_SOCKET, SO_RCVBUF, socket_option(from, SOL_SOCKET, SO_RCVBUF) / 2);
-	if (socket_option(from, SOL_SOCKET, SO_SNDBUF) != socket_option((int)to, SOL_SOCKET, SO_SNDBUF))
-		set_option(to, SOL_SOCKET, SO_SNDBUF, socket_option(from, SOL_SOCKET, SO_SNDBUF) / 2);
-}
+/* ---- a port that was lost before the socket listened ---- */
 
 bool assign_again(struct ps_space *space, int fd, struct ps_address *local)
 {
 	struct attempt t = {.space = space, .address = *local, .protocol = PS_TCP, .error = EADDRINUSE};
 	uint16_t lost = address_port(local);
-	long flags = sys2(SYS_fcntl, fd, F_GETFL);
-	long fd_flags = sys2(SYS_fcntl, fd, F_GETFD);
-	long other = sys3(SYS_socket, socket_option(fd, SOL_SOCKET, SO_DOMAIN), SOCK_STREAM | SOCK_CLOEXEC,
-			  socket_option(fd, SOL_SOCKET, SO_PROTOCOL));
+	long other = second_socket(fd);
 	bool done = false;
 
 	if (other < 0)
 		return false;
-	copy_options(fd, other);
 	t.fd = (int)other;
 	t.owner = process_self();
 	address_set_port(&t.address, head_requested(host_head(space->host, lost)));
 	registry_release(space, lost);
 	if (prepare(&t, space->plan && plan_needs_subject(space->plan, address_port(&t.address))) && try_all(&t) == HELD) {
-		sys3(SYS_fcntl, other, F_SETFL, flags);
-		done = sys_again(sys3(SYS_dup3, other, fd, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0)) == fd;
+		done = put_in_place(fd, other);
 		if (done)
 			*local = t.address;
 		else

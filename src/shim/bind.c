@@ -1,24 +1,39 @@
 #include "shim.h"
 
+/* Both states that an assignment can be in, HELD and LISTENING, have one bit in common. */
+static inline bool is_still_own(const struct ps_space *space, uint16_t actual, uint16_t requested)
+{
+	uint64_t head = host_head_of_owned(space->host, actual) | head_make(0, 0, PS_LISTENING ^ PS_HELD);
+
+	return head == head_make(space->run->env, requested, PS_LISTENING) &&
+	       space->host->record[actual].run == space->run->id;
+}
+
 /* A requested port that this run has an assignment for: the kernel's verdict on the actual port is the verdict (law 3),
  * except when the port was lost to somebody outside of the run. A UDP socket is recorded here, as listen() does it for TCP,
  * and in one step with the bind: another process of the run must not find a socket that nobody knows. */
 static bool bind_again(struct ps_space *space, int fd, unsigned protocol, struct ps_address *a, uint16_t actual, int *result)
 {
 	struct ps_lock_guard guard;
-	bool locked = protocol == PS_UDP && lock_enter(&space->run->lock, &guard), changed = false;
+	bool locked = protocol == PS_UDP && lock_enter(&space->run->lock, &guard), changed = false, kept;
+	uint16_t requested = address_port(a);
 
 	address_set_port(a, actual);
 	*result = real.bind(fd, &a->u.any, a->length);
 	/* Another run may just be looking whether somebody has the port, with a socket that is gone by now. */
 	if (*result != 0 && errno == EADDRINUSE)
 		*result = real.bind(fd, &a->u.any, a->length);
+	/* Whoever takes the port over looks after his claim whether it is bound, and we look after our bind whether it is
+	 * claimed (tests/model/registry.pml): one of us sees the other. */
+	kept = *result != 0 || is_still_own(space, actual, requested);
 	if (locked) {
-		changed = *result == 0 && publish_record(space, fd, a, PS_UDP);
+		changed = *result == 0 && kept && publish_record(space, fd, a, PS_UDP);
 		lock_leave(&space->run->lock, &guard);
 	}
 	if (changed)
 		publish_write(space, actual);
+	if (!kept && assign_unbind(fd))
+		return false;
 	return *result == 0 || errno != EADDRINUSE || registry_lost(space, actual, protocol) <= 0;
 }
 

@@ -255,6 +255,10 @@ void publish_write(struct ps_space *space, uint16_t port);
 /* Binds to a candidate of law 4 and records it. `protocol`: the socket's, PS_TCP or PS_UDP. Like bind(): 0, or -1 with errno. */
 int assign(struct ps_space *space, int fd, const struct ps_address *wanted, unsigned protocol);
 
+/* A socket cannot be unbound: a new one of the same kind takes its place. For a port that another run took over between the look
+ * at its record and the bind. */
+bool assign_unbind(int fd);
+
 /* The part of law 7 that only listen can see: an unmanaged program listened first on the port that we had bound as well.
  * Puts a new socket of the same kind, bound elsewhere, in the place of the descriptor. True if that worked; *held is its address then. */
 bool assign_again(struct ps_space *space, int fd, struct ps_address *held);
