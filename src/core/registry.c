@@ -361,7 +361,6 @@ bool registry_hold(struct ps_space *space, const struct ps_address *address)
 	uint16_t port = address_port(address);
 	uint64_t head = host_head(space->host, port);
 	uint16_t requested = head_requested(head);
-
 	uint64_t held = head_make(space->env->id, requested, PS_HELD);
 
 	if (!head_is_claim_of(head, space->env->id, space->run->id))
