@@ -1,8 +1,8 @@
 /*
- * registry.pml - two servers of different runs compete for the same actual ports: nobody's name leads to another's server.
+ * registry.pml - two servers of different runs compete for the same actual ports: no name leads to another's server.
  *
- * Server 1 asks for port 1, server 2 for port ASKS2. An unmanaged program may listen on port 1, so that server 1 is moved,
- * even to the very port that server 2 asks for. Each server binds, listens and closes, LIVES times, as a program that
+ * Server 1 asks for port 1, server 2 for port ASKS2. An unmanaged program may listen on port 1, so that server 1 is
+ * moved, even to the very port that server 2 asks for. Each server binds, listens and closes, LIVES times, as a program that
  * is restarted under one run does; all set SO_REUSEADDR (with -DREUSEPORT: SO_REUSEPORT), so that the kernel lets both
  * bind. Deaths are not in it.
  *
@@ -35,8 +35,9 @@
  * check safety -DLIVES=3 -DREUSEPORT=1: 0 holds; 1 2 fail
  * check safety -DLIVES=2 -DASKS2=1: 0 holds; 1 2 fail
  * check safety -DLIVES=2 -DASKS2=1 -DENV2=1: 0 holds
- * functions src/core/registry.c: registry_own registry_claim registry_release registry_hold registry_adopt registry_listen
- * functions src/core/registry.c: may_take_over keep_claim unbound unused erase is_about name_of hint_scope registry_announce
+ * functions src/core/registry.c: registry_own registry_claim registry_release registry_hold registry_adopt
+ * functions src/core/registry.c: registry_listen registry_announce may_take_over keep_claim unbound unused erase
+ * functions src/core/registry.c: is_about name_of hint_scope
  * functions src/shim/assign.c: assign try_all try_port rivals assign_unbind assign_again assign_locked
  * functions src/shim/bind.c: bind_again
  * functions src/shim/listen.c: listen_inet listen_elsewhere
@@ -88,7 +89,8 @@ bit looking;
 #define LISTENS_OTHER(p) (listens[p] & ~BIT(me))
 #define IS_SERVER(p, s) (state[p] != FREE && state[p] != CLAIMED && env[p] == ENV(s))
 
-#define strange_on(p) (IS_SERVER(p, 1) && ENV2 != 1 && (listens[p] & 2)) || (IS_SERVER(p, 2) && ENV2 != 1 && (listens[p] & 1))
+#define strange_on(p) (IS_SERVER(p, 1) && ENV2 != 1 && (listens[p] & 2)) || \
+	(IS_SERVER(p, 2) && ENV2 != 1 && (listens[p] & 1))
 #define whole(s) (serves[s] == 0 || ((state[serves[s]] == LISTENING || (state[serves[s]] == HELD && looking)) && \
 	env[serves[s]] == ENV(s) && name[serves[s]] == ASKS(s) && \
 	run_of[serves[s]] == s && inode[serves[s]] == s && hint[s] == serves[s]))
@@ -111,7 +113,8 @@ inline release(p)
 	atomic { hs = state[p]; he = env[p]; hn = name[p]; ht = tag[p] }
 	atomic {
 		if
-		:: (hs == CLAIMED && he == ENV(me) && ht == me) || ((hs == HELD || hs == LISTENING) && he == ENV(me) && run_of[p] == me) ->
+		:: (hs == CLAIMED && he == ENV(me) && ht == me) ||
+		   ((hs == HELD || hs == LISTENING) && he == ENV(me) && run_of[p] == me) ->
 			yes = 1
 		:: else -> yes = 0
 		fi
@@ -198,7 +201,18 @@ inline first()
 			fi
 		:: else
 		fi;
-		atomic { if :: !at -> p = (p == PORTS && asks != 1 && !wrapped -> 1 : p + 1); if :: p == 1 -> wrapped = 1 :: wrapped && p == asks -> p = PORTS + 1 :: else fi :: else fi }
+		atomic {
+			if
+			:: !at ->
+				p = (p == PORTS && asks != 1 && !wrapped -> 1 : p + 1);
+				if
+				:: p == 1 -> wrapped = 1
+				:: wrapped && p == asks -> p = PORTS + 1
+				:: else
+				fi
+			:: else
+			fi
+		}
 	od;
 	atomic { wrapped = 0; yes = 0; took = 0; p = 0; hs = FREE; he = 0; hn = 0; ht = 0 }
 }
@@ -282,7 +296,14 @@ listen:		/* listen */
 			run_of[at] = me
 		:: else
 		fi;
-		atomic { inode[at] = me; if :: mutant == TWO_READS -> hn = name[at] :: yes && mutant != TWO_READS -> hn = asks :: else fi }
+		atomic {
+			inode[at] = me;
+			if
+			:: mutant == TWO_READS -> hn = name[at]
+			:: yes && mutant != TWO_READS -> hn = asks
+			:: else
+			fi
+		}
 		atomic { HEAD(at, LISTENING, ENV(me), hn, 0) }
 		atomic { hint[me] = at; env_hint[ENV(me)] = at; serves[me] = at; yes = 0; hn = 0 }
 		/* here it serves */

@@ -6,8 +6,8 @@ A model says in its first comment what to check:
     check NAME [OPTIONS]: 0 holds; 1 2 3 fail
     functions FILE: NAME...
 
-0 is the code as it is. The other numbers are mutants: the same model with one step of the code done wrong (often as it once was),
-which must be found; the #define of the number names it. A check named `safety` looks for assertions that fail and for
+0 is the code as it is. The other numbers are mutants: the same model with one step of the code done wrong (often as it
+once was), which must be found; the #define of the number names it. A check named `safety` looks for assertions that fail and for
 deadlocks that are no ends; any other name is that of an ltl formula of the model, checked with weak fairness. The
 functions that a model speaks of must still be in the code.
 
