@@ -8,8 +8,8 @@
  *	take_over	the swap of that owner's id for one's own
  *	lock_leave	the note is taken back, then the word is freed, by the kernel if somebody waits
  * and the kernel's side of FUTEX_LOCK_PI and FUTEX_UNLOCK_PI, after futex(2) and tests/platform/pi_futex.c: who waits
- * is queued on the *task* that has the owner's id; a task that dies hands the lock to one that waits, which writes its id
- * into the word when it comes to run, whatever stands there; until then, and wherever the word does not name the task
+ * is queued on the *task* that has the owner's id; a task that dies hands the lock to one that waits, which writes its
+ * id into the word when it comes to run, whatever stands there; until then, and wherever the word does not name the task
  * that the queue waits for, a newcomer gets EINVAL.
  *
  * A user may be killed at every step. Its thread id may then be given to a thread that has nothing to do with the lock

@@ -2,8 +2,8 @@
  * registry.pml - two servers of different runs compete for the same actual ports: no name leads to another's server.
  *
  * Server 1 asks for port 1, server 2 for port ASKS2. An unmanaged program may listen on port 1, so that server 1 is
- * moved, even to the very port that server 2 asks for. Each server binds, listens and closes, LIVES times, as a program that
- * is restarted under one run does; all set SO_REUSEADDR (with -DREUSEPORT: SO_REUSEPORT), so that the kernel lets both
+ * moved, even to the very port that server 2 asks for. Each server binds, listens and closes, LIVES times, as a program
+ * that is restarted under one run does; all set SO_REUSEADDR (with -DREUSEPORT: SO_REUSEPORT), so that the kernel lets both
  * bind. Deaths are not in it.
  *
  * Steps, by the functions that they stand for:

@@ -7,12 +7,12 @@ A model says in its first comment what to check:
     functions FILE: NAME...
 
 0 is the code as it is. The other numbers are mutants: the same model with one step of the code done wrong (often as it
-once was), which must be found; the #define of the number names it. A check named `safety` looks for assertions that fail and for
-deadlocks that are no ends; any other name is that of an ltl formula of the model, checked with weak fairness. The
+once was), which must be found; the #define of the number names it. A check named `safety` looks for assertions that fail and
+for deadlocks that are no ends; any other name is that of an ltl formula of the model, checked with weak fairness. The
 functions that a model speaks of must still be in the code.
 
-VERBOSE=1 says how many states there were. `tests/model/test_model.py NAME NUMBER` leaves the steps to what was found, as spin
-shows them, in NAME.steps in the current directory.
+VERBOSE=1 says how many states there were. `tests/model/test_model.py NAME NUMBER` leaves the steps to what was found, as
+spin shows them, in NAME.steps in the current directory.
 """
 import concurrent.futures
 import os
@@ -98,7 +98,8 @@ def check_functions(report, model, functions):
     for file, names in functions:
         text = (TOP / file).read_text()
         for name in names.split():
-            report.say(bool(re.search(rf"^[a-zA-Z].*\b{name}\([^;]*$", text, re.M)), f"{model.stem}: {file} has {name}()")
+            found = re.search(rf"^[a-zA-Z].*\b{name}\([^;]*$", text, re.M)
+            report.say(bool(found), f"{model.stem}: {file} has {name}()")
 
 
 def judge(report, check, mutant, result):
@@ -136,9 +137,9 @@ def show(name, mutant):
                 # c_code is not run in a replay
                 text = re.sub(r"c_code \{.*?\};", f"mutant = {mutant};", model.read_text())
                 (directory / model.name).write_text(text)
-                (directory / f"{model.name}.trail").write_bytes((directory / str(mutant) / f"{model.name}.trail").read_bytes())
-                pathlib.Path(f"{name}.steps").write_text(run(["spin", *check.options, "-t", "-p", "-g", "-l", model.name],
-                                                              directory))
+                shutil.copy(directory / str(mutant) / f"{model.name}.trail", directory)
+                steps = run(["spin", *check.options, "-t", "-p", "-g", "-l", model.name], directory)
+                pathlib.Path(f"{name}.steps").write_text(steps)
                 print(f"{name}.steps")
                 return
 
