@@ -124,7 +124,9 @@ enum shim_route route_out(struct ps_space *space, int fd, const struct sockaddr 
 			add_direct(port);
 		return ROUTE_PASS;
 	}
-	if (host_head(space->host, port) == 0 || !is_local(a, locality) || plan_external(space->plan, port) ||
+	/* Who has the number for TCP alone has nothing to do with what a datagram finds there. */
+	if (host_head(space->host, port) == 0 || !serves_protocol(&space->host->record[port], fd) ||
+	    !is_local(a, locality) || plan_external(space->plan, port) ||
 	    !registry_foreign(space, port, &listening))
 		return ROUTE_PASS;
 	if (listening)

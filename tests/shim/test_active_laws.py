@@ -400,6 +400,22 @@ def test_law_9_unmanaged(place):
     holder.close()
 
 
+def test_law_9_other_protocol(place):
+    """Law 9: an unmanaged UDP server is not another environment's because that has the number for TCP"""
+    p = port()
+    theirs, _, kernel = server(place, p, "theirs", env="b")
+    same(kernel, p)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unmanaged:
+        unmanaged.bind(("127.0.0.1", p))
+        unmanaged.settimeout(LIMIT)
+        same(run(place, "udp4", "sendto", "127.0.0.1", p, "hello", env="a"), ["sendto ok"])
+        same(unmanaged.recv(100), b"hello")
+        same(run(place, "udp4", "connect", "127.0.0.1", p, env="a"), ["connect ok"])
+    same(ask(place, p, env="a"), "ECONNREFUSED")
+    theirs.go()
+    theirs.end()
+
+
 def test_law_9_outside(place):
     """Law 9: programs outside of portshim are not its business"""
     p = port()
