@@ -13,6 +13,7 @@
  * Bits in `owned`, `moved`, `requested` and `actual` are set before the word that they lead to, and stay, so a killed process leaves
  * at worst a bit that leads to nothing. Heads change by compare-and-swap from what was seen, also when an assignment ends.
  */
+#include <errno.h>
 #include <string.h>
 
 #include <portshim/process.h>
@@ -198,6 +199,13 @@ static bool unused(uint16_t port)
 	return unbound(port, SOCK_STREAM) && unbound(port, SOCK_DGRAM);
 }
 
+/* While the process that had a number lives, it may close and bind again, and then meets neither a new owner nor the socket of
+ * unbound() (law 2). A pid that is somebody else's by now keeps the number until the next look. */
+static bool has_process(const struct ps_host *host, uint16_t port)
+{
+	return sys2(SYS_kill, process_pid(atomic_load(&host->record[port].owner)), 0) != -ESRCH;
+}
+
 /* Another run's port that nothing holds any more may be taken. *head is what it says then: a record that says LISTENING becomes
  * HELD before, and is looked at again. Its server may just be starting anew, and its clients find it in both states; they
  * would not find it while the port is claimed. */
@@ -205,7 +213,7 @@ static bool may_take_over(struct ps_host *host, uint16_t port, uint16_t requeste
 {
 	uint64_t before = *head, held = head_make(head_env(before), head_requested(before), PS_HELD);
 
-	if (head_state(before) == PS_CLAIMED || port != requested || !unused(port))
+	if (head_state(before) == PS_CLAIMED || port != requested || has_process(host, port) || !unused(port))
 		return false;
 	if (head_state(before) == PS_HELD)
 		return true;

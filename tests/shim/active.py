@@ -114,7 +114,7 @@ def discovery_path(place, env="e"):
     return os.path.join(place.project, ".portshim", "env", env, "ports.json")
 
 
-def main(tests, count=32):
+def main(tests, count=64):
     """Runs the tests, under with_ports."""
     if "PORTS_FIRST" not in os.environ:
         holder = os.path.join(BUILD, "tests/shim/with_ports")

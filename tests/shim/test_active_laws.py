@@ -288,14 +288,20 @@ def test_law_8_remote(place):
 
 
 RETURNING = """
-import socket, sys
+import os, socket, sys
 p = int(sys.argv[1])
 def listen():
     s = socket.socket()
     s.bind(("127.0.0.1", p))
     s.listen()
     return s
-listen().close()
+if sys.argv[2] == "itself":
+    listen().close()
+elif os.fork():
+    os.wait()
+else:
+    listen()
+    os._exit(0)
 print("down", flush=True)
 sys.stdin.readline()
 mine = listen()
@@ -303,21 +309,39 @@ client = socket.create_connection(("127.0.0.1", p))
 mine.settimeout(10)
 accepted, _ = mine.accept()
 print("own" if accepted.getpeername() == client.getsockname() else "another's")
+print(mine.getsockname()[1])
 """
 
 
-def test_law_8_taken(place):
-    """Law 8: its own server first, also when another run of the environment took the port over in between"""
-    p = port()
-    with subprocess.Popen([PORTSHIM, "exec", "--strict", "--env", "e", "--", "/usr/bin/python3", "-c", RETURNING, str(p)],
+def returning(place, p, who):
+    """A server that goes and comes back while another run asks for its port: the kernel's ports of both."""
+    with subprocess.Popen([PORTSHIM, "exec", "--strict", "--env", "e", "--", "/usr/bin/python3", "-c", RETURNING, str(p),
+                           who],
                           cwd=place.project, env=place.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           text=True) as first:
         same(first.stdout.readline(), "down\n")
-        second, _, kernel = server(place, p, "second")
-        same(kernel, p)
-        same(first.communicate("\n", timeout=LIMIT)[0], "own\n")
+        second, _, theirs = server(place, p, "second")
+        whose, own = first.communicate("\n", timeout=LIMIT)[0].split()
+        same(whose, "own")
     second.go()
     second.end()
+    return int(own), theirs
+
+
+def test_law_2_returning(place):
+    """Law 2: a process that closes its listener and listens again has its port still, whoever asked for it meanwhile"""
+    p = port()
+    own, theirs = returning(place, p, "itself")
+    same(own, p)
+    assert theirs != p
+
+
+def test_law_8_taken(place):
+    """Law 8: its own server first, also when another run of the environment took a dead one's port over in between"""
+    p = port()
+    own, theirs = returning(place, p, "child")
+    same(theirs, p)
+    assert own != p
 
 
 def test_law_9(place):

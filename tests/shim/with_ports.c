@@ -3,7 +3,7 @@
  *
  * with_ports [--hold | --guard] COUNT CLOSED [--] PROGRAM ARGS...
  *
- * Theory of operation. The ports of 10240-19999 are divided into blocks of 32; a block belongs to the process that
+ * Theory of operation. The ports of 10240-19999 are divided into blocks of 64; a block belongs to the process that
  * has the lock (flock) of its file, so tests that run at the same time, also those of another checkout, never share
  * one, and a killed test leaves nothing behind. A block that somebody else uses is passed over: every port is tried
  * first. The range lies below the default range of portshim and below the kernel's ephemeral range.
@@ -34,7 +34,7 @@
 
 #define FIRST 10240
 #define LAST 19999
-#define SIZE 32
+#define SIZE 64
 #define BLOCKS ((LAST - FIRST + 1) / SIZE)
 
 /* A socket that occupies a port on both families. With `reuse`, connections in TIME_WAIT do not count as occupants. */
