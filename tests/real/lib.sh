@@ -283,13 +283,21 @@ forgotten() { # ID PORT
 	fi
 }
 
+# Waits until a line of a log matches: the keeper writes its notices when it has the processor.
+told() { # PATTERN LOG
+	grep -q -m 1 "$1" < <(exec timeout 60 tail -n +1 -f "$2")
+	kill $! 2>/dev/null
+}
+
 # Both are recorded, on different ports; neither has the one that somebody else holds, and each run said so once.
 apart() { # VARIANT PORT ID ID
 	local id
 	isnt "$3 and $4 have different actual ports" "${ACTUAL[$3]}" "${ACTUAL[$4]}"
 	for id in "$3" "$4"; do
 		[ "$1" != held ] || isnt "$id: left $2 to its holder" "${ACTUAL[$id]}" "$2"
-		[ "${ACTUAL[$id]}" = "$2" ] || is "$id: the run tells the move once" \
+		[ "${ACTUAL[$id]}" != "$2" ] || continue
+		told "^portshim: .*$2 -> ${ACTUAL[$id]} " "${LOGS[$id]}"
+		is "$id: the run tells the move once" \
 			"$(grep -c "^portshim: .*$2 -> ${ACTUAL[$id]} " "${LOGS[$id]}")" 1
 	done
 	[ "$1" != free ] || [ "${ACTUAL[$3]}" = "$2" ] || [ "${ACTUAL[$4]}" = "$2" ] ||
