@@ -203,7 +203,9 @@ static bool unused(uint16_t port)
  * unbound() (law 2). A pid that is somebody else's by now keeps the number until the next look. */
 static bool has_process(const struct ps_host *host, uint16_t port)
 {
-	return sys2(SYS_kill, process_pid(atomic_load(&host->record[port].owner)), 0) != -ESRCH;
+	int32_t pid = process_pid(atomic_load(&host->record[port].owner));
+
+	return pid > 0 && sys2(SYS_kill, pid, 0) != -ESRCH;
 }
 
 /* Another run's port that nothing holds any more may be taken. *head is what it says then: a record that says LISTENING becomes
