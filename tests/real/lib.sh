@@ -285,8 +285,12 @@ forgotten() { # ID PORT
 
 # Waits until a line of a log matches: the keeper writes its notices when it has the processor.
 told() { # PATTERN LOG
-	grep -q -m 1 "$1" < <(exec timeout 60 tail -n +1 -f "$2")
-	kill $! 2>/dev/null
+	local pid
+	coproc TAIL { exec timeout 60 tail -n +1 -f "$2"; }
+	pid=$TAIL_PID
+	grep -q -m 1 "$1" <&"${TAIL[0]}"
+	kill "$pid" 2>/dev/null
+	wait "$pid" 2>/dev/null
 }
 
 # Both are recorded, on different ports; neither has the one that somebody else holds, and each run said so once.
