@@ -128,25 +128,34 @@ counts: $(counts_NEEDS)
 counts-record: $(counts_NEEDS)
 	$(Q)/usr/bin/python3 tests/bench/counts.py --build $(BUILD) --record
 
-# Unit tests, commands and keeper with the sanitizers in them, and the shim as it always is: it has no libc, so nothing
-# can be built into it. Without leaks in the last run: looking for them takes more descriptors than one test there leaves.
-# What is found in a process whose stderr nobody reads is in the log.
+# Unit tests, laws, commands and keeper with the sanitizers in them; there the preloaded library is as it always is. Then
+# ordinary programs with a library that has a libc and the sanitizers in it: contract and active. Leaks are looked for in
+# the first part: it takes more descriptors than one test of the keeper leaves. What is found in a process whose stderr
+# nobody reads is in the log.
 ASAN := $(BUILD)/asan
 SANITIZE := -fsanitize=address,undefined
+ASAN_CFLAGS := -O1 -g -fno-omit-frame-pointer
 ASAN_LOG := $(abspath $(ASAN))/found
 ASAN_SAY := abort_on_error=1:verify_asan_link_order=0:log_path=$(ASAN_LOG)
 
 asan: $(BUILD)/libportshim.so
-	$(Q)$(MAKE) --no-print-directory BUILD=$(ASAN) LDFLAGS='$(SANITIZE)' \
-		CFLAGS='-O1 -g -fno-omit-frame-pointer $(SANITIZE)' unit-programs $(ASAN)/portshim
+	$(Q)$(MAKE) --no-print-directory BUILD=$(ASAN) LDFLAGS='$(SANITIZE)' CFLAGS='$(ASAN_CFLAGS) $(SANITIZE)' \
+		unit-programs $(ASAN)/portshim
 	$(Q)cp $(BUILD)/libportshim.so $(ASAN)/libportshim.so
+	$(Q)$(MAKE) --no-print-directory BUILD=$(ASAN)/shim CFLAGS='$(ASAN_CFLAGS)' INSTRUMENT='$(SANITIZE)' COLD= \
+		PROGRAM_EXTRA='$(SANITIZE)' SHIM_LDFLAGS='-shared -Wl,-soname,libportshim.so \
+		-Wl,--version-script=src/shim/exports.map $(SANITIZE)' shim-programs
 	$(Q)rm -f $(ASAN_LOG).*
 	$(Q)export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:log_path=$(ASAN_LOG); status=0; \
-	ASAN_OPTIONS=detect_leaks=1:$(ASAN_SAY) tests/run.sh $(ASAN) unit cli || status=1; \
-	ASAN_OPTIONS=detect_leaks=0:$(ASAN_SAY) tests/run.sh $(ASAN) keeper || status=1; \
+	ASAN_OPTIONS=detect_leaks=1:$(ASAN_SAY) tests/run.sh $(ASAN) unit laws cli || status=1; \
+	export ASAN_OPTIONS=detect_leaks=0:$(ASAN_SAY); \
+	tests/run.sh $(ASAN) keeper || status=1; \
+	tests/run.sh $(ASAN)/shim contract active || status=1; \
 	for log in $(ASAN_LOG).*; do [ ! -e "$$log" ] || { cat "$$log"; status=1; }; done; exit $$status
 
-unit-programs: $(UNIT)
+shim-programs: $(contract_NEEDS) $(active_NEEDS)
+
+unit-programs: $(UNIT) $(LAWS)
 
 # ---- coverage by gcov. The shim gets a libc for it, so it is not the one that is shipped: how the tests end here says
 # nothing, only what they have reached. tests/coverage/count.c sees to the processes that end without exit(); those that
@@ -177,6 +186,11 @@ FUZZ_FLAGS := $(CPPFLAGS_ALL) -std=gnu11 $(WARN) -MMD -MP -fno-strict-aliasing -
 	$(SANITIZE) -fno-sanitize-recover=all
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SEEDS_manifest := $(wildcard tests/cli/manifests/*) manifest/examples
+FUZZ_LENGTH_registry := 256
+FUZZ_LENGTH_space := 1024
+FUZZ_LENGTH_hooks := 1024
+FUZZ_LENGTH_environment := 1024
+FUZZ_LENGTH_command := 1024
 FUZZ_OBJECTS := $(patsubst src/%.c,$(FUZZ)/obj/%.o,$(LIBRARY_SOURCES))
 
 fuzz:
@@ -206,7 +220,8 @@ $(FUZZ_NAMES:%=$(FUZZ)/%): $(FUZZ)/%: tests/fuzz/fuzz_%.c $(FUZZ)/libfuzz.a
 
 $(FUZZ_NAMES:%=fuzz-%): fuzz-%: $(FUZZ)/%
 	$(Q)mkdir -p $(FUZZ)/corpus/$*
-	$(Q)$(FUZZ)/$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=4096 -print_final_stats=1 \
+	$(Q)$(FUZZ)/$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 \
+		-max_len=$(or $(FUZZ_LENGTH_$*),4096) $(patsubst %,-dict=%,$(wildcard tests/fuzz/dict/$*.dict)) \
 		-artifact_prefix=$(FUZZ)/$*- $(FUZZ)/corpus/$* $(wildcard tests/fuzz/corpus/$*) $(FUZZ_SEEDS_$*) \
 		>$(FUZZ)/$*.said 2>&1 || \
 		{ tail -n 60 $(FUZZ)/$*.said; exit 1; }
@@ -260,5 +275,5 @@ lint-man:
 	$(call say,LINT,mandoc)
 	$(Q)$(call tool,mandoc) $(if $(LINT_MAN),mandoc -T lint -W warning $(LINT_MAN),:)
 
-.PHONY: check check-programs unit-programs bench counts counts-record asan coverage fuzz $(FUZZ_NAMES:%=fuzz-%) lint \
+.PHONY: check check-programs unit-programs shim-programs bench counts counts-record asan coverage fuzz $(FUZZ_NAMES:%=fuzz-%) lint \
 	lint-cppcheck lint-tidy lint-tidy-files lint-shell lint-man

@@ -244,11 +244,9 @@ static bool next_of_stage(struct ps_candidates *c, uint16_t *port)
 		       next_of_range(c, r->default_first, r->default_last,
 				     spread(c->seed, c->requested, (uint32_t)r->default_last - r->default_first + 1),
 				     port);
-	case OS:
+	default: /* OS */
 		*port = 0;
 		return c->position++ == 0 && r->os;
-	default:
-		return false;
 	}
 }
 

@@ -563,7 +563,8 @@ static void print_state(const uint8_t *d)
 		if (host_head(host, numbers[i]))
 			printf("	%5u: env %u requested %u state %u run %u inode %u listeners %u\n", numbers[i],
 			       env_index(head_env(host_head(host, numbers[i]))),
-			       head_requested(host_head(host, numbers[i])), head_state(host_head(host, numbers[i])),
+			       head_requested(host_head(host, numbers[i])),
+			       (unsigned)head_state(host_head(host, numbers[i])),
 			       host->record[numbers[i]].run, host->record[numbers[i]].inode,
 			       host->record[numbers[i]].listeners);
 	for (unsigned i = 0; i < SOCKS; i++)

@@ -232,7 +232,7 @@ static void the_process_decides_which_service_it_is(void **state)
 	(void)state;
 	snprintf(manifest, sizeof(manifest),
 		 "{\"old\":{\"ports\":[%u,%u],\"match\":{\"command\":\"test_*\"}},\"other\":{\"ports\":[%u],"
-		 "\"match\":{\"command\":\"nothing\"}}}", n, n + 1, n);
+		 "\"match\":{\"command\":\"nothing\"}}}", n, n + 1u, n);
 	space = run_in("a", 0, manifest);
 	act_for(space);
 	one = server(SOCK_STREAM, n);
