@@ -17,6 +17,9 @@
 #include "fuzz.h"
 
 static long model_call(long number, long a, long b, long c);
+static long model_kill(long number);
+#undef sys2
+#define sys2(nr, a, b) ((void)(a), (void)(b), model_kill(nr))
 #undef sys3
 #define sys3(nr, a, b, c) model_call(nr, SYS_ARG(a), SYS_ARG(b), SYS_ARG(c))
 #undef sys1
@@ -49,6 +52,7 @@ static uint32_t next_inode, next_run;
 static uint8_t env_of[IDS]; /* index, by a run's id */
 static bool blind;          /* the kernel cannot be asked */
 static bool was_blind;      /* and what was decided then may be wrong until it can be again */
+static bool alive;          /* the process of each record is taken for living */
 static bool only_four;      /* a kernel without IPv6 */
 static uint16_t asked_type;
 static bool tell; /* FUZZ_TELL: print the steps of an input */
@@ -81,6 +85,12 @@ static long model_call(long number, long a, long b, long c)
 	default:
 		abort();
 	}
+}
+
+static long model_kill(long number)
+{
+	MUST(number == SYS_kill);
+	return alive ? 0 : -ESRCH;
 }
 
 int kernel_listeners(uint16_t port, unsigned protocols, bool (*each)(const struct ps_listener *, void *), void *context)
@@ -253,7 +263,7 @@ static void start(void)
 	memset(socks, 0, sizeof(socks));
 	next_inode = 0;
 	next_run = 1;
-	blind = was_blind = only_four = false;
+	blind = was_blind = only_four = alive = false;
 	for (unsigned i = 0; i < COUNT(numbers); i++) {
 		host->head[numbers[i]] = 0;
 		memset(&host->record[numbers[i]], 0xee, sizeof(host->record[0]));
@@ -610,6 +620,7 @@ static void step(uint8_t what, uint8_t who, uint8_t port, uint8_t how)
 		only_four = how & 1;
 		blind = how & 2;
 		was_blind |= blind;
+		alive = how & 4;
 		break;
 	}
 }
