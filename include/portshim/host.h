@@ -12,7 +12,7 @@
  *	CLAIMED -> 0      the bind failed
  *	HELD -> LISTENING it listens (UDP: at once): from here on it is recorded and other environments are refused
  *	LISTENING -> HELD its listener is gone, its run is not
- *	HELD -> 0, LISTENING -> 0   its run is over, or another run took a port over that nothing holds any more
+ *	HELD -> 0, LISTENING -> 0   its run is over, or another run took a port over whose process is gone
  *
  * Record fields are written by the process that moved the head to CLAIMED, before the head says HELD or LISTENING; until
  * then they are somebody else's, so a claim carries a part of its run's id in the head itself. A process that is killed
