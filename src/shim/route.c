@@ -11,6 +11,8 @@
  */
 #include <string.h>
 
+#include <portshim/process.h>
+
 #include "shim.h"
 
 #include "../core/sys.h"
@@ -133,6 +135,9 @@ enum shim_route route_out(struct ps_space *space, int fd, const struct sockaddr 
 		shim_event(space, PS_EVENT_REFUSED, port, ECONNREFUSED);
 	if (fd >= 0)
 		return ROUTE_REFUSED;
+	/* Where a server was and its process has ended, the kernel says that there is none, and the error names the port. */
+	if (!listening && !process_alive(atomic_load(&space->host->record[port].owner)))
+		return ROUTE_PASS;
 	/* A datagram to a port without a listener is sent, and lost: so the kernel judges all else of the call. */
 	return moved(a, PORT_NOBODY, unspec);
 }

@@ -5,6 +5,9 @@
 #include <arpa/inet.h>
 #include <sys/uio.h>
 
+#include <poll.h>
+#include <sys/wait.h>
+
 #include "laws.h"
 
 /* "A server in b holds n; who is met by a client in a?" */
@@ -206,6 +209,52 @@ static void datagrams_to_another_environments_server_are_lost(void **state)
 	close(from);
 }
 
+/* A port that the kernel gives to a client's datagram socket may be the number of some environment's TCP server: what is
+ * sent there is for the client. */
+static void a_tcp_server_of_another_environment_is_no_reason_to_lose_datagrams(void **state)
+{
+	struct ps_space *a = run_in("a", 0, NULL), *b = run_in("b", 0, NULL);
+	uint16_t n = held_by(b, SOCK_STREAM), reached;
+	int at = stranger(SOCK_DGRAM, n), from;
+
+	(void)state;
+	act_for(a);
+	from = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(arrivals(from, n, at, 0), 4);
+	assert_int_equal(reach(SOCK_DGRAM, n, &reached), 0);
+	assert_int_equal(reached, n);
+	assert_int_equal(reach(SOCK_STREAM, n, &reached), ECONNREFUSED);
+	close(from);
+}
+
+/* The error of a datagram that nobody takes names the port that it was sent to, also where a server has been that died. */
+static void a_dead_server_is_no_reason_to_send_datagrams_elsewhere(void **state)
+{
+	struct ps_space *a = run_in("a", 0, NULL), *b = run_in("b", 0, NULL);
+	uint16_t n = free_numbers(1);
+	struct sockaddr_in to = loopback(n), seen = {0};
+	struct msghdr m = {.msg_name = &seen, .msg_namelen = sizeof(seen)};
+	int fd, status, one = 1;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		act_for(b);
+		_exit(actual_of(server(SOCK_DGRAM, n)) != n);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(state_of(b, n), PS_LISTENING);
+	act_for(a);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(setsockopt(fd, IPPROTO_IP, IP_RECVERR, &one, sizeof(one)), 0);
+	assert_int_equal(sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)), 1);
+	assert_int_equal(poll(&(struct pollfd){.fd = fd}, 1, 10000), 1);
+	assert_true(recvmsg(fd, &m, MSG_ERRQUEUE) >= 0);
+	assert_int_equal(ntohs(seen.sin_port), n);
+	close(fd);
+}
+
 /* Both ends are moved: the server sees its client's requested port, and the other way round. */
 static void datagrams_follow_and_say_where_they_come_from(void **state)
 {
@@ -353,6 +402,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_this_environment_serves_goes_before, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(a_connected_datagram_socket_is_refused, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(datagrams_to_another_environments_server_are_lost, laws_setup, laws_teardown),
+		cmocka_unit_test_setup_teardown(a_tcp_server_of_another_environment_is_no_reason_to_lose_datagrams, laws_setup,
+						laws_teardown),
+		cmocka_unit_test_setup_teardown(a_dead_server_is_no_reason_to_send_datagrams_elsewhere, laws_setup,
+						laws_teardown),
 		cmocka_unit_test_setup_teardown(datagrams_follow_and_say_where_they_come_from, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(a_tcp_server_is_no_reason_to_redirect_datagrams, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(other_loopback_addresses_are_other_listeners, laws_setup, laws_teardown),
