@@ -4,6 +4,8 @@
 T := $(BUILD)/tests
 TEST_CFLAGS := $(CPPFLAGS_ALL) $(CFLAGS_ALL) -Isrc -Itests
 TEST_LIBS := -lcmocka -lcjson
+# Every suite's programs run in it (tests/run.sh).
+OWN_NETWORK := $(T)/own_network
 
 # Unit tests link everything but main(), from an archive: a test may define what it wants to replace.
 UNIT := $(patsubst tests/%.c,$(T)/%,$(wildcard tests/core/test_*.c tests/cli/test_*.c tests/keeper/test_*.c))
@@ -44,7 +46,7 @@ $(CONTRACT): $(T)/%: tests/%.c $(CONTRACT_COMMON) tests/shim/contract.h
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ $< $(CONTRACT_COMMON) -lcmocka -ldl -pthread
 
-$(ACTIVE) $(PLATFORM) $(FAULT) $(filter-out %.so,$(BENCH)): $(T)/%: tests/%.c
+$(OWN_NETWORK) $(ACTIVE) $(PLATFORM) $(FAULT) $(filter-out %.so,$(BENCH)): $(T)/%: tests/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ $< -ldl -pthread
@@ -106,13 +108,13 @@ real_NEEDS := $(PRODUCTS)
 suites_NEEDS := $(PRODUCTS)
 
 # The programs alone; `make -j check-programs` is what `make check` needs built.
-check-programs: $(sort $(foreach s,$(SUITES),$($(s)_NEEDS)))
+check-programs: $(OWN_NETWORK) $(sort $(foreach s,$(SUITES),$($(s)_NEEDS)))
 
 check: check-programs
 	$(Q)tests/run.sh $(BUILD) $(SUITES)
 
 define suite_target
-check-$(1): $$($(1)_NEEDS)
+check-$(1): $$(OWN_NETWORK) $$($(1)_NEEDS)
 	$$(Q)tests/run.sh $$(BUILD) $(1)
 .PHONY: check-$(1)
 endef
@@ -122,10 +124,10 @@ bench: $(BENCH) $(T)/shim/with_ports $(PRODUCTS)
 	$(Q)/usr/bin/python3 tests/bench/run.py --build $(BUILD) $(BENCH_ARGS)
 
 # Instructions and system calls of each call, held against tests/bench/counts.txt; and that file written anew.
-counts: $(counts_NEEDS)
+counts: $(OWN_NETWORK) $(counts_NEEDS)
 	$(Q)/usr/bin/python3 tests/bench/counts.py --build $(BUILD) --table
 
-counts-record: $(counts_NEEDS)
+counts-record: $(OWN_NETWORK) $(counts_NEEDS)
 	$(Q)/usr/bin/python3 tests/bench/counts.py --build $(BUILD) --record
 
 # Unit tests, laws, commands and keeper with the sanitizers in them; there the preloaded library is as it always is. Then
@@ -153,9 +155,9 @@ asan: $(BUILD)/libportshim.so
 	tests/run.sh $(ASAN)/shim contract active || status=1; \
 	for log in $(ASAN_LOG).*; do [ ! -e "$$log" ] || { cat "$$log"; status=1; }; done; exit $$status
 
-shim-programs: $(contract_NEEDS) $(active_NEEDS)
+shim-programs: $(OWN_NETWORK) $(contract_NEEDS) $(active_NEEDS)
 
-unit-programs: $(UNIT) $(LAWS)
+unit-programs: $(OWN_NETWORK) $(UNIT) $(LAWS)
 
 # ---- coverage by gcov. The shim gets a libc for it, so it is not the one that is shipped: how the tests end here says
 # nothing, only what they have reached. tests/coverage/count.c sees to the processes that end without exit(); those that

@@ -4,9 +4,10 @@
  * with_ports [--hold | --guard] COUNT CLOSED [--] PROGRAM ARGS...
  *
  * Theory of operation. The ports of 10240-19999 are divided into blocks of 64; a block belongs to the process that
- * has the lock (flock) of its file, so tests that run at the same time, also those of another checkout, never share
- * one, and a killed test leaves nothing behind. A block that somebody else uses is passed over: every port is tried
- * first. The range lies below the default range of portshim and below the kernel's ephemeral range.
+ * has bound the abstract AF_UNIX name of it, so tests that run at the same time in one network namespace, also those
+ * of another checkout or user, never share one, and a killed test leaves nothing behind. A block that somebody else uses
+ * is passed over: every port is tried first. The range lies below the default range of portshim and below the kernel's
+ * ephemeral range. Which block is tried first is chance, or PORTS_BLOCK, for who wants the same numbers each time.
  *
  * The program finds PORTS_FIRST and PORTS_COUNT, the ports that it may ask for, and PORTS_CLOSED, the first of CLOSED
  * ports that nobody holds. With --hold this process, an outsider to whatever the program is run under, holds the COUNT
@@ -14,21 +15,21 @@
  * accept. --guard is --hold, and an error at the end if anything reached these listeners or UDP sockets: then a
  * program that connected or sent to its own server met us instead, because a hook did not fire.
  *
- * Exit status: the program's; 128+n for a signal; 98 if the program ended well but had reached the guard; 99 if no block is free.
+ * Exit status: the program's; 128+n for a signal; 98 if the program ended well but had reached the guard; 99 if no block
+ * is free.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -104,27 +105,33 @@ static int reached(int first, int held)
 	return count;
 }
 
-/* The first port of a block of our own, or 0. The lock lasts as long as this process. */
+/* A socket with the name of the block, which is ours until it is closed; or -1. */
+static int own(int block)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int length = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "portshim-test-ports-%d", block);
+
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length)) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* The first port of a block of our own, or 0. It is ours as long as this process lives. */
 static int reserve(int held)
 {
-	char directory[64], path[96];
-	struct stat status;
-	int i;
+	const char *text = getenv("PORTS_BLOCK");
+	int start = text ? atoi(text) : getpid() * 7;
 
-	snprintf(directory, sizeof(directory), "/tmp/portshim-test-ports.%u", (unsigned)geteuid());
-	if ((mkdir(directory, 0700) && errno != EEXIST) || lstat(directory, &status) || !S_ISDIR(status.st_mode) ||
-	    status.st_uid != geteuid())
-		return 0;
-	for (i = 0; i < BLOCKS; i++) {
-		int block = (getpid() * 7 + i) % BLOCKS, fd;
+	for (int i = 0; i < BLOCKS; i++) {
+		int block = (start + i) % BLOCKS, fd = own(block);
 
-		snprintf(path, sizeof(path), "%s/%d", directory, block);
-		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-		if (fd < 0)
-			return 0;
-		if (!flock(fd, LOCK_EX | LOCK_NB) && take(FIRST + block * SIZE, held))
+		if (fd >= 0 && take(FIRST + block * SIZE, held))
 			return FIRST + block * SIZE;
-		close(fd);
+		if (fd >= 0)
+			close(fd);
 	}
 	return 0;
 }
