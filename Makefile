@@ -48,7 +48,7 @@ $(BUILD)/portshim: $(call objects,obj,$(CORE) $(CLI) $(KEEPER))
 $(BUILD)/pic/%.o: src/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(SHIM_CFLAGS) $(INSTRUMENT) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(SHIM_CFLAGS) $(INSTRUMENT) $(INSTRUMENT_$(*F)) -c -o $@ $<
 
 $(BUILD)/obj/%.o: src/%.c
 	$(call say,CC,$<)

@@ -1,6 +1,6 @@
 /*
- * child.h - a part of a test in a child process, in which chosen system calls fail (seccomp(2)), as they would on a machine
- * that is short of something.
+ * child.h - a part of a test in a child process, in which chosen system calls fail (seccomp(2)), as they would on a
+ * machine that is short of something.
  */
 #ifndef TESTS_CORE_CHILD_H
 #define TESTS_CORE_CHILD_H
@@ -53,8 +53,8 @@ static inline int child_run(void (*function)(void))
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* From now on, the calls of this number fail with this errno, if the low half of argument `which` has the value (-1: whatever
- * they have). */
+/* From now on, the calls of this number fail with this errno, if the low half of argument `which` has the value
+ * (-1: whatever they have). */
 static inline void child_fail(long number, int which, uint32_t value, int error)
 {
 	const struct sock_filter any[] = {

@@ -1,6 +1,6 @@
 /*
- * test_discovery.c - the discovery file: what is in it for every kind of record, and what becomes of it where it cannot be
- * written. (tests/fuzz/fuzz_discovery.c draws any records and reads them back.)
+ * test_discovery.c - the discovery file: what is in it for every kind of record, and what becomes of it where it
+ * cannot be written. (tests/fuzz/fuzz_discovery.c draws any records and reads them back.)
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,7 +35,8 @@ static int remove_one(const char *name, const struct stat *st, int kind, struct 
 static int setup(void **state)
 {
 	const char *parent = getenv("PORTSHIM_RUNTIME_DIR");
-	struct ps_scope_spec of_env = {.key = "name:a", .name = "a \"b\"", .project = "back\\slash\tand tab", .discovery = path};
+	struct ps_scope_spec of_env = {.key = "name:a", .name = "a \"b\"",
+				       .project = "back\\slash\tand tab", .discovery = path};
 	struct ps_scope_spec of_run = {.chain = {0}};
 	struct ps_scope *env, *run;
 	char run_path[PS_RUNTIME_MAX + 16];

@@ -1,5 +1,6 @@
 /*
- * test_space.c - the runtime directory, the shared files, and what happens where they cannot be had; who is to blame then.
+ * test_space.c - the runtime directory, the shared files, and what happens where they cannot be had; who is to blame
+ * then.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -150,7 +151,8 @@ static void put_file(const char *path)
 static void usual_directories(void)
 {
 	char directory[PS_RUNTIME_MAX], want[PS_RUNTIME_MAX], xdg[PS_RUNTIME_MAX + 16], good[64];
-	char *const none[] = {NULL}, *const with_xdg[] = {xdg, NULL}, *const bad_xdg[] = {(char *)"XDG_RUNTIME_DIR=here", NULL};
+	char *const none[] = {NULL}, *const with_xdg[] = {xdg, NULL}, 
+		   *const bad_xdg[] = {(char *)"XDG_RUNTIME_DIR=here", NULL};
 
 	snprintf(xdg, sizeof(xdg), "XDG_RUNTIME_DIR=%s/xdg", "/dev/shm");
 	own_memory();

@@ -36,7 +36,8 @@ class File:
 
 def gcov(notes):
     """The report on one object file; its paths are those that the compiler was given."""
-    run = subprocess.run(["gcov", "--branch-probabilities", "--json-format", "--stdout", "-o", os.path.dirname(notes), notes],
+    run = subprocess.run(["gcov", "--branch-probabilities", "--json-format", "--stdout", "-o",
+                          os.path.dirname(notes), notes],
                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
     return [json.loads(line) for line in run.stdout.splitlines() if line.startswith(b"{")]
 
@@ -61,7 +62,8 @@ def share(counts):
 
 
 def show(name, lines, branches):
-    print(f"{share(lines):6.1f} % of {len(lines):5d} lines {share(branches):6.1f} % of {len(branches):5d} branches  {name}")
+    print(f"{share(lines):6.1f} % of {len(lines):5d} lines "
+          f"{share(branches):6.1f} % of {len(branches):5d} branches  {name}")
 
 
 def main():
@@ -73,7 +75,8 @@ def main():
         if not one.lines:
             continue
         show(path, one.lines, one.branches)
-        for folder in {path.rsplit("/", 1)[0], "core and shim" if path.startswith(("src/core/", "src/shim/")) else None}:
+        both = "core and shim" if path.startswith(("src/core/", "src/shim/")) else None
+        for folder in {path.rsplit("/", 1)[0], both}:
             if folder:
                 folders[folder][0].update({(path, k): n for k, n in one.lines.items()})
                 folders[folder][1].update({(path, k): n for k, n in one.branches.items()})

@@ -1,6 +1,6 @@
 /*
- * fuzz_command.c - any words as a command line: every command, called as main() calls it, up to where a program would be
- * started. It must end, with one of its exit codes.
+ * fuzz_command.c - any words as a command line: every command, called as main() calls it, up to where a program
+ * would be started. It must end, with one of its exit codes.
  *
  * An input is a byte that says where the command is called and what the environment has, then words that end with a 0.
  * A word of one byte above 127 stands for one of the words that commands know, so that not all of them have to be

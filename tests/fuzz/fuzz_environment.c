@@ -1,10 +1,11 @@
 /*
- * fuzz_environment.c - any environment variables: as those that a process with the library is started with, and as those
- * that it starts another program with.
+ * fuzz_environment.c - any environment variables: as those that a process with the library is started with, and as
+ * those that it starts another program with.
  *
- * init.c and complain.c are compiled here, so that their state can be put back, and so that an end of the process and the
- * line on stderr can be looked at. The rest of the shim is linked. An input is two environments, each a sequence of
- * variables: a byte that chooses the name, then the value up to a 0. There is a run whose path a value may be.
+ * init.c and complain.c are compiled here, so that their state can be put back, and so that an end of the process
+ * and the line on stderr can be looked at. The rest of the shim is linked. An input is two environments, each a
+ * sequence of variables: a byte that chooses the name, then the value up to a 0. There is a run whose path a value
+ * may be.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -105,7 +106,8 @@ static void take_block(struct fuzz *f, struct block *b)
 {
 	static const char *const names[] = {"PORTSHIM_RUN=", "PORTSHIM_RUN=", "LD_PRELOAD=", "PORTSHIM=", "PORTSHIM_STRICT=",
 					    "NODE_UNIQUE_ID=", "PATH=", "", "PORTSHIM_RUNTIME_DIR", "LD_PRELOAD"};
-	static const char *const values[] = {NULL, "/usr/lib/libportshim.so", "/opt/a:/usr/lib/libportshim.so", "off", "1", "0",
+	static const char *const values[] = {NULL, "/usr/lib/libportshim.so", "/opt/a:/usr/lib/libportshim.so",
+					     "off", "1", "0",
 					     "", "/nowhere/run-00000001", "/run-00000001"};
 	unsigned n = (unsigned)fuzz_take(f, 1) % VARIABLES;
 

@@ -1,11 +1,12 @@
 /*
- * fuzz_hooks.c - the hooks with any socket address: of any length and family, at the end of a page behind which nothing
- * can be read, or at the beginning of one before which nothing can.
+ * fuzz_hooks.c - the hooks with any socket address: of any length and family, at the end of a page behind which
+ * nothing can be read, or at the beginning of one before which nothing can.
  *
  * The hooks and all that they decide with are the real ones, on a space with moved ports, another environment's and a
- * service that is told apart by its process. What they call in the end (struct shim_real) is replaced: it must get either
- * what the caller gave, or a copy in which nothing but the port is another, and that one is right. What the kernel fills
- * in comes from the input, too; the caller must see it with at most the port changed, and nothing written beside it.
+ * service that is told apart by its process. What they call in the end (struct shim_real) is replaced: it must get
+ * either what the caller gave, or a copy in which nothing but the port is another, and that one is right. What the
+ * kernel fills in comes from the input, too; the caller must see it with at most the port changed, and nothing
+ * written beside it.
  *
  * An input is a sequence of calls.
  */
@@ -211,7 +212,8 @@ static ssize_t fake_recvfrom(int fd, void *data, size_t size, int flags, struct 
 	return (ssize_t)size;
 }
 
-static ssize_t fake_recvfrom_chk(int fd, void *data, size_t size, size_t room, int flags, struct sockaddr *a, socklen_t *n)
+static ssize_t fake_recvfrom_chk(int fd, void *data, size_t size, size_t room, int flags, struct sockaddr *a,
+				 socklen_t *n)
 {
 	(void)room;
 	return fake_recvfrom(fd, data, size, flags, a, n);

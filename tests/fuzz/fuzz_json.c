@@ -1,5 +1,6 @@
 /*
- * fuzz_json.c - any bytes as JSON: there is a fault at a place inside, or a tree whose every node knows where it stands.
+ * fuzz_json.c - any bytes as JSON: there is a fault at a place inside, or a tree whose every node knows where it
+ * stands.
  *
  * What is accepted must be what cJSON itself reads when the comments are gone, and printed, it must be accepted again
  * and give the same tree. Names and texts with a U+0000 are the only ones that are refused beyond the standard.

@@ -1,5 +1,6 @@
 /*
- * fuzz_program.c - any bytes as a program: scripts and ELF files that are cut, twisted and point outside of themselves.
+ * fuzz_program.c - any bytes as a program: scripts and ELF files that are cut, twisted and point outside of
+ * themselves.
  */
 #include <sys/mman.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 /*
- * fuzz_registry.c - any order of the steps that runs take on the registry, some of them killed between two steps, beside
- * strangers; after each step all that the registry says must be true.
+ * fuzz_registry.c - any order of the steps that runs take on the registry, some of them killed between two steps,
+ * beside strangers; after each step all that the registry says must be true.
  *
  * The registry is the real one, in real mappings. The kernel is a model (struct sock): one that has only few ports, so
  * that everybody is in everybody's way, and that can be looked into. So src/core/registry.c is compiled here, with the
@@ -445,7 +445,8 @@ static void sweep_step(unsigned who)
 	}
 }
 
-/* A run is over: its processes are gone, or some went into the background. Its keeper looks once more, or was killed. */
+/* A run is over: its processes are gone, or some went into the background. Its keeper looks once more, or was
+ * killed. */
 static void end_step(unsigned who, uint8_t how)
 {
 	for (unsigned i = 0; i < SOCKS && !(how & 1); i++)

@@ -1,6 +1,6 @@
 /*
- * fuzz_space.c - any bytes in the shared files: the table, an environment, a run and the run around it. Either they are
- * refused, or everything that reads them ends well.
+ * fuzz_space.c - any bytes in the shared files: the table, an environment, a run and the run around it. Either they
+ * are refused, or everything that reads them ends well.
  *
  * The files are made as they are always made, then an input overwrites parts of them and may cut one short. It is a
  * sequence of patches: which file, which of its tables, where, how many bytes, and these bytes. The compiled manifest

@@ -1,9 +1,10 @@
 /*
  * laws.h - what the tests of the laws share: runs and environments, all in one process.
  *
- * The hooks are linked into these tests, so `bind` is the hook, and the kernel is the kernel. Which run the process is in
- * is one pointer (shim_active): a test acts for one run, then for another, and looks at the records of both. That takes
- * each branch of a law by itself, where whole programs (tests/shim, tests/real) only get to it together with others.
+ * The hooks are linked into these tests, so `bind` is the hook, and the kernel is the kernel. Which run the process
+ * is in is one pointer (shim_active): a test acts for one run, then for another, and looks at the records of both.
+ * That takes each branch of a law by itself, where whole programs (tests/shim, tests/real) only get to it together
+ * with others.
  */
 #ifndef TESTS_LAWS_H
 #define TESTS_LAWS_H
@@ -28,8 +29,8 @@
 
 /* ---- runs ---- */
 
-/* A run in the environment of this name. `manifest` is the text of its "services" and what may follow, or NULL. Kept until
- * the end of the test. */
+/* A run in the environment of this name. `manifest` is the text of its "services" and what may follow, or NULL.
+ * Kept until the end of the test. */
 struct ps_space *run_in(const char *environment, uint32_t flags, const char *manifest);
 
 /* The same, whose clients see `other` as well (0: nothing), an environment's id: what --allow does. */
@@ -59,7 +60,8 @@ int server(int type, uint16_t port);
 /* An unmanaged program's socket, made without the hooks. */
 int stranger(int type, uint16_t port);
 
-/* Connects by the hook to 127.0.0.1. 0 or the errno; *reached: the port that it really leads to, as the kernel has it. */
+/* Connects by the hook to 127.0.0.1. 0 or the errno; *reached: the port that it really leads to, as the kernel has
+ * it. */
 int reach(int type, uint16_t port, uint16_t *reached);
 
 /* The port that the kernel says, and the one that the hook says. */

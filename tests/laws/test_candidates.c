@@ -83,8 +83,8 @@ static void each_step_in_its_order(void **state)
 	assert_in_range(actual_of(fd), 20000, 29999);
 }
 
-/* Nothing of the range may be handed out but one: a service declares the first, the second is well-known, browsers refuse
- * the third and the fourth. */
+/* Nothing of the range may be handed out but one: a service declares the first, the second is well-known, browsers
+ * refuse the third and the fourth. */
 static void never_what_is_declared_or_reserved_or_refused(void **state)
 {
 	uint16_t n = free_numbers(1);
@@ -206,8 +206,8 @@ static void candidates_are_free_for_all_that_is_needed(void **state)
 {
 	uint16_t n = free_numbers(3);
 	char manifest[512];
-	struct ps_space *space = run_in("a", 0, text(manifest, "{\"dns\":{\"ports\":[%u,%u,%u],\"protocol\":\"both\"}}", n, n + 1,
-						     n + 2));
+	struct ps_space *space = run_in("a", 0, text(manifest, "{\"dns\":{\"ports\":[%u,%u,%u],"
+						     "\"protocol\":\"both\"}}", n, n + 1, n + 2));
 	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(n + 1), .sin6_addr = in6addr_loopback};
 	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 

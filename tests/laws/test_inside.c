@@ -1,6 +1,6 @@
 /*
- * test_inside.c - law 3: inside a run the kernel's verdict is the verdict; what is outside of it makes a bind move. And
- * law 7 as far as listen() has to do with it.
+ * test_inside.c - law 3: inside a run the kernel's verdict is the verdict; what is outside of it makes a bind move.
+ * And law 7 as far as listen() has to do with it.
  */
 #include <pthread.h>
 
@@ -152,7 +152,8 @@ static void a_port_that_was_lost_is_left(void **state)
 	}
 }
 
-/* One number is one number for both protocols (law 2): what a stranger has of it is an error, and nothing is forgotten. */
+/* One number is one number for both protocols (law 2): what a stranger has of it is an error, and nothing is
+ * forgotten. */
 static void a_port_that_was_lost_for_one_protocol_is_kept(void **state)
 {
 	uint16_t n = free_numbers(1);

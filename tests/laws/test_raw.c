@@ -1,10 +1,11 @@
 /*
- * test_raw.c - the hooks' calls before the library is initialised, or where libc's functions cannot be found: raw system
- * calls with libc's return values and errnos.
+ * test_raw.c - the hooks' calls before the library is initialised, or where libc's functions cannot be found: raw
+ * system calls with libc's return values and errnos.
  */
 #include "laws.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -67,7 +68,8 @@ static void datagram_calls(void **state)
 	socklen_t length = sizeof(a);
 	char data[2][4];
 	struct iovec io[2] = {{data[0], 4}, {data[1], 4}};
-	struct mmsghdr two[2] = {{.msg_hdr = {.msg_iov = &io[0], .msg_iovlen = 1}}, {.msg_hdr = {.msg_iov = &io[1], .msg_iovlen = 1}}};
+	struct mmsghdr two[2] = {{.msg_hdr = {.msg_iov = &io[0], .msg_iovlen = 1}},
+				 {.msg_hdr = {.msg_iov = &io[1], .msg_iovlen = 1}}};
 	int at = raw.socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	(void)state;
@@ -127,6 +129,35 @@ static void what_has_no_raw_form(void **state)
 	assert_int_equal(raw.posix_spawnp(&pid, "sh", NULL, NULL, NULL, NULL), ENOSYS);
 	assert_int_equal(raw.bindresvport(-1, NULL), -1);
 	assert_int_equal(errno, ENOSYS);
+	assert_int_equal(raw.clone(NULL, NULL, 0, NULL), -1);
+	assert_int_equal(errno, ENOSYS);
+}
+
+static void namespace_calls(void **state)
+{
+	(void)state;
+	assert_int_equal(raw.unshare(0), 0);
+	assert_int_equal(raw.setns(-1, 0), -1);
+	assert_int_equal(errno, EBADF);
+}
+
+/* What _FORTIFY_SOURCE is for. */
+static void overflow(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	if (pid == 0) {
+		char data[2];
+
+		signal(SIGILL, SIG_DFL); /* cmocka has a handler */
+		signal(SIGTRAP, SIG_DFL);
+		raw.recvfrom_chk(-1, data, 4, sizeof(data), 0, NULL, NULL);
+		_exit(0);
+	}
+	status = status_of(pid);
+	assert_true(WIFSIGNALED(status));
 }
 
 int main(void)
@@ -136,6 +167,8 @@ int main(void)
 		cmocka_unit_test(datagram_calls),
 		cmocka_unit_test(exec_calls),
 		cmocka_unit_test(what_has_no_raw_form),
+		cmocka_unit_test(namespace_calls),
+		cmocka_unit_test(overflow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * test_short.c - laws 11 and 12: on a machine that is short of something, or does not let us ask, the calls do what they do
- * without portshim, and that is told.
+ * test_short.c - laws 11 and 12: on a machine that is short of something, or does not let us ask, the calls do what
+ * they do without portshim, and that is told.
  */
 #include "laws.h"
 

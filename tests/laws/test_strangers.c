@@ -1,6 +1,6 @@
 /*
- * test_strangers.c - law 9: a client never meets another environment's server by accident; law 8: whom it meets instead;
- * law 10: under which port.
+ * test_strangers.c - law 9: a client never meets another environment's server by accident; law 8: whom it meets
+ * instead; law 10: under which port.
  */
 #include <arpa/inet.h>
 #include <sys/uio.h>

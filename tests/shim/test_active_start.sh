@@ -49,7 +49,7 @@ said "by hand in a directory that is gone" "it is not there" sh -c \
 	'cd "$1" && rmdir "$1" && exec env LD_PRELOAD="$2" "$3" -c "$4"' sh "$scratch/gone" "$shim" "$python" "$server"
 echo >"$scratch/file"
 said "by hand without a runtime directory" "it is a file" by_hand PORTSHIM_RUNTIME_DIR="$scratch/file"
-said "the second of two libraries" "" by_hand LD_PRELOAD="libm.so.6:$shim"
+said "the second of two libraries" "" by_hand LD_PRELOAD="libresolv.so.2:$shim"
 cp "$shim" "$scratch/other.so"
 said "under another name, and alone" "" by_hand LD_PRELOAD="$scratch/other.so"
 said "switched off" "" by_hand PORTSHIM=off
@@ -75,9 +75,10 @@ for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 	echo "NODE_UNIQUE_ID=1 /bin/true;"
 done >"$scratch/workers"
 # shellcheck disable=SC2016
-said "more workers than there is room for, all dead" "" "$portshim" exec --quiet sh -c '. "$0"; exec "$@"' "$scratch/workers" \
-	"$python" -c "$server"
-said "in a run that is over" "the run that it belongs to is over" in_run PORTSHIM_RUN="$PORTSHIM_RUNTIME_DIR/run-00000001"
+said "more workers than there is room for, all dead" "" "$portshim" exec --quiet sh -c '. "$0"; exec "$@"' \
+	"$scratch/workers" "$python" -c "$server"
+said "in a run that is over" "the run that it belongs to is over" \
+	in_run PORTSHIM_RUN="$PORTSHIM_RUNTIME_DIR/run-00000001"
 said "in a file that is no run's" "it is no run" in_run PORTSHIM_RUN=/etc/passwd
 said "in one, but switched off" "" in_run PORTSHIM=off PORTSHIM_RUN=/etc/passwd
 
@@ -98,8 +99,8 @@ strict 125 "strict, in a run that is over" in_run PORTSHIM_STRICT=1 PORTSHIM_RUN
 damaged='for f in "$PORTSHIM_RUNTIME_DIR"/env-*; do printf xxxx | dd of="$f" conv=notrunc status=none; done; exec "$@"'
 said "a damaged environment" "damaged" "$portshim" exec --quiet --env hurt sh -c "$damaged" sh "$python" -c "$server"
 rm -f "$PORTSHIM_RUNTIME_DIR"/env-*
-strict 125 "strict, with a damaged environment" "$portshim" exec --quiet --strict --env hurt sh -c "$damaged" sh "$python" \
-	-c "$server"
+strict 125 "strict, with a damaged environment" "$portshim" exec --quiet --strict --env hurt sh -c "$damaged" sh \
+	"$python" -c "$server"
 rm -f "$PORTSHIM_RUNTIME_DIR"/env-*
 
 # ---- nobody keeps the run: the program says what does not work, once ----
