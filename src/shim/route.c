@@ -19,6 +19,7 @@
 
 #define DIRECT_MAX 32
 #define PORT_NOBODY 1 /* tcpmux, RFC 1078: never had a use for UDP */
+#define PORT_REFUSED 0 /* no TCP socket can listen there */
 
 /* Moved ports that this process addressed by themselves last. A program that uses more of them than fit is told the
  * requested port for the oldest. */
@@ -133,8 +134,11 @@ enum shim_route route_out(struct ps_space *space, int fd, const struct sockaddr 
 		return ROUTE_PASS;
 	if (listening)
 		shim_event(space, PS_EVENT_REFUSED, port, ECONNREFUSED);
-	if (fd >= 0)
+	if (fd >= 0 && socket_protocol(fd) != PS_TCP)
 		return ROUTE_REFUSED;
+	/* The kernel refuses: at once, or later and by an event, if the socket does not block; and judges all else. */
+	if (fd >= 0)
+		return moved(a, PORT_REFUSED, unspec);
 	/* Where a server was and its process has ended, the kernel says that there is none, and the error names the port. */
 	if (!listening && !process_alive(atomic_load(&space->host->record[port].owner)))
 		return ROUTE_PASS;

@@ -3,6 +3,7 @@
  * instead; law 10: under which port.
  */
 #include <arpa/inet.h>
+#include <poll.h>
 #include <sys/uio.h>
 
 #include <poll.h>
@@ -167,6 +168,28 @@ static void a_connected_datagram_socket_is_refused(void **state)
 static struct sockaddr_in loopback(uint16_t port)
 {
 	return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+/* As the kernel refuses: one that does not block is told later, and one that is connected already is told that. */
+static void a_refusal_is_the_kernels(void **state)
+{
+	struct ps_space *a = run_in("a", 0, NULL), *b = run_in("b", 0, NULL);
+	struct sockaddr_in address = loopback(held_by(b, SOCK_STREAM));
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), error = 0;
+	struct pollfd wait = {.fd = fd, .events = POLLOUT};
+
+	(void)state;
+	act_for(a);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), -1);
+	assert_int_equal(errno, EINPROGRESS);
+	assert_int_equal(poll(&wait, 1, 10000), 1);
+	assert_true(wait.revents & POLLERR);
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof(error)}), 0);
+	assert_int_equal(error, ECONNREFUSED);
+	close(fd);
+	fd = server(SOCK_STREAM, free_numbers(1));
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), -1);
+	assert_int_equal(errno, EISCONN);
 }
 
 /* Sends by every call that can, and says how many arrive. */
@@ -400,6 +423,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_stranger_after_a_dead_server_is_met, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(a_port_that_is_only_held_is_refused_too, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(what_this_environment_serves_goes_before, laws_setup, laws_teardown),
+		cmocka_unit_test_setup_teardown(a_refusal_is_the_kernels, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(a_connected_datagram_socket_is_refused, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(datagrams_to_another_environments_server_are_lost, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(a_tcp_server_of_another_environment_is_no_reason_to_lose_datagrams, laws_setup,
