@@ -128,6 +128,8 @@ check_needs()
 		musl-gcc musl-tools
 		pgrep procps
 		ruby ruby
+		tclsh tcl
+		prove perl
 		setpriv util-linux
 		unshare util-linux
 		mount mount

@@ -16,9 +16,12 @@ if [ $# -eq 0 ]; then
 		esac
 	done
 fi
+# Each has a process group of its own (timeout), so it is told when this ends early.
 # shellcheck disable=SC2016 # the inner shell's
 printf '%s\n' "$@" | xargs -P "${SUITES_JOBS:-3}" -I NAME \
-	bash -c 'bash "$1/NAME.sh" >"$2/NAME" 2>&1 || echo "NAME: exit status $?" >>"$2/failed"; cat "$2/NAME"' \
+	bash -c 'setpriv --pdeathsig TERM bash "$1/NAME.sh" >"$2/NAME" 2>&1 ||
+		echo "NAME: exit status $?" >>"$2/failed"
+		cat "$2/NAME"' \
 	- "$here" "$out"
 counts=$(cat "$out"/* | awk '/^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ { p += $1; f += $3; s += $5; n++ }
 	END { print p + 0, f + 0, s + 0, n + 0 }')

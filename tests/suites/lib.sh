@@ -26,7 +26,8 @@
 #
 # SUITES_ALL=1 runs all of each suite; otherwise it is what CI has the time for. Suites run as an unprivileged user
 # (some refuse to run as root), and in a network namespace that has a loopback and nothing else: the ports are free
-# there, and nothing that a suite sends leaves the machine.
+# there, and nothing that a suite sends leaves the machine. A process namespace too, where one can be had: when the
+# script ends, for whatever reason, so does all that the suite has started.
 set -u
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -38,7 +39,7 @@ ALL=${SUITES_ALL:-}
 
 # Bounded: the whole script, its children included, ends after this many seconds.
 if [ -z "${PORTSHIM_TEST_BOUNDED:-}" ]; then
-	PORTSHIM_TEST_BOUNDED=1 exec timeout -k 60 "${PORTSHIM_TEST_SECONDS:-${ALL:+3}600}" bash "$0" "$@"
+	PORTSHIM_TEST_BOUNDED=1 exec timeout -k 60 "${PORTSHIM_TEST_SECONDS:-${ALL:+3}500}" bash "$0" "$@"
 fi
 unset PORTSHIM_TEST_BOUNDED
 
@@ -74,6 +75,9 @@ else
 	AS=(unshare --user --map-user=1000 --map-group=1000)
 fi
 
+PIDNS=(--pid --fork --kill-child --mount-proc)
+[ -n "$INSIDE" ] || ! "${NETNS[@]}" "${PIDNS[@]}" true 2>/dev/null || NETNS+=("${PIDNS[@]}")
+
 own() { # PATH...: gives them to whom the suites run as
 	[ "${AS[0]}" != setpriv ] || chown -R 65534:65534 "$@"
 }
@@ -81,8 +85,9 @@ own() { # PATH...: gives them to whom the suites run as
 cleanup() {
 	trap '' TERM INT
 	[ -z "$holder" ] || kill "$holder" 2>/dev/null
+	# unshare listens to no other signal.
 	# shellcheck disable=SC2046 # process ids
-	kill $(jobs -p) 2>/dev/null
+	kill -KILL $(jobs -p) 2>/dev/null
 	wait
 	if [ -n "$INSIDE" ]; then
 		:
