@@ -223,11 +223,13 @@ $(FUZZ_NAMES:%=$(FUZZ)/%): $(FUZZ)/%: tests/fuzz/fuzz_%.c $(FUZZ)/libfuzz.a
 	$(call say,CC,$<)
 	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(filter %.o,$^) $(FUZZ)/libfuzz.a -lcjson
 
+# Absolute paths: some targets go to another directory.
 $(FUZZ_NAMES:%=fuzz-%): fuzz-%: $(FUZZ)/%
 	$(Q)mkdir -p $(FUZZ)/corpus/$*
 	$(Q)$(FUZZ)/$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 \
-		-max_len=$(or $(FUZZ_LENGTH_$*),4096) $(patsubst %,-dict=%,$(wildcard tests/fuzz/dict/$*.dict)) \
-		-artifact_prefix=$(FUZZ)/$*- $(FUZZ)/corpus/$* $(wildcard tests/fuzz/corpus/$*) $(FUZZ_SEEDS_$*) \
+		-max_len=$(or $(FUZZ_LENGTH_$*),4096) $(patsubst %,-dict=%,$(abspath $(wildcard tests/fuzz/dict/$*.dict))) \
+		-artifact_prefix=$(abspath $(FUZZ))/$*- \
+		$(abspath $(FUZZ)/corpus/$* $(wildcard tests/fuzz/corpus/$*) $(FUZZ_SEEDS_$*)) \
 		>$(FUZZ)/$*.said 2>&1 || \
 		{ tail -n 60 $(FUZZ)/$*.said; exit 1; }
 	$(Q)printf '%-12s %s inputs, nothing found\n' $* "$$(sed -n 's/^stat::number_of_executed_units: *//p' $(FUZZ)/$*.said)"
