@@ -147,7 +147,7 @@ asan: $(BUILD)/libportshim.so
 	$(Q)$(MAKE) --no-print-directory BUILD=$(ASAN) LDFLAGS='$(SANITIZE)' CFLAGS='$(ASAN_CFLAGS) $(SANITIZE)' \
 		unit-programs $(ASAN)/portshim
 	$(Q)cp $(BUILD)/libportshim.so $(ASAN)/libportshim.so
-	$(Q)$(MAKE) --no-print-directory BUILD=$(ASAN)/shim CFLAGS='$(ASAN_CFLAGS)' INSTRUMENT='$(SANITIZE)' COLD= \
+	$(Q)$(MAKE) --no-print-directory BUILD=$(ASAN)/shim CFLAGS='-O2 -g -fno-omit-frame-pointer' INSTRUMENT='$(SANITIZE)' COLD= \
 		PROGRAM_EXTRA='$(SANITIZE)' SHIM_LDFLAGS='-shared -Wl,-soname,libportshim.so \
 		-Wl,--version-script=src/shim/exports.map $(SANITIZE)' $(ASAN_VFORK) shim-programs
 	$(Q)rm -f $(ASAN_LOG).*

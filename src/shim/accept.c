@@ -10,6 +10,6 @@ EXPORT int accept(int fd, ADDRESS_OUT address, socklen_t *length)
 		return real.accept(fd, PLAIN(address), length);
 	result = real.accept(fd, PLAIN(address), length);
 	if (result >= 0)
-		route_in(space, PLAIN(address), room, *length);
+		route_in(space, PLAIN(address), room, route_length(length));
 	return result;
 }

@@ -10,6 +10,6 @@ EXPORT int accept4(int fd, ADDRESS_OUT address, socklen_t *length, int flags)
 		return real.accept4(fd, PLAIN(address), length, flags);
 	result = real.accept4(fd, PLAIN(address), length, flags);
 	if (result >= 0)
-		route_in(space, PLAIN(address), room, *length);
+		route_in(space, PLAIN(address), room, route_length(length));
 	return result;
 }

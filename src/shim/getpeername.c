@@ -10,6 +10,6 @@ EXPORT int getpeername(int fd, ADDRESS_OUT address, socklen_t *length)
 		return real.getpeername(fd, PLAIN(address), length);
 	result = real.getpeername(fd, PLAIN(address), length);
 	if (result == 0)
-		route_in(space, PLAIN(address), room, *length);
+		route_in(space, PLAIN(address), room, route_length(length));
 	return result;
 }

@@ -10,7 +10,7 @@ EXPORT ssize_t recvfrom(int fd, void *data, size_t size, int flags, ADDRESS_OUT 
 		return real.recvfrom(fd, data, size, flags, PLAIN(address), length);
 	result = real.recvfrom(fd, data, size, flags, PLAIN(address), length);
 	if (result >= 0)
-		route_in(space, PLAIN(address), room, *length);
+		route_in(space, PLAIN(address), room, route_length(length));
 	return result;
 }
 
@@ -28,6 +28,6 @@ EXPORT ssize_t __recvfrom_chk(int fd, void *data, size_t size, size_t data_room,
 		return real.recvfrom_chk(fd, data, size, data_room, flags, PLAIN(address), length);
 	result = real.recvfrom_chk(fd, data, size, data_room, flags, PLAIN(address), length);
 	if (result >= 0)
-		route_in(space, PLAIN(address), room, *length);
+		route_in(space, PLAIN(address), room, route_length(length));
 	return result;
 }

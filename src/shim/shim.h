@@ -184,6 +184,15 @@ static inline bool route_matters(const struct ps_space *space, uint16_t port)
 	return port && shared_bit(space->host->named, port);
 }
 
+/* A caller's length, which need not be aligned. */
+static inline socklen_t route_length(const socklen_t *length)
+{
+	socklen_t n;
+
+	__builtin_memcpy(&n, length, sizeof(n));
+	return n;
+}
+
 /* The room that a caller's address buffer has, read before the call; 0 if there is no buffer or if the pointers are bad: the
  * kernel says so then. An aligned word is readable as a whole or not at all; a length that is not aligned may lie in two. */
 static inline socklen_t route_room(const void *address, const socklen_t *length)
@@ -194,7 +203,7 @@ static inline socklen_t route_room(const void *address, const socklen_t *length)
 	if (!address || !length || !readable((const void *)first, 8) ||
 	    __builtin_expect(last != first && !readable((const void *)last, 8), 0))
 		return 0;
-	return *length;
+	return route_length(length);
 }
 
 /* The port in an address that the kernel filled in, if it is one that was moved; else 0. Nearly always it is not. `room` is the
