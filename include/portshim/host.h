@@ -49,21 +49,28 @@ enum ps_reason {
 #define PS_SERVICE_MAX 64
 
 struct ps_record {
-	_Atomic uint64_t owner; /* identity (process.h) of the process that listened last; until then, of the one that bound */
-	uint64_t since;         /* Unix seconds */
-	uint32_t run;           /* scope id of the run that it belongs to */
-	_Atomic uint32_t inode; /* the socket that listened last, or is about to, as sock_diag knows it */
-	uint16_t listeners;     /* how many different sockets have listened */
-	uint8_t reason;         /* enum ps_reason */
-	uint8_t cause;          /* errno that made it move (EADDRINUSE, EACCES), 0 if it did not move */
-	uint8_t protocols;      /* PS_TCP | PS_UDP: recorded, that is listening (UDP: bound) */
-	uint8_t report;         /* enum ps_report: what getsockname tells */
-	uint8_t at;             /* PS_AT_* */
+	_Atomic uint64_t owner;     /* identity (process.h) of the process that listened last; until then, of the one that bound */
+	_Atomic uint64_t since;     /* Unix seconds */
+	_Atomic uint32_t run;       /* scope id of the run that it belongs to */
+	_Atomic uint32_t inode;     /* the socket that listened last, or is about to, as sock_diag knows it */
+	_Atomic uint16_t listeners; /* how many different sockets have listened */
+	_Atomic uint8_t reason;     /* enum ps_reason */
+	_Atomic uint8_t cause;      /* errno that made it move (EADDRINUSE, EACCES), 0 if it did not move */
+	_Atomic uint8_t protocols;  /* PS_TCP | PS_UDP: recorded, that is listening (UDP: bound) */
+	_Atomic uint8_t report;     /* enum ps_report: what getsockname tells */
+	_Atomic uint8_t at;         /* PS_AT_* */
 	uint8_t pad;
 	uint8_t address[16];    /* PS_AT_OTHER: as address_bytes gives it */
 	char scheme[16];        /* of URLs; "" means: by protocol */
 	char service[PS_SERVICE_MAX]; /* the manifest's name, or "" */
 };
+
+/* Fields that others may read at any time: each by itself is whole, and the head says what they are worth. The
+ * texts and the address are only read by what draws and shows them, and may be half one and half the other while
+ * the port changes hands: they end with a NUL at any time, and who has drawn or shown them looks at the head
+ * again. */
+#define record_get(record, field) atomic_load_explicit(&(record)->field, memory_order_relaxed)
+#define record_set(record, field, value) atomic_store_explicit(&(record)->field, value, memory_order_relaxed)
 
 struct ps_host {
 	uint32_t magic;

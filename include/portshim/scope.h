@@ -52,10 +52,10 @@ enum ps_event_kind {
 /* What a run's keeper has to tell the user. A ring: `sequence` counts from 1 and is stored last. */
 struct ps_event {
 	_Atomic uint32_t sequence;
-	uint16_t kind;
-	uint16_t port;
-	int32_t error;
-	int32_t pid;
+	_Atomic uint16_t kind;
+	_Atomic uint16_t port;
+	_Atomic int32_t error;
+	_Atomic int32_t pid;
 };
 
 struct ps_scope {

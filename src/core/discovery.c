@@ -172,8 +172,9 @@ static uint64_t mix(uint64_t hash, uint64_t word)
 
 static uint64_t mix_record(uint64_t hash, uint64_t head, uint16_t port, const struct ps_record *r)
 {
-	hash = mix(mix(hash, head), atomic_load_explicit(&r->owner, memory_order_relaxed));
-	hash = mix(hash, (uint64_t)r->run << 32 | (uint64_t)port << 16 | (uint64_t)r->protocols << 8 | r->at);
+	hash = mix(mix(hash, head), record_get(r, owner));
+	hash = mix(hash, (uint64_t)record_get(r, run) << 32 | (uint64_t)port << 16 | (uint64_t)record_get(r, protocols) << 8 |
+			     record_get(r, at));
 	return hash == DRAWING ? ~hash : hash;
 }
 
@@ -192,18 +193,19 @@ static void put_address(struct output *o, bool *first, const char *text)
 
 static void put_addresses(struct output *o, const struct ps_record *r)
 {
+	uint8_t at = record_get(r, at);
 	bool first = true;
 	char text[48];
 
-	if (r->at & PS_AT_ANY4)
+	if (at & PS_AT_ANY4)
 		put_address(o, &first, "0.0.0.0");
-	if (r->at & PS_AT_ANY6)
+	if (at & PS_AT_ANY6)
 		put_address(o, &first, "::");
-	if (r->at & PS_AT_LO4)
+	if (at & PS_AT_LO4)
 		put_address(o, &first, "127.0.0.1");
-	if (r->at & PS_AT_LO6)
+	if (at & PS_AT_LO6)
 		put_address(o, &first, "::1");
-	if (r->at & PS_AT_OTHER) {
+	if (at & PS_AT_OTHER) {
 		address_text(r->address, text);
 		put_address(o, &first, text);
 	}
@@ -212,22 +214,23 @@ static void put_addresses(struct output *o, const struct ps_record *r)
 /* The five keys that both kinds of file have, in this order. */
 static void put_location(struct output *o, const struct ps_record *r, uint16_t port, const char *scheme, uint64_t time)
 {
+	uint8_t at = record_get(r, at);
 	char text[128];
 	struct ps_text t = text_start(text, sizeof(text));
 
 	put(o, "\"port\":");
 	put_number(o, port);
-	host_text(&t, r->address, r->at, false);
+	host_text(&t, r->address, at, false);
 	text_end(&t);
 	put(o, ",\"host\":\"");
 	put_plain(o, text);
-	discovery_url(text, scheme, r->protocols, r->address, r->at, port);
+	discovery_url(text, scheme, record_get(r, protocols), r->address, at, port);
 	put(o, "\",\"url\":\"");
 	put_plain(o, text);
 	put(o, "\",\"timestamp\":");
 	put_number(o, time);
 	put(o, ",\"process_id\":");
-	put_number(o, (uint64_t)process_pid(r->owner));
+	put_number(o, (uint64_t)process_pid(record_get(r, owner)));
 }
 
 struct drawing {
@@ -256,11 +259,11 @@ static void put_entry(struct drawing *d, const char *key, const char *scheme, ui
 	put(o, ",\"requested\":");
 	put_number(o, head_requested(head));
 	put(o, ",\"protocol\":\"");
-	put_plain(o, protocol_name(r->protocols));
+	put_plain(o, protocol_name(record_get(r, protocols)));
 	put(o, "\",\"addresses\":[");
 	put_addresses(o, r);
 	put(o, "],\"reason\":\"");
-	put_plain(o, inherited ? "inherited" : discovery_reason(r->reason));
+	put_plain(o, inherited ? "inherited" : discovery_reason(record_get(r, reason)));
 	put(o, "\",\"state\":\"");
 	put_plain(o, discovery_state(head_state(head)));
 	put(o, "\"}");
@@ -316,6 +319,7 @@ static uint16_t key_holder(const struct drawing *d, uint16_t port, uint64_t head
 static void key_of(const struct drawing *d, uint16_t port, uint64_t head, const char *name, uint16_t holder, char *key,
 		   unsigned long size)
 {
+	uint32_t run = record_get(&d->host->record[port], run);
 	struct ps_text t = text_start(key, size);
 
 	if (*name)
@@ -326,9 +330,9 @@ static void key_of(const struct drawing *d, uint16_t port, uint64_t head, const 
 		text_char(&t, ':');
 		text_number(&t, head_requested(head));
 	}
-	if (d->host->record[port].run != d->host->record[holder].run) {
+	if (run != record_get(&d->host->record[holder], run)) {
 		text_char(&t, '@');
-		text_hex(&t, d->host->record[port].run, 8);
+		text_hex(&t, run, 8);
 	}
 	text_end(&t);
 }

@@ -48,7 +48,7 @@ static uint16_t confirmed(const struct ps_host *host, const struct ps_scope *sco
 	if (head_state(*head) < PS_HELD || head_env(*head) != scope->env || head_requested(*head) != requested)
 		return 0;
 	/* A run's hint is to its own assignment: another run of the environment may have taken the port over since. */
-	return scope->id & PS_ENV_BIT || host->record[actual].run == scope->id ? actual : 0;
+	return scope->id & PS_ENV_BIT || record_get(&host->record[actual], run) == scope->id ? actual : 0;
 }
 
 uint16_t registry_forward(const struct ps_space *space, uint16_t requested)
@@ -91,7 +91,7 @@ static bool sort_listener(const struct ps_listener *l, void *context)
 	struct listeners *found = context;
 
 	/* Read at this moment: a listener that starts while the kernel lists has announced itself by now. */
-	if (l->inode == atomic_load(&found->record->inode) || (found->record->listeners > 1 && l->uid == found->uid))
+	if (l->inode == atomic_load(&found->record->inode) || (record_get(found->record, listeners) > 1 && l->uid == found->uid))
 		found->ours = true;
 	else
 		found->other = true;
@@ -110,7 +110,9 @@ static int list(const struct ps_host *host, uint16_t port, unsigned protocols, s
 	int error, tries = 0;
 
 	if (!protocols)
-		protocols = record->protocols ? record->protocols : PS_TCP | PS_UDP;
+		protocols = record_get(record, protocols);
+	if (!protocols)
+		protocols = PS_TCP | PS_UDP;
 	do {
 		*found = (struct listeners){.record = record, .uid = (uint32_t)sys0(SYS_geteuid)};
 		before = atomic_load(&record->inode);
@@ -151,7 +153,7 @@ bool registry_is_own_actual(const struct ps_space *space, uint16_t port)
 	uint64_t head = host_head(space->host, port);
 
 	return head_state(head) >= PS_HELD && head_env(head) == space->env->id &&
-	       space->host->record[port].run == space->run->id;
+	       record_get(&space->host->record[port], run) == space->run->id;
 }
 
 /* True if nothing at all is bound to the port. SO_REUSEADDR stays off, so that a socket that is bound and does not
@@ -269,6 +271,32 @@ static int reserve_record(struct ps_space *space, uint16_t port)
 	return error;
 }
 
+/* These two by names of their own, for tests/tsan/suppressions. */
+static void clear_texts(struct ps_record *r)
+{
+	memset(r->address, 0, sizeof(*r) - offsetof(struct ps_record, address));
+}
+
+static void keep_address(struct ps_record *r, const uint8_t bytes[16])
+{
+	memcpy(r->address, bytes, sizeof(r->address));
+}
+
+static void start_record(struct ps_record *r, uint32_t run, uint64_t owner, enum ps_reason reason)
+{
+	record_set(r, owner, owner);
+	record_set(r, since, 0);
+	record_set(r, run, run);
+	record_set(r, inode, 0);
+	record_set(r, listeners, 0);
+	record_set(r, reason, (uint8_t)reason);
+	record_set(r, cause, 0);
+	record_set(r, protocols, 0);
+	record_set(r, report, 0);
+	record_set(r, at, 0);
+	clear_texts(r);
+}
+
 int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested, uint64_t owner)
 {
 	struct ps_host *host = space->host;
@@ -293,9 +321,7 @@ int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested, ui
 	if (!atomic_compare_exchange_strong(&host->head[port], &head, claim) ||
 	    (anothers && !keep_claim(host, port, claim, head)))
 		return 0;
-	memset(record, 0, sizeof(*record));
-	record->run = space->run->id;
-	record->owner = owner;
+	start_record(record, space->run->id, owner, PS_REASON_REQUESTED);
 	return 1;
 }
 
@@ -337,33 +363,39 @@ static int hint_scope(struct ps_space *space, struct ps_scope *scope, uint16_t a
 	return error;
 }
 
+static void add_at(struct ps_record *record, unsigned at)
+{
+	record_set(record, at, (uint8_t)(record_get(record, at) | at));
+}
+
 static void add_address(struct ps_record *record, const struct ps_address *address)
 {
 	bool six = address->u.any.sa_family == AF_INET6;
+	unsigned other = PS_AT_OTHER;
 	uint8_t bytes[16];
 
 	address_bytes(address, bytes);
 	switch (address_locality(address)) {
 	case PS_WILDCARD:
-		record->at |= six ? PS_AT_ANY6 : PS_AT_ANY4;
+		add_at(record, six ? PS_AT_ANY6 : PS_AT_ANY4);
 		return;
 	case PS_LOOPBACK:
 		if (six && bytes[15] == 1 && bytes[10] == 0) {
-			record->at |= PS_AT_LO6;
+			add_at(record, PS_AT_LO6);
 			return;
 		}
 		if (bytes[12] == 127 && bytes[13] == 0 && bytes[14] == 0 && bytes[15] == 1) {
-			record->at |= PS_AT_LO4;
+			add_at(record, PS_AT_LO4);
 			return;
 		}
 		break;
 	default:
 		break;
 	}
-	if (record->at & PS_AT_OTHER && memcmp(record->address, bytes, sizeof(bytes)) != 0)
-		record->at |= PS_AT_OTHERS;
-	record->at |= PS_AT_OTHER;
-	memcpy(record->address, bytes, sizeof(bytes));
+	if (record_get(record, at) & PS_AT_OTHER && memcmp(record->address, bytes, sizeof(bytes)) != 0)
+		other |= PS_AT_OTHERS;
+	add_at(record, other);
+	keep_address(record, bytes);
 }
 
 bool registry_hold(struct ps_space *space, const struct ps_address *address)
@@ -388,14 +420,17 @@ bool registry_hold(struct ps_space *space, const struct ps_address *address)
 /* Adds a socket to what is recorded. True if that was not known. */
 static bool note_socket(struct ps_record *record, const struct ps_address *address, unsigned protocol)
 {
-	uint8_t at = record->at, protocols = record->protocols;
+	uint8_t at = record_get(record, at), protocols = record_get(record, protocols), now = protocols;
 
 	/* the first one: what the record says is about sockets that are gone */
-	if (!record->listeners)
-		record->at = record->protocols = 0;
+	if (!record_get(record, listeners)) {
+		record_set(record, at, 0);
+		now = 0;
+	}
 	add_address(record, address);
-	record->protocols |= (uint8_t)protocol;
-	return record->at != at || record->protocols != protocols;
+	now |= (uint8_t)protocol;
+	record_set(record, protocols, now);
+	return record_get(record, at) != at || now != protocols;
 }
 
 /* ---- listening ---- */
@@ -412,10 +447,7 @@ int registry_adopt(struct ps_space *space, uint16_t port, uint16_t requested)
 	shared_set(space->env->actual, port);
 	shared_clear(space->host->moved, port);
 	atomic_store(&space->host->head[port], head_claim(space->env->id, requested, space->run->id));
-	memset(record, 0, sizeof(*record));
-	record->run = space->run->id;
-	record->reason = PS_REASON_EPHEMERAL;
-	record->owner = process_self();
+	start_record(record, space->run->id, process_self(), PS_REASON_EPHEMERAL);
 	return 0;
 }
 
@@ -426,7 +458,7 @@ uint32_t registry_announce(struct ps_space *space, uint16_t port, uint32_t inode
 	/* Not while another socket of the run listens there: that one is what the record is about. */
 	if (registry_is_own_actual(space, port) &&
 	    (head_state(host_head(space->host, port)) == PS_HELD || !registry_listening(space->host, port))) {
-		record->listeners = 0;
+		record_set(record, listeners, 0);
 		return atomic_exchange(&record->inode, inode);
 	}
 	return inode;
@@ -446,7 +478,7 @@ static bool is_about(const struct ps_space *space, uint16_t port, uint64_t head)
 	if (head_state(head) < PS_HELD || !registry_sees(space, head_env(head)))
 		return false;
 	for (uint32_t i = 0; i < space->depth; i++)
-		if (record->run == space->scope[i]->id)
+		if (record_get(record, run) == space->scope[i]->id)
 			return true;
 	return false;
 }
@@ -466,6 +498,7 @@ int registry_listen(struct ps_space *space, const struct ps_address *address, ui
 	struct ps_record *record = &space->host->record[port];
 	uint64_t self = process_self();
 	uint64_t head = host_head(space->host, port);
+	uint16_t listeners;
 	bool changed;
 	int error = 0;
 
@@ -481,16 +514,17 @@ int registry_listen(struct ps_space *space, const struct ps_address *address, ui
 	if (error)
 		return error;
 	changed = note_socket(record, address, protocol);
-	changed |= head_state(head) != PS_LISTENING || record->owner != self;
-	if (!record->listeners || record->inode != inode)
-		record->listeners = (uint16_t)(head_state(head) == PS_LISTENING ? record->listeners + 1 : 1);
-	record->inode = inode;
+	changed |= head_state(head) != PS_LISTENING || record_get(record, owner) != self;
+	listeners = record_get(record, listeners);
+	if (!listeners || record_get(record, inode) != inode)
+		record_set(record, listeners, (uint16_t)(head_state(head) == PS_LISTENING ? listeners + 1 : 1));
+	atomic_store(&record->inode, inode);
 	if (!changed)
 		return 0;
-	record->owner = self;
-	record->since = sys_time();
+	atomic_store(&record->owner, self);
+	record_set(record, since, sys_time());
 	head = head_make(head_env(head), head_requested(head), PS_LISTENING);
-	if (record->run == space->run->id)
+	if (record_get(record, run) == space->run->id)
 		error = hint_scope(space, space->run, port, head);
 	atomic_store_explicit(&space->host->head[port], head, memory_order_release);
 	if (!error)
@@ -536,7 +570,7 @@ static bool count_socket(const struct ps_listener *l, void *context)
 		memcpy(&a.u.in.sin_addr, l->address + 12, 4);
 	}
 	add_address(&c->found, &a);
-	c->found.protocols |= l->protocol;
+	record_set(&c->found, protocols, record_get(&c->found, protocols) | l->protocol);
 	return true;
 }
 
@@ -545,17 +579,20 @@ static bool trim(struct ps_host *host, uint16_t port)
 {
 	struct ps_record *r = &host->record[port];
 	struct census c = {.uid = (uint32_t)sys0(SYS_geteuid)};
-	uint8_t at = r->at, protocols = r->protocols;
+	uint8_t at = record_get(r, at), protocols = record_get(r, protocols);
+	uint8_t its_at, its_protocols;
 
 	if (!(at & (at - 1)) && !(protocols & (protocols - 1)))
 		return false;
 	if (kernel_listeners(port, protocols, count_socket, &c) <= 0)
 		return false;
-	if (protocols & c.found.protocols)
-		r->protocols &= c.found.protocols;
-	if (at & c.found.at)
-		r->at &= c.found.at;
-	return r->at != at || r->protocols != protocols;
+	its_protocols = protocols & record_get(&c.found, protocols);
+	its_at = at & record_get(&c.found, at);
+	if (its_protocols)
+		record_set(r, protocols, its_protocols);
+	if (its_at)
+		record_set(r, at, its_at);
+	return (its_at && its_at != at) || (its_protocols && its_protocols != protocols);
 }
 
 static bool sweep_port(struct ps_host *host, const struct ps_scope *run, struct ps_scope *env, uint16_t port, bool over)
@@ -566,7 +603,7 @@ static bool sweep_port(struct ps_host *host, const struct ps_scope *run, struct 
 
 	if (head_is_claim_of(head, env->id, run->id))
 		return erase(host, port, head);
-	if (head_env(head) != env->id || host->record[port].run != run->id || head_state(head) < PS_HELD)
+	if (head_env(head) != env->id || record_get(&host->record[port], run) != run->id || head_state(head) < PS_HELD)
 		return false;
 	if (listening && registry_listening(host, port)) {
 		rehint(host, env, head_requested(head), 0); /* the hint's port may have been taken over */
@@ -575,7 +612,7 @@ static bool sweep_port(struct ps_host *host, const struct ps_scope *run, struct 
 	if (over) {
 		changed = erase(host, port, head);
 	} else if (listening) {
-		host->record[port].protocols = 0;
+		record_set(&host->record[port], protocols, 0);
 		changed = atomic_compare_exchange_strong(&host->head[port], &head,
 							 head_make(env->id, head_requested(head), PS_HELD));
 	}

@@ -214,7 +214,7 @@ static void tell(struct ps_keeper *keeper, const struct ps_event *event)
 	int error = event->error < 0 ? -event->error : event->error;
 	char path[256];
 
-	switch (event->kind) {
+	switch ((enum ps_event_kind)event->kind) {
 	case PS_EVENT_REFUSED:
 		tell_refused(keeper, event->port);
 		break;

@@ -225,9 +225,9 @@ static void fill(struct attempt *t, uint16_t port, enum ps_reason reason)
 {
 	struct ps_record *r = &t->space->host->record[port];
 
-	r->reason = (uint8_t)reason;
-	r->cause = (uint8_t)(port == t->requested ? 0 : t->error);
-	r->report = t->rules.report;
+	record_set(r, reason, (uint8_t)reason);
+	record_set(r, cause, (uint8_t)(port == t->requested ? 0 : t->error));
+	record_set(r, report, t->rules.report);
 	if (t->rules.service) {
 		text_copy(r->service, sizeof(r->service), plan_string(t->space->plan, t->rules.service->name));
 		text_copy(r->scheme, sizeof(r->scheme), plan_string(t->space->plan, t->rules.service->scheme));
@@ -375,7 +375,7 @@ static uint16_t own_of_service(const struct attempt *t)
 		uint64_t head = host_head(host, port);
 
 		if (head_state(head) >= PS_HELD && head_env(head) == t->space->env->id &&
-		    head_requested(head) == t->requested && host->record[port].run == t->space->run->id &&
+		    head_requested(head) == t->requested && record_get(&host->record[port], run) == t->space->run->id &&
 		    text_equal(host->record[port].service, name))
 			return port;
 	}

@@ -6,7 +6,7 @@ static inline bool is_still_own(const struct ps_space *space, uint16_t actual, u
 	uint64_t head = host_head_of_owned(space->host, actual) | head_make(0, 0, PS_LISTENING ^ PS_HELD);
 
 	return head == head_make(space->run->env, requested, PS_LISTENING) &&
-	       space->host->record[actual].run == space->run->id;
+	       record_get(&space->host->record[actual], run) == space->run->id;
 }
 
 /* A requested port that this run has an assignment for: the kernel's verdict on the actual port is the verdict (law 3),

@@ -60,25 +60,25 @@ static bool is_local(const struct ps_address *a, enum ps_locality locality)
  * of this machine is another listener, unless it is one that the assignment is bound to. */
 static bool serves_address(const struct ps_record *record, const struct ps_address *a, enum ps_locality locality)
 {
-	uint8_t bytes[16];
+	uint8_t at = record_get(record, at), bytes[16];
 
-	if (record->at == 0 || record->at & (PS_AT_ANY4 | PS_AT_ANY6 | PS_AT_OTHERS) || locality == PS_WILDCARD)
+	if (at == 0 || at & (PS_AT_ANY4 | PS_AT_ANY6 | PS_AT_OTHERS) || locality == PS_WILDCARD)
 		return true;
 	address_bytes(a, bytes);
 	if (locality == PS_LOOPBACK &&
 	    (bytes[12] != 127 || (bytes[13] == 0 && bytes[14] == 0 && bytes[15] == 1)))
 		return true;
-	return record->at & PS_AT_OTHER && memcmp(record->address, bytes, sizeof(bytes)) == 0;
+	return at & PS_AT_OTHER && memcmp(record->address, bytes, sizeof(bytes)) == 0;
 }
 
 /* True if the assignment serves the call's protocol. One that is held and not recorded yet may come to serve any. */
 static bool serves_protocol(const struct ps_record *record, int fd)
 {
-	if (record->protocols == 0 || record->protocols == (PS_TCP | PS_UDP))
+	unsigned protocols = record_get(record, protocols);
+
+	if (protocols == 0 || protocols == (PS_TCP | PS_UDP))
 		return true;
-	if (fd < 0)
-		return record->protocols & PS_UDP;
-	return record->protocols & socket_protocol(fd);
+	return protocols & (fd < 0 ? PS_UDP : socket_protocol(fd));
 }
 
 static bool serves(const struct ps_record *record, int fd, const struct ps_address *a, enum ps_locality locality)
@@ -216,7 +216,7 @@ void route_own_moved(struct ps_space *space, void *address, uint16_t port)
 
 	if (!is_seen(space, head))
 		return;
-	if (head_state(head) == PS_LISTENING && space->host->record[port].report == PS_REPORT_ACTUAL && !is_cluster(space))
+	if (head_state(head) == PS_LISTENING && record_get(&space->host->record[port], report) == PS_REPORT_ACTUAL && !is_cluster(space))
 		return;
 	put_port(address, head_requested(head));
 }
