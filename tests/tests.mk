@@ -162,6 +162,26 @@ shim-programs: $(OWN_NETWORK) $(contract_NEEDS) $(active_NEEDS)
 
 unit-programs: $(OWN_NETWORK) $(UNIT) $(LAWS)
 
+# ---- ThreadSanitizer: threads that stand for processes, in the registry (tests/tsan/threads.c). TSan does not see what code
+# does that the compiler has put in the place of a call: so none (-fno-builtin).
+TSAN := $(BUILD)/tsan
+TSAN_CC ?= $(CC)
+TSAN_ROUNDS ?= 2000
+TSAN_FLAGS := -O1 -g -fno-builtin -fno-omit-frame-pointer -fsanitize=thread
+TSAN_SAY := halt_on_error=0:history_size=7:suppressions=$(abspath tests/tsan/suppressions)
+
+tsan:
+	$(Q)mkdir -p $(TSAN)
+	$(Q)echo 'int main(void) { return 0; }' >$(TSAN)/try.c
+	$(Q){ $(TSAN_CC) -fsanitize=thread -o $(TSAN)/try $(TSAN)/try.c && $(TSAN)/try; } >$(TSAN)/try.said 2>&1 || \
+		{ echo "skip: tsan: $(TSAN_CC) has no ThreadSanitizer that works here: $$(head -n 1 $(TSAN)/try.said)"; exit 0; }; \
+	$(MAKE) --no-print-directory CC='$(TSAN_CC)' $(TSAN)/threads && \
+	TSAN_OPTIONS=$(TSAN_SAY) timeout -k 10 300 $(TSAN)/threads $(TSAN_ROUNDS)
+
+$(TSAN)/threads: tests/tsan/threads.c $(CORE) $(wildcard include/portshim/*.h src/core/*.h)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(TEST_CFLAGS) $(TSAN_FLAGS) -Wl,--wrap=lock_enter,--wrap=lock_leave -o $@ $(filter %.c,$^) -pthread
+
 # ---- coverage by gcov. The shim gets a libc for it, so it is not the one that is shipped: how the tests end here says
 # nothing, only what they have reached. tests/coverage/count.c sees to the processes that end without exit(); those that
 # are killed do not count. `make coverage COVERAGE_SHOW=-v` lists what was not reached.
@@ -282,5 +302,5 @@ lint-man:
 	$(call say,LINT,mandoc)
 	$(Q)$(call tool,mandoc) $(if $(LINT_MAN),mandoc -T lint -W warning $(LINT_MAN),:)
 
-.PHONY: check check-programs unit-programs shim-programs bench counts counts-record asan coverage fuzz $(FUZZ_NAMES:%=fuzz-%) lint \
+.PHONY: check check-programs unit-programs shim-programs bench counts counts-record asan tsan coverage fuzz $(FUZZ_NAMES:%=fuzz-%) lint \
 	lint-cppcheck lint-tidy lint-tidy-files lint-shell lint-man
