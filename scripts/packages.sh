@@ -122,6 +122,8 @@ check_needs()
 		/usr/lib/jvm/*/bin/javac default-jdk-headless
 		java default-jre-headless
 		mandoc mandoc
+		xz xz-utils
+		setcap libcap2-bin
 		bash bash
 		zsh zsh
 		fish fish

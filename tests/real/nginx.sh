@@ -75,7 +75,7 @@ at_end() {
 upgrade() { # ID PORT
 	local dir=${DIRS[$1]} old new fd tail
 	old=$(cat "$dir/nginx.pid")
-	exec {fd}< <(exec timeout 30 tail -n +1 -F "$dir/nginx.pid" 2>/dev/null)
+	exec {fd}< <(exec timeout 120 tail -n +1 -F "$dir/nginx.pid" 2>/dev/null)
 	tail=$!
 	kill -USR2 "$old"
 	new=$old
