@@ -162,8 +162,9 @@ shim-programs: $(OWN_NETWORK) $(contract_NEEDS) $(active_NEEDS)
 
 unit-programs: $(OWN_NETWORK) $(UNIT) $(LAWS)
 
-# ---- ThreadSanitizer: threads that stand for processes, in the registry (tests/tsan/threads.c). TSan does not see what code
-# does that the compiler has put in the place of a call: so none (-fno-builtin).
+# ---- ThreadSanitizer: threads that stand for processes, in the registry (tests/tsan/threads.c); then threads of
+# one program whose library has a libc and TSan in it (calls.c). TSan does not see what code does that the compiler has put
+# in the place of a call: so none (-fno-builtin).
 TSAN := $(BUILD)/tsan
 TSAN_CC ?= $(CC)
 TSAN_ROUNDS ?= 2000
@@ -175,8 +176,15 @@ tsan:
 	$(Q)echo 'int main(void) { return 0; }' >$(TSAN)/try.c
 	$(Q){ $(TSAN_CC) -fsanitize=thread -o $(TSAN)/try $(TSAN)/try.c && $(TSAN)/try; } >$(TSAN)/try.said 2>&1 || \
 		{ echo "skip: tsan: $(TSAN_CC) has no ThreadSanitizer that works here: $$(head -n 1 $(TSAN)/try.said)"; exit 0; }; \
-	$(MAKE) --no-print-directory CC='$(TSAN_CC)' $(TSAN)/threads && \
-	TSAN_OPTIONS=$(TSAN_SAY) timeout -k 10 300 $(TSAN)/threads $(TSAN_ROUNDS)
+	$(MAKE) --no-print-directory -s CC='$(TSAN_CC)' $(TSAN)/threads $(TSAN)/calls && \
+	$(MAKE) --no-print-directory CC='$(TSAN_CC)' BUILD=$(TSAN)/shim CFLAGS='$(filter-out -fsanitize=%,$(TSAN_FLAGS))' \
+		INSTRUMENT=-fsanitize=thread COLD= PROGRAM_EXTRA=-fsanitize=thread SHIM_LDFLAGS='-shared \
+		-Wl,-soname,libportshim.so -Wl,--version-script=src/shim/exports.map -fsanitize=thread' all && \
+	export TSAN_OPTIONS=$(TSAN_SAY) && timeout -k 10 300 $(TSAN)/threads $(TSAN_ROUNDS) && tests/tsan/calls.sh $(TSAN)
+
+$(TSAN)/calls: tests/tsan/calls.c
+	$(call say,CC,$<)
+	$(Q)$(CC) $(TEST_CFLAGS) $(TSAN_FLAGS) -o $@ $< -pthread
 
 $(TSAN)/threads: tests/tsan/threads.c $(CORE) $(wildcard include/portshim/*.h src/core/*.h)
 	$(call say,CC,$<)
