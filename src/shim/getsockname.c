@@ -10,6 +10,6 @@ EXPORT int getsockname(int fd, ADDRESS_OUT address, socklen_t *length)
 		return real.getsockname(fd, PLAIN(address), length);
 	result = real.getsockname(fd, PLAIN(address), length);
 	if (result == 0)
-		route_own(space, PLAIN(address), room, route_length(length));
+		route_own(space, fd, PLAIN(address), room, route_length(length));
 	return result;
 }

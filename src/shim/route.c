@@ -210,13 +210,20 @@ static bool is_cluster(const struct ps_space *space)
 	return false;
 }
 
-void route_own_moved(struct ps_space *space, void *address, uint16_t port)
+/* Only a listener is told the actual port. A UDP socket never listens, and the sources of datagrams say the requested one. */
+static bool is_told_actual(const struct ps_space *space, int fd, uint16_t port, uint64_t head)
+{
+	const struct ps_record *record = &space->host->record[port];
+	unsigned protocols = record_get(record, protocols);
+
+	return head_state(head) == PS_LISTENING && record_get(record, report) == PS_REPORT_ACTUAL && protocols & PS_TCP &&
+	       (protocols == PS_TCP || socket_protocol(fd) == PS_TCP) && !is_cluster(space);
+}
+
+void route_own_moved(struct ps_space *space, int fd, void *address, uint16_t port)
 {
 	uint64_t head = host_head_of_owned(space->host, port);
 
-	if (!is_seen(space, head))
-		return;
-	if (head_state(head) == PS_LISTENING && record_get(&space->host->record[port], report) == PS_REPORT_ACTUAL && !is_cluster(space))
-		return;
-	put_port(address, head_requested(head));
+	if (is_seen(space, head) && !is_told_actual(space, fd, port, head))
+		put_port(address, head_requested(head));
 }

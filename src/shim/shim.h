@@ -223,7 +223,7 @@ static inline uint16_t route_moved(const struct ps_space *space, const void *add
 }
 
 void route_in_moved(struct ps_space *space, void *address, socklen_t room, socklen_t filled, uint16_t port);
-void route_own_moved(struct ps_space *space, void *address, uint16_t port);
+void route_own_moved(struct ps_space *space, int fd, void *address, uint16_t port);
 
 /* Puts the port that the caller knows into a peer's address that the kernel filled in. */
 static inline void route_in(struct ps_space *space, void *address, socklen_t room, socklen_t filled)
@@ -235,12 +235,12 @@ static inline void route_in(struct ps_space *space, void *address, socklen_t roo
 }
 
 /* The same for the socket's own address (law 10). */
-static inline void route_own(struct ps_space *space, void *address, socklen_t room, socklen_t filled)
+static inline void route_own(struct ps_space *space, int fd, void *address, socklen_t room, socklen_t filled)
 {
 	uint16_t port = route_moved(space, address, room, filled);
 
 	if (port)
-		route_own_moved(space, address, port);
+		route_own_moved(space, fd, address, port);
 }
 
 /* ---- publish.c ---- */

@@ -118,7 +118,7 @@ int contract_kernel_port(int fd);
 
 /* Asserts that getsockname tells the requested port: before listen, always. */
 void contract_is_requested(int fd, int port);
-/* Asserts that getsockname tells what law 10 wants of a socket that is recorded (TCP: listens; UDP: bound). Returns
+/* Asserts that getsockname tells what law 10 wants of a socket that is recorded (TCP: listens; UDP: requested). Returns
  * it. */
 int contract_is_recorded(int fd, int port);
 
