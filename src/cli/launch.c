@@ -291,7 +291,7 @@ static int find_library(struct ps_launch *launch, struct ps_error *why)
 static int make_environment(struct ps_launch *launch, uint32_t id, bool quiet, struct ps_scope **env)
 {
 	const struct ps_project *project = &launch->project;
-	char discovery[PS_PATH_MAX];
+	char discovery[PS_PATH_MAX], elsewhere[PS_PATH_MAX];
 	struct ps_scope_spec spec = {
 		.key = project->key,
 		.name = project->name,
@@ -303,8 +303,8 @@ static int make_environment(struct ps_launch *launch, uint32_t id, bool quiet, s
 	};
 
 	place_discovery(project, launch->runtime, id, discovery);
-	if (!(spec.flags & PS_SCOPE_PRIVATE) && !quiet &&
-	    strncmp(discovery, launch->runtime, strlen(launch->runtime)) == 0)
+	snprintf(elsewhere, sizeof(elsewhere), "%s/env-%08x.json", launch->runtime, id);
+	if (!(spec.flags & PS_SCOPE_PRIVATE) && !quiet && strcmp(discovery, elsewhere) == 0)
 		fprintf(stderr, "portshim: nothing can be written in %s; the discovery file is %s\n",
 			project->directory, discovery);
 	return space_open_env(launch->runtime, &spec, env);

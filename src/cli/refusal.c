@@ -21,7 +21,8 @@ int refusal_registry(struct ps_error *error, int code, const char *runtime, uint
 	struct ps_blame blame;
 	int found = space_culprit(runtime, id, path);
 
-	blame_file(&blame, path, found ? found : result);
+	/* What is not there could not be made: `result` says why. */
+	blame_file(&blame, path, found && found != -ENOENT ? found : result);
 	error_set(error, code, "cannot use %s: %s", path, blame.why);
 	return error_hint(error, "%s", blame.todo);
 }

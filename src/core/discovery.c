@@ -608,7 +608,11 @@ static int write_service(struct ps_space *space, uint16_t port, uint32_t writer)
 
 int discovery_write_service(struct ps_space *space, uint16_t port, bool locked)
 {
-	return write_service(space, port, writer_name(space, locked));
+	int error = write_service(space, port, writer_name(space, locked));
+
+	if (error == -EFBIG)
+		sys_forget_xfsz();
+	return error;
 }
 
 /* *digest: what the file shows now. */

@@ -590,6 +590,8 @@ static bool trim(struct ps_host *host, uint16_t port)
 	its_at = at & record_get(&c.found, at);
 	if (its_protocols)
 		record_set(r, protocols, its_protocols);
+	if (its_at & PS_AT_OTHER && !(its_at & PS_AT_OTHERS)) /* the one that is left */
+		keep_address(r, c.found.address);
 	if (its_at)
 		record_set(r, at, its_at);
 	return (its_at && its_at != at) || (its_protocols && its_protocols != protocols);

@@ -399,7 +399,7 @@ static int assign_locked(struct attempt *t, bool by_process, bool *publish)
 	if (actual && registry_lost(t->space, actual, t->protocol) <= 0) {
 		address_set_port(&t->address, actual);
 		outcome = real.bind(t->fd, &t->address.u.any, t->address.length) == 0 ? HELD : STOP;
-		t->error = errno;
+		t->error = outcome == STOP ? errno : EADDRINUSE;
 		/* As in bind_again: another run took the port over in between. */
 		if (outcome == HELD && !registry_is_own_actual(t->space, actual) && assign_unbind(t->fd))
 			outcome = try_all(t);

@@ -59,7 +59,8 @@ static int find_culprit(const char *run_path, char *path, int error)
 	text_copy(path, PS_RUNTIME_MAX + 16, run_path);
 	if (found == 0)
 		found = space_culprit(runtime, id, path);
-	return found ? found : error;
+	/* what is not there could not be made: `error` says why */
+	return found && found != -ENOENT ? found : error;
 }
 
 void complain_start(const char *path, int error, bool stop)

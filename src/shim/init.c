@@ -227,17 +227,19 @@ static struct ps_space *make_run(int fd)
 {
 	char path[PS_RUNTIME_MAX + 16];
 	struct ps_space *space = NULL;
+	bool opened = false;
 	int error = bare_create_run(path, &environ ? environ : NULL);
 
 	if (error == -EFBIG)
 		sys_forget_xfsz();
 	if (error)
 		complain_start(path, error, false);
-	else if (open_space(path, false))
+	else if ((opened = open_space(path, false)))
 		space = verify(fd);
 	if (!error && !space)
 		sys3(SYS_unlinkat, AT_FDCWD, path, 0);
-	atomic_store_explicit(&stage, STAGE_READY, memory_order_release);
+	if (!opened) /* else verify() has said which stage it is */
+		atomic_store_explicit(&stage, STAGE_READY, memory_order_release);
 	return space;
 }
 
