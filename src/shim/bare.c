@@ -71,10 +71,13 @@ int bare_create_run(char *path, char *const *environment)
 	int error = space_runtime(runtime, environment);
 
 	text_copy(path, PS_RUNTIME_MAX, runtime);
-	if (!error)
-		error = project_directory(directory);
 	if (error)
 		return error;
+	error = project_directory(directory);
+	if (error) {
+		text_copy(path, PS_RUNTIME_MAX, "the working directory");
+		return error;
+	}
 	t = text_start(key, sizeof(key));
 	text_add(&t, "dir:");
 	text_add(&t, directory);

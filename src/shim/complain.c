@@ -78,6 +78,8 @@ void complain_start(const char *path, int error, bool stop)
 	} else {
 		text_copy(culprit, sizeof(culprit), path);
 		blame_runtime(&blame, path, error);
+		if (*path != '/' && error != -EINVAL) /* the working directory: another runtime directory does not help */
+			blame.todo[0] = '\0';
 		if (error == -EINVAL && *path == '/') { /* PORTSHIM_RUN names something else */
 			text_copy(blame.why, sizeof(blame.why), "it is no run of portshim's");
 			blame.todo[0] = '\0';

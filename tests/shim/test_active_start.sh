@@ -45,7 +45,7 @@ check "the nearest manifest names the environment" test -s "$scratch/project/.po
 check "so does a work tree" test -s "$scratch/work/.portshim/ports.json"
 mkdir "$scratch/gone"
 # shellcheck disable=SC2016 # the inner shell's
-said "by hand in a directory that is gone" "it is not there" sh -c \
+said "by hand in a directory that is gone" "cannot use the working directory: it is not there;" sh -c \
 	'cd "$1" && rmdir "$1" && exec env LD_PRELOAD="$2" "$3" -c "$4"' sh "$scratch/gone" "$shim" "$python" "$server"
 echo >"$scratch/file"
 said "by hand without a runtime directory" "it is a file" by_hand PORTSHIM_RUNTIME_DIR="$scratch/file"
