@@ -10,7 +10,7 @@ s.bind(("127.0.0.1", 0))
 s.listen()
 print("up", file=sys.stdout)'
 python=/usr/bin/python3
-mkdir -p "$scratch/project/deep/er" "$scratch/work/.git/deep"
+mkdir -p "$scratch/project/deep/er" "$scratch/tree/.git/deep"
 echo '{"version":1,"project":"shop","services":{}}' >"$scratch/project/ports.manifest.json"
 
 # said NAME PATTERN COMMAND...: the server in it gets up, and stderr has the pattern once; '' for nothing at all.
@@ -36,13 +36,13 @@ by_hand()
 }
 
 # ---- by hand: a run of its own, in the environment of the project around the working directory ----
-for place in "$scratch/project/deep/er" "$scratch/work/.git/deep" "$scratch/work" "$scratch" /; do
+for place in "$scratch/project/deep/er" "$scratch/tree/.git/deep" "$scratch/tree" "$scratch" /; do
 	cd "$place" || exit 3
 	said "by hand in $place" "" by_hand
 done
 cd "$scratch" || exit 3
 check "the nearest manifest names the environment" test -s "$scratch/project/.portshim/ports.json"
-check "so does a work tree" test -s "$scratch/work/.portshim/ports.json"
+check "so does a work tree" test -s "$scratch/tree/.portshim/ports.json"
 mkdir "$scratch/gone"
 # shellcheck disable=SC2016 # the inner shell's
 said "by hand in a directory that is gone" "cannot use the working directory: it is not there;" sh -c \
@@ -73,10 +73,10 @@ said "in a run" "" in_run X=1
 said "a worker of node's cluster" "" in_run NODE_UNIQUE_ID=1
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 	echo "NODE_UNIQUE_ID=1 /bin/true;"
-done >"$scratch/workers"
+done >"$scratch/treeers"
 # shellcheck disable=SC2016
 said "more workers than there is room for, all dead" "" "$portshim" exec --quiet sh -c '. "$0"; exec "$@"' \
-	"$scratch/workers" "$python" -c "$server"
+	"$scratch/treeers" "$python" -c "$server"
 said "in a run that is over" "the run that it belongs to is over" \
 	in_run PORTSHIM_RUN="$PORTSHIM_RUNTIME_DIR/run-00000001"
 said "in a file that is no run's" "it is no run" in_run PORTSHIM_RUN=/etc/passwd
