@@ -40,7 +40,7 @@ bool registry_listening(const struct ps_host *host, uint16_t port);
 
 /* Claims a port for a bind that is about to be tried by `owner`, with `requested` as its name. 1: claimed; 0: another run has it;
  * negative errno: the registry cannot be written. A port of another run is taken over only as the requested port itself,
- * and only when the kernel says that nothing holds it. */
+ * and only when the process that had it is gone and the kernel says that nothing holds it. */
 int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested, uint64_t owner);
 
 /* The claim's bind failed, or a port of this run turned out to be somebody else's. */
