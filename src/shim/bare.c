@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <portshim/process.h>
 
@@ -62,6 +63,33 @@ static int project_directory(char *directory)
 	return 0;
 }
 
+static int may_write(const char *directory)
+{
+	return (int)sys_again(sys3(SYS_faccessat, AT_FDCWD, directory, W_OK | X_OK));
+}
+
+/* In the project's `.portshim`, as `portshim run` has it; where nobody may write that, in the runtime directory. */
+static void discovery_path(char *path, const char *directory, const char *runtime, const char *key)
+{
+	struct ps_text t = text_start(path, PS_PATH_MAX);
+	int error;
+
+	text_add(&t, text_equal(directory, "/") ? "" : directory);
+	text_add(&t, "/.portshim");
+	text_end(&t);
+	error = may_write(path);
+	if (error == -ENOENT)
+		error = may_write(directory);
+	if (error == -EACCES || error == -EROFS) {
+		space_scope_path(runtime, space_env_id(runtime, key), path);
+		t.at = path + text_length(path);
+		text_add(&t, ".json");
+	} else {
+		text_add(&t, "/" PS_DISCOVERY_NAME);
+	}
+	text_end(&t);
+}
+
 int bare_create_run(char *path, char *const *environment)
 {
 	char runtime[PS_RUNTIME_MAX], directory[PS_PATH_MAX], key[PS_PATH_MAX + 8], discovery[PS_PATH_MAX];
@@ -82,10 +110,7 @@ int bare_create_run(char *path, char *const *environment)
 	text_add(&t, "dir:");
 	text_add(&t, directory);
 	text_end(&t);
-	t = text_start(discovery, sizeof(discovery));
-	text_add(&t, text_equal(directory, "/") ? "" : directory);
-	text_add(&t, "/.portshim/" PS_DISCOVERY_NAME);
-	text_end(&t);
+	discovery_path(discovery, directory, runtime, key);
 	spec.name = directory + text_length(directory);
 	while (spec.name > directory && spec.name[-1] != '/')
 		spec.name--;

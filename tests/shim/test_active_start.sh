@@ -36,13 +36,36 @@ by_hand()
 }
 
 # ---- by hand: a run of its own, in the environment of the project around the working directory ----
-for place in "$scratch/project/deep/er" "$scratch/tree/.git/deep" "$scratch/tree" "$scratch" /; do
+for place in "$scratch/project/deep/er" "$scratch/tree/.git/deep" "$scratch/tree" "$scratch"; do
 	cd "$place" || exit 3
 	said "by hand in $place" "" by_hand
 done
 cd "$scratch" || exit 3
 check "the nearest manifest names the environment" test -s "$scratch/project/.portshim/ports.json"
 check "so does a work tree" test -s "$scratch/tree/.portshim/ports.json"
+
+# in_root COMMAND...: in /, where nothing can be written: root must not get that far, so it has / read-only.
+# shellcheck disable=SC2016,SC2317 # the inner shell's; called through said
+in_root()
+{
+	if [ "$(id -u)" -ne 0 ]; then
+		(cd / && "$@")
+	else
+		unshare -m sh -c 'mount -o remount,bind,ro / && cd / && exec "$@"' sh "$@"
+	fi
+}
+
+if [ "$(id -u)" -ne 0 ] && [ -w / ]; then
+	skip "by hand in /" "anybody may write there"
+elif ! in_root true 2>/dev/null; then
+	skip "by hand in /" "it cannot be made read-only here"
+else
+	found=$(ls -d /.portshim 2>/dev/null)
+	said "by hand in /" "" in_root env -u PORTSHIM_RUN LD_PRELOAD="$shim" "$python" -c "$server"
+	same "by hand in /: nothing is made there" "$found" "$(ls -d /.portshim 2>/dev/null)"
+	check "by hand in /: the discovery file is in the runtime directory" \
+		grep -q '"port":' "$PORTSHIM_RUNTIME_DIR"/env-*.json
+fi
 mkdir "$scratch/gone"
 # shellcheck disable=SC2016 # the inner shell's
 said "by hand in a directory that is gone" "cannot use the working directory: it is not there;" sh -c \
