@@ -134,14 +134,14 @@ enum shim_route route_out(struct ps_space *space, int fd, const struct sockaddr 
 		return ROUTE_PASS;
 	if (listening)
 		shim_event(space, PS_EVENT_REFUSED, port, ECONNREFUSED);
-	if (fd >= 0 && socket_protocol(fd) != PS_TCP)
-		return ROUTE_REFUSED;
 	/* The kernel refuses: at once, or later and by an event, if the socket does not block; and judges all else. */
-	if (fd >= 0)
+	if (fd >= 0 && socket_protocol(fd) == PS_TCP)
 		return moved(a, PORT_REFUSED, unspec);
 	/* Where a server was and its process has ended, the kernel says that there is none, and the error names the port. */
 	if (!listening && !process_alive(atomic_load(&space->host->record[port].owner)))
 		return ROUTE_PASS;
+	if (fd >= 0)
+		return ROUTE_REFUSED;
 	/* A datagram to a port without a listener is sent, and lost: so the kernel judges all else of the call. */
 	return moved(a, PORT_NOBODY, unspec);
 }

@@ -250,11 +250,12 @@ static void a_tcp_server_of_another_environment_is_no_reason_to_lose_datagrams(v
 	close(from);
 }
 
-/* The error of a datagram that nobody takes names the port that it was sent to, also where a server has been that died. */
+/* The error of a datagram that nobody takes names the port that it was sent to, also where a server has been that died; and
+ * connecting to it is no error yet. */
 static void a_dead_server_is_no_reason_to_send_datagrams_elsewhere(void **state)
 {
 	struct ps_space *a = run_in("a", 0, NULL), *b = run_in("b", 0, NULL);
-	uint16_t n = free_numbers(1);
+	uint16_t n = free_numbers(1), reached;
 	struct sockaddr_in to = loopback(n), seen = {0};
 	struct msghdr m = {.msg_name = &seen, .msg_namelen = sizeof(seen)};
 	int fd, status, one = 1;
@@ -276,6 +277,8 @@ static void a_dead_server_is_no_reason_to_send_datagrams_elsewhere(void **state)
 	assert_true(recvmsg(fd, &m, MSG_ERRQUEUE) >= 0);
 	assert_int_equal(ntohs(seen.sin_port), n);
 	close(fd);
+	assert_int_equal(reach(SOCK_DGRAM, n, &reached), 0);
+	assert_int_equal(reached, n);
 }
 
 /* Both ends are moved: the server sees its client's requested port, and the other way round. */
