@@ -9,6 +9,10 @@
  * is passed over: every port is tried first. The range lies below the default range of portshim and below the kernel's
  * ephemeral range. Which block is tried first is chance, or PORTS_BLOCK, for who wants the same numbers each time.
  *
+ * Connections that are over keep their ports for a minute (TIME_WAIT). In the machine's own network namespace, where
+ * one program comes after the other, all blocks may have some: then we wait until one is free of them. The kernel
+ * tells nobody when that is, so it is asked again and again.
+ *
  * The program finds PORTS_FIRST and PORTS_COUNT, the ports that it may ask for, and PORTS_CLOSED, the first of CLOSED
  * ports that nobody holds. With --hold this process, an outsider to whatever the program is run under, holds the COUNT
  * ports for TCP and UDP, on both families, for as long as the program runs; PORTS_HELD=1 says so. Its listeners never
@@ -31,12 +35,14 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FIRST 10240
 #define LAST 19999
 #define SIZE 64
 #define BLOCKS ((LAST - FIRST + 1) / SIZE)
+#define ROUNDS 300 /* of a quarter of a second: longer than TIME_WAIT */
 
 /* A socket that occupies a port on both families. With `reuse`, connections in TIME_WAIT do not count as occupants. */
 static int occupy(int type, int port, bool reuse)
@@ -120,7 +126,7 @@ static int own(int block)
 }
 
 /* The first port of a block of our own, or 0. It is ours as long as this process lives. */
-static int reserve(int held)
+static int reserve_now(int held)
 {
 	const char *text = getenv("PORTS_BLOCK");
 	int start = text ? atoi(text) : getpid() * 7;
@@ -134,6 +140,18 @@ static int reserve(int held)
 			close(fd);
 	}
 	return 0;
+}
+
+static int reserve(int held)
+{
+	const struct timespec quarter = { .tv_nsec = 250000000 };
+	int first = reserve_now(held);
+
+	for (int i = 0; !first && i < ROUNDS; i++) {
+		nanosleep(&quarter, NULL);
+		first = reserve_now(held);
+	}
+	return first;
 }
 
 static void put(const char *name, int value)

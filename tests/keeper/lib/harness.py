@@ -23,6 +23,8 @@ PYTHON = sys.executable
 
 for name in ("PORTSHIM_RUN", "PORTSHIM_ENV", "PORTSHIM_PROFILE", "PORTSHIM_MANIFEST", "LD_PRELOAD"):
     os.environ.pop(name, None)
+# One that may not be searched (another user's) makes "no permission" of "no such program".
+os.environ["PATH"] = os.pathsep.join(d for d in os.get_exec_path() if os.access(d, os.X_OK))
 
 
 class Skip(Exception):
