@@ -47,6 +47,8 @@ enum ps_event_kind {
 	PS_EVENT_UNMAPPED,   /* the registry could not be written: the port is as the program asked, `error` says why */
 	PS_EVENT_LOCKED,     /* the registry's lock did not come free: the call went on without portshim */
 	PS_EVENT_UNNAMED,    /* a service's own discovery file could not be written: `error` says why */
+	PS_EVENT_UNASKED,    /* the kernel could not be asked who listens on the port, or (0) which one it is: `error` says why */
+	PS_EVENT_UNMOVED,    /* somebody else listened first, and the socket could not be replaced: `error` says why */
 };
 
 /* What a run's keeper has to tell the user. A ring: `sequence` counts from 1 and is stored last. */

@@ -201,6 +201,14 @@ static void tell_exhausted(struct ps_keeper *keeper, uint16_t port, int error)
 	    holder, strerror(error < 0 ? -error : error));
 }
 
+static void tell_unasked(unsigned port, int error)
+{
+	if (port)
+		say("portshim: %u is not mapped: the kernel does not say who listens there: %s\n", port, strerror(error));
+	else
+		say("portshim: a server is not recorded: the kernel does not say its port: %s\n", strerror(error));
+}
+
 static bool is_first(struct ps_keeper *keeper, unsigned kind)
 {
 	bool first = !(keeper->kinds & 1u << kind);
@@ -236,6 +244,15 @@ static void tell(struct ps_keeper *keeper, const struct ps_event *event)
 		if (is_first(keeper, event->kind))
 			say("portshim: %u is not mapped: the registry cannot be written: %s\n", (unsigned)event->port,
 			    strerror(error));
+		break;
+	case PS_EVENT_UNASKED:
+		if (is_first(keeper, event->kind))
+			tell_unasked(event->port, error);
+		break;
+	case PS_EVENT_UNMOVED:
+		if (is_first(keeper, event->kind))
+			say("portshim: %u is not mapped: another program listened there first, and the socket cannot be replaced: %s\n",
+			    (unsigned)event->port, strerror(error));
 		break;
 	case PS_EVENT_LOCKED:
 		if (is_first(keeper, event->kind))

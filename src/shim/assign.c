@@ -200,19 +200,21 @@ static long second_socket(int fd)
 	return other;
 }
 
-static bool put_in_place(int fd, long other)
+/* 0 or an errno. */
+static int put_in_place(int fd, long other)
 {
 	long flags = sys2(SYS_fcntl, fd, F_GETFL);
-	long fd_flags = sys2(SYS_fcntl, fd, F_GETFD);
+	long fd_flags = sys2(SYS_fcntl, fd, F_GETFD), result;
 
 	sys3(SYS_fcntl, other, F_SETFL, flags);
-	return sys_again(sys3(SYS_dup3, other, fd, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0)) == fd;
+	result = sys_again(sys3(SYS_dup3, other, fd, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0));
+	return result < 0 ? (int)-result : 0;
 }
 
 bool assign_unbind(int fd)
 {
 	long other = second_socket(fd);
-	bool done = other >= 0 && put_in_place(fd, other);
+	bool done = other >= 0 && put_in_place(fd, other) == 0;
 
 	if (other >= 0)
 		sys1(SYS_close, other);
@@ -472,26 +474,26 @@ bool assign_local(int fd, struct ps_address *a)
 
 /* ---- a port that was lost before the socket listened ---- */
 
-bool assign_again(struct ps_space *space, int fd, struct ps_address *local)
+int assign_again(struct ps_space *space, int fd, struct ps_address *local)
 {
 	struct attempt t = {.space = space, .address = *local, .protocol = PS_TCP, .error = EADDRINUSE};
 	uint16_t lost = address_port(local);
 	long other = second_socket(fd);
-	bool done = false;
+	int error = EADDRINUSE;
 
 	if (other < 0)
-		return false;
+		return (int)-other;
 	t.fd = (int)other;
 	t.owner = process_self();
 	address_set_port(&t.address, head_requested(host_head(space->host, lost)));
 	registry_release(space, lost);
 	if (prepare(&t, space->plan && plan_needs_subject(space->plan, address_port(&t.address))) && try_all(&t) == HELD) {
-		done = put_in_place(fd, other);
-		if (done)
+		error = put_in_place(fd, other);
+		if (!error)
 			*local = t.address;
 		else
 			registry_release(space, address_port(&t.address));
 	}
 	sys1(SYS_close, other);
-	return done;
+	return error;
 }

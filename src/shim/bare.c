@@ -68,10 +68,11 @@ static int may_write(const char *directory)
 	return (int)sys_again(sys3(SYS_faccessat, AT_FDCWD, directory, W_OK | X_OK));
 }
 
-/* In the project's `.portshim`, as `portshim run` has it; where nobody may write that, in the runtime directory. */
-static void discovery_path(char *path, const char *directory, const char *runtime, const char *key)
+/* In the project's `.portshim`, as `portshim run` has it; where nobody may write that, in the runtime directory, and false. */
+static bool discovery_path(char *path, const char *directory, const char *runtime, uint32_t env)
 {
 	struct ps_text t = text_start(path, PS_PATH_MAX);
+	bool inside;
 	int error;
 
 	text_add(&t, text_equal(directory, "/") ? "" : directory);
@@ -80,14 +81,29 @@ static void discovery_path(char *path, const char *directory, const char *runtim
 	error = may_write(path);
 	if (error == -ENOENT)
 		error = may_write(directory);
-	if (error == -EACCES || error == -EROFS) {
-		space_scope_path(runtime, space_env_id(runtime, key), path);
+	inside = error != -EACCES && error != -EROFS;
+	if (!inside) {
+		space_scope_path(runtime, env, path);
 		t.at = path + text_length(path);
-		text_add(&t, ".json");
-	} else {
-		text_add(&t, "/" PS_DISCOVERY_NAME);
 	}
+	text_add(&t, inside ? "/" PS_DISCOVERY_NAME : ".json");
 	text_end(&t);
+	return inside;
+}
+
+static int open_environment(const char *runtime, struct ps_scope_spec *spec, char *discovery, struct ps_scope **env)
+{
+	uint32_t id;
+	int error = space_find_env(runtime, spec->key, &id, env);
+	bool inside;
+
+	if (error != -ENOENT)
+		return error;
+	inside = discovery_path(discovery, spec->directory, runtime, id);
+	error = space_open_env(runtime, spec, env);
+	if (!error && !inside)
+		complain_elsewhere(spec->directory, (*env)->discovery);
+	return error;
 }
 
 int bare_create_run(char *path, char *const *environment)
@@ -110,12 +126,11 @@ int bare_create_run(char *path, char *const *environment)
 	text_add(&t, "dir:");
 	text_add(&t, directory);
 	text_end(&t);
-	discovery_path(discovery, directory, runtime, key);
 	spec.name = directory + text_length(directory);
 	while (spec.name > directory && spec.name[-1] != '/')
 		spec.name--;
 	spec.project = spec.name;
-	error = space_open_env(runtime, &spec, &env);
+	error = open_environment(runtime, &spec, discovery, &env);
 	if (error) {
 		space_scope_path(runtime, space_env_id(runtime, key), path);
 		return error;

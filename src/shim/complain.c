@@ -100,6 +100,35 @@ void complain_start(const char *path, int error, bool stop)
 		sys1(SYS_exit_group, EXIT_STRICT);
 }
 
+void complain_elsewhere(const char *directory, const char *discovery)
+{
+	char line[2 * PS_PATH_MAX + 128];
+	struct ps_text t = text_start(line, sizeof(line));
+
+	text_add(&t, "portshim: nothing can be written in ");
+	text_add(&t, directory);
+	text_add(&t, "; the discovery file is ");
+	text_add(&t, discovery);
+	text_char(&t, '\n');
+	put(line, &t);
+}
+
+static void say_unmapped(struct ps_text *t, enum ps_event_kind kind, uint16_t port)
+{
+	if (port) {
+		text_number(t, port);
+		text_add(t, " is not mapped: ");
+	}
+	if (kind == PS_EVENT_UNMAPPED)
+		text_add(t, "the registry cannot be written: ");
+	else if (kind == PS_EVENT_UNMOVED)
+		text_add(t, "another program listened there first, and the socket cannot be replaced: ");
+	else if (port)
+		text_add(t, "the kernel does not say who listens there: ");
+	else
+		text_add(t, "a server is not recorded: the kernel does not say its port: ");
+}
+
 static void tell(const struct ps_space *space, enum ps_event_kind kind, uint16_t port, int error)
 {
 	char line[PS_PATH_MAX + 256], room[24];
@@ -117,8 +146,9 @@ static void tell(const struct ps_space *space, enum ps_event_kind kind, uint16_t
 		text_add(&t, error == ENOENT ? "its directory is missing; make it" : blame_errno(-error, room));
 		break;
 	case PS_EVENT_UNMAPPED:
-		text_number(&t, port);
-		text_add(&t, " is not mapped: the registry cannot be written: ");
+	case PS_EVENT_UNASKED:
+	case PS_EVENT_UNMOVED:
+		say_unmapped(&t, kind, port);
 		text_add(&t, blame_errno(-error, room));
 		break;
 	default:

@@ -1,15 +1,22 @@
 #include "shim.h"
 
+#include "../core/sys.h"
+
 /* The kernel refused although we hold the port: somebody outside of the run has bound it too, and listened first. */
 static int listen_elsewhere(struct ps_space *space, int fd, int backlog, struct ps_address *local)
 {
 	uint16_t port = address_port(local);
-	int lost = registry_is_own_actual(space, port) ? registry_lost(space, port, PS_TCP) : 0;
+	int lost = registry_is_own_actual(space, port) ? registry_lost(space, port, PS_TCP) : 0, error;
 
-	if (lost > 0 && assign_again(space, fd, local))
+	if (lost < 0)
+		shim_event(space, PS_EVENT_UNASKED, port, -lost);
+	if (lost <= 0)
+		return real_fail(EADDRINUSE);
+	error = assign_again(space, fd, local);
+	if (!error)
 		return real.listen(fd, backlog);
-	if (lost)
-		shim_event(space, PS_EVENT_UNMAPPED, port, lost < 0 ? -lost : EADDRINUSE);
+	if (error != EADDRINUSE) /* that no port is left has been told */
+		shim_event(space, PS_EVENT_UNMOVED, port, error);
 	return real_fail(EADDRINUSE);
 }
 
@@ -33,14 +40,13 @@ static int listen_inet(struct ps_space *space, int fd, int backlog, struct ps_ad
 }
 
 /* No socket of ours, or one of which a sandbox does not let us ask the address. */
-static int listen_unnamed(struct ps_space *space, int fd, int backlog, const struct ps_address *local)
+static int listen_unnamed(struct ps_space *space, int fd, int backlog, struct ps_address *local)
 {
-	int saved = errno, result = real.listen(fd, backlog);
+	int saved = errno, result = real.listen(fd, backlog), error = result == 0 ? saved : errno;
+	socklen_t length = sizeof(local->u);
 
-	if (!local->length && (result == 0 || errno == EADDRINUSE)) {
-		int error = result == 0 ? saved : errno;
-
-		shim_event(space, PS_EVENT_UNMAPPED, 0, EPERM);
+	if (!local->length && (result == 0 || error == EADDRINUSE)) {
+		shim_event(space, PS_EVENT_UNASKED, 0, (int)-sys3(SYS_getsockname, fd, &local->u, &length));
 		errno = error;
 	}
 	return result;

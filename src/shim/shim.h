@@ -102,6 +102,9 @@ const struct shim_inheritance *shim_inheritance(void);
  * does not return. */
 void complain_start(const char *path, int error, bool stop);
 
+/* Says that a new environment has its discovery file in the runtime directory. */
+void complain_elsewhere(const char *directory, const char *discovery);
+
 /* space_event(), and where nobody else would tell of it, one line on stderr. */
 void shim_event(struct ps_space *space, enum ps_event_kind kind, uint16_t port, int error);
 
@@ -269,8 +272,9 @@ int assign(struct ps_space *space, int fd, const struct ps_address *wanted, unsi
 bool assign_unbind(int fd);
 
 /* The part of law 7 that only listen can see: an unmanaged program listened first on the port that we had bound as well.
- * Puts a new socket of the same kind, bound elsewhere, in the place of the descriptor. True if that worked; *held is its address then. */
-bool assign_again(struct ps_space *space, int fd, struct ps_address *held);
+ * Puts a new socket of the same kind, bound elsewhere, in the place of the descriptor: 0, and *held is its address. Else an errno;
+ * EADDRINUSE where no other port can be had, of which the user has been told. */
+int assign_again(struct ps_space *space, int fd, struct ps_address *held);
 
 /* The local address of a socket, with the actual port, from the kernel. False if it has no inet address; a->length is 0 then if the
  * kernel would not say. */

@@ -134,7 +134,7 @@ static void no_names(void)
 {
 	child_fail(SYS_getsockname, -1, 0, EPERM);
 	CHILD_MUST(try_server(SOCK_STREAM, n) >= 0);
-	told(PS_EVENT_UNMAPPED, 0);
+	told(PS_EVENT_UNASKED, 0);
 }
 
 static void calls_that_are_not_there(void **state)
@@ -150,6 +150,59 @@ static void calls_that_are_not_there(void **state)
 	IN_CHILD(no_options);
 	start(PS_SCOPE_KEPT);
 	IN_CHILD(no_names);
+}
+
+/* ---- law 7: a stranger has bound the number too, and listened first ---- */
+
+static int bound_by_both(void)
+{
+	int ours = bound_with(SO_REUSEADDR, SOCK_STREAM, n), theirs;
+
+	act_for(NULL);
+	theirs = bound_with(SO_REUSEADDR, SOCK_STREAM, n);
+	CHILD_MUST(ours >= 0 && theirs >= 0 && listen(theirs, 1) == 0);
+	act_for(space);
+	return ours;
+}
+
+static void not_asked(void)
+{
+	int ours = bound_by_both();
+
+	child_fail(SYS_socket, 0, AF_NETLINK, EAFNOSUPPORT);
+	CHILD_MUST(listen(ours, 1) == -1 && errno == EADDRINUSE);
+	told(PS_EVENT_UNASKED, n);
+}
+
+static void not_replaced(void)
+{
+	int ours = bound_by_both();
+
+	child_fail(SYS_socket, 0, AF_INET, EMFILE);
+	CHILD_MUST(listen(ours, 1) == -1 && errno == EADDRINUSE);
+	told(PS_EVENT_UNMOVED, n);
+}
+
+static void no_way_elsewhere(void)
+{
+	int ours = bound_by_both();
+
+	child_fail(SYS_dup3, -1, 0, EPERM);
+	CHILD_MUST(listen(ours, 1) == -1 && errno == EADDRINUSE);
+	told(PS_EVENT_UNMOVED, n);
+}
+
+static void a_port_that_is_lost_and_cannot_be_left(void **state)
+{
+	(void)state;
+	start(PS_SCOPE_KEPT);
+	IN_CHILD(not_asked);
+	start(0); /* nobody keeps it: the line is on stderr */
+	IN_CHILD(not_asked);
+	start(0);
+	IN_CHILD(not_replaced);
+	start(PS_SCOPE_KEPT);
+	IN_CHILD(no_way_elsewhere);
 }
 
 /* With TCP Fast Open, sending is connecting. */
@@ -202,6 +255,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_table_that_cannot_be_written, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(a_discovery_file_that_cannot_be_written, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(calls_that_are_not_there, laws_setup, laws_teardown),
+		cmocka_unit_test_setup_teardown(a_port_that_is_lost_and_cannot_be_left, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(fast_open, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(remote_destinations_pass, laws_setup, laws_teardown),
 	};

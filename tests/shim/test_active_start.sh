@@ -61,7 +61,7 @@ elif ! in_root true 2>/dev/null; then
 	skip "by hand in /" "it cannot be made read-only here"
 else
 	found=$(ls -d /.portshim 2>/dev/null)
-	said "by hand in /" "" in_root env -u PORTSHIM_RUN LD_PRELOAD="$shim" "$python" -c "$server"
+	said "by hand in /" "nothing can be written in /; the discovery file is $PORTSHIM_RUNTIME_DIR/env-" in_root env -u PORTSHIM_RUN LD_PRELOAD="$shim" "$python" -c "$server"
 	same "by hand in /: nothing is made there" "$found" "$(ls -d /.portshim 2>/dev/null)"
 	check "by hand in /: the discovery file is in the runtime directory" \
 		grep -q '"port":' "$PORTSHIM_RUNTIME_DIR"/env-*.json
