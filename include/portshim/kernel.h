@@ -32,6 +32,9 @@ bool kernel_is_local(const struct ps_address *a);
  * bytes are tried. One or two system calls. */
 bool kernel_readable(const void *p, unsigned long size);
 
+/* True if the eight bytes can be written. They have anything in them then: the caller puts there what belongs there. */
+bool kernel_writable(void *p);
+
 /* The inode number of a socket as sock_diag reports it, or 0. */
 uint32_t kernel_socket_inode(int fd);
 

@@ -166,6 +166,12 @@ bool kernel_readable(const void *p, unsigned long size)
 	return word_readable(p) && (first / 4096 == (last + 7) / 4096 || word_readable((const void *)last));
 }
 
+/* The old mask is copied out; without a new one nothing is changed. */
+bool kernel_writable(void *p)
+{
+	return (uintptr_t)p >= 4096 && sys4(SYS_rt_sigprocmask, 0, 0, p, 8) != -EFAULT;
+}
+
 uint32_t kernel_socket_inode(int fd)
 {
 	struct stat st;

@@ -28,6 +28,7 @@ static struct {
 	uintptr_t first, end;
 } image[SEGMENTS]; /* set before the first hook looks; the unused ones are empty. The last segment, data, is first */
 static uintptr_t image_end;
+static uintptr_t image_bias; /* what addresses in its headers are relative to */
 static _Atomic uintptr_t heap_first = UINTPTR_MAX, heap_end; /* each only ever widens */
 
 /* Several threads may do this at once, and write the same. */
@@ -41,6 +42,7 @@ void readable_init(void)
 	for (unsigned long i = 0; i < count; i++)
 		if (header[i].p_type == PT_PHDR)
 			bias = (uintptr_t)header - header[i].p_vaddr;
+	image_bias = bias;
 	for (unsigned long i = count; i-- > 0 && n < SEGMENTS;) {
 		if (header[i].p_type != PT_LOAD || !(header[i].p_flags & PF_R))
 			continue;
@@ -84,4 +86,32 @@ bool readable_elsewhere(const void *p, unsigned long size)
 	    end <= atomic_load_explicit(&heap_end, memory_order_relaxed))
 		return true;
 	return ask(first, end);
+}
+
+/* Is it in the program's data, behind what is read-only once it is relocated (RELRO)? Headers are few. */
+static bool is_variable(uintptr_t first, uintptr_t end)
+{
+	const ElfW(Phdr) *header = image[0].end ? (const ElfW(Phdr) *)getauxval(AT_PHDR) : NULL;
+	unsigned long count = header ? getauxval(AT_PHNUM) : 0;
+	bool found = false;
+
+	for (unsigned long i = 0; i < count; i++) {
+		uintptr_t start = image_bias + header[i].p_vaddr;
+
+		if (first >= start && end <= start + header[i].p_memsz && header[i].p_type == PT_LOAD)
+			found = header[i].p_flags & PF_W;
+		if (first < start + header[i].p_memsz && end > start && header[i].p_type == PT_GNU_RELRO)
+			return false;
+	}
+	return found;
+}
+
+bool writable_elsewhere(void *p)
+{
+	uintptr_t first = (uintptr_t)p, end = first + 8;
+
+	if (first >= atomic_load_explicit(&heap_first, memory_order_relaxed) &&
+	    end <= atomic_load_explicit(&heap_end, memory_order_relaxed))
+		return true;
+	return is_variable(first, end) || kernel_writable(p);
 }

@@ -1,4 +1,10 @@
+#include <string.h>
+
 #include "shim.h"
+
+/* msg_len and the padding behind it, which the kernel does not touch. */
+#define LENGTH_SIZE (sizeof(struct mmsghdr) - offsetof(struct mmsghdr, msg_len))
+_Static_assert(LENGTH_SIZE == 8, "writable() asks for eight bytes");
 
 #define CALL_MAX 1024 /* UIO_MAXIOV: the kernel takes no more in one call */
 
@@ -21,16 +27,22 @@ static unsigned passing(struct ps_space *space, const struct mmsghdr *messages, 
 	return n;
 }
 
-/* One message to another place than it says, with what sendmmsg(2) leaves in msg_len. */
+/* One message to another place than it says, with what sendmmsg(2) leaves in msg_len: where that cannot be written, the
+ * message is sent, and does not count. */
 static bool send_moved(int fd, struct mmsghdr *message, int flags, struct ps_address *a)
 {
-	struct mmsghdr copy = *message;
+	struct mmsghdr copy;
 
+	memcpy(&copy, message, sizeof(copy));
 	copy.msg_hdr.msg_name = &a->u;
 	copy.msg_hdr.msg_namelen = a->length;
 	if (real.sendmmsg(fd, &copy, 1, flags) != 1)
 		return false;
-	message->msg_len = copy.msg_len;
+	if (!writable(&message->msg_len)) {
+		errno = EFAULT;
+		return false;
+	}
+	memcpy(&message->msg_len, &copy.msg_len, LENGTH_SIZE);
 	return true;
 }
 

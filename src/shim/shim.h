@@ -112,6 +112,7 @@ void shim_event(struct ps_space *space, enum ps_event_kind kind, uint16_t port, 
 
 void readable_init(void);
 bool readable_elsewhere(const void *p, unsigned long size);
+bool writable_elsewhere(void *p);
 
 /* Nearly all addresses lie in our callers' frames, which are above ours and mapped. */
 #define STACK_WINDOW 65536
@@ -121,6 +122,12 @@ bool readable_elsewhere(const void *p, unsigned long size);
 static inline bool readable(const void *p, unsigned long size)
 {
 	return (uintptr_t)p - (uintptr_t)__builtin_frame_address(0) < STACK_WINDOW || readable_elsewhere(p, size);
+}
+
+/* True if the eight bytes, which were found readable, can be written. They may have anything in them afterwards. */
+static inline bool writable(void *p)
+{
+	return (uintptr_t)p - (uintptr_t)__builtin_frame_address(0) < STACK_WINDOW || writable_elsewhere(p);
 }
 
 /* ---- bare.c ---- */

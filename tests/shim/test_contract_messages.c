@@ -8,6 +8,7 @@
 #include <net/ethernet.h>
 #include <netinet/udp.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "contract.h"
@@ -18,6 +19,9 @@ static struct iovec parts[MANY];
 static struct mmsghdr messages[MANY];
 static struct sockaddr_in names[MANY + 1];
 static char bytes[MANY][4];
+static const struct mmsghdr constant = {
+	.msg_hdr = { .msg_name = &names[0], .msg_namelen = sizeof(names[0]), .msg_iov = &parts[0], .msg_iovlen = 1 },
+};
 
 /* A vector of `count` messages: of `size` bytes each, to (or from) a name of its own. */
 static void vector(int count, size_t size, const struct sockaddr_in *name)
@@ -214,6 +218,34 @@ static void corked(void **state)
 	pair_close(&p);
 }
 
+/* A vector that cannot be written from some message on: that one is sent, but its length cannot be told, so it does not count.
+ * The same with a constant of the program's. */
+static void unwritable(const struct pair *p, int fd)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE), start = page - 3 * sizeof(messages[0]);
+	char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), text[8];
+	struct mmsghdr *there = (struct mmsghdr *)(void *)(pages + start);
+
+	assert_true(pages != MAP_FAILED);
+	vector(6, 1, &p->to);
+	memcpy(there, messages, 6 * sizeof(messages[0]));
+	assert_int_equal(mprotect(pages + page, page, PROT_READ), 0);
+	for (int from = 0; from < 6; from++) {
+		int count = from < 3 ? 3 - from : 0;
+
+		if (count)
+			assert_int_equal(OK(sendmmsg(fd, there + from, (unsigned)(6 - from), 0)), count);
+		else
+			FAILS(EFAULT, sendmmsg(fd, there + from, (unsigned)(6 - from), 0));
+		for (int i = 0; i < count + 1; i++)
+			assert_int_equal(recv(p->server, text, sizeof(text), MSG_DONTWAIT), 1);
+		FAILS(EAGAIN, recv(p->server, text, sizeof(text), MSG_DONTWAIT));
+	}
+	FAILS(EFAULT, sendmmsg(fd, (struct mmsghdr *)(uintptr_t)&constant, 1, 0));
+	assert_int_equal(recv(p->server, text, sizeof(text), MSG_DONTWAIT), 1);
+	munmap(pages, 2 * page);
+}
+
 /* Vectors to two servers and, in between, to a port that has no meaning here: in order, and as many as the kernel takes. */
 static void many_sent(void **state)
 {
@@ -254,6 +286,7 @@ static void many_sent(void **state)
 			assert_int_equal(recv(p.server, text, sizeof(text), MSG_DONTWAIT), 1);
 		FAILS(EAGAIN, recv(p.server, text, sizeof(text), MSG_DONTWAIT));
 	}
+	unwritable(&p, fd);
 	vector(MANY, 1, &p.to);
 	assert_int_equal(OK(sendmmsg(fd, messages, MANY, 0)), 1024);
 	for (i = 0; i < MANY; i++)
