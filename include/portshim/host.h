@@ -47,21 +47,22 @@ enum ps_reason {
 #define PS_AT_OTHERS 32u /* more than one other */
 
 #define PS_SERVICE_MAX 64
+#define PS_SCHEME_MAX 14
 
 struct ps_record {
+	_Atomic uint64_t head;      /* whose, for which requested port, in which state: head_make, head_claim */
 	_Atomic uint64_t owner;     /* identity (process.h) of the process that listened last; until then, of the one that bound */
-	_Atomic uint64_t since;     /* Unix seconds */
 	_Atomic uint32_t run;       /* scope id of the run that it belongs to */
 	_Atomic uint32_t inode;     /* the socket that listened last, or is about to, as sock_diag knows it */
-	_Atomic uint16_t listeners; /* how many different sockets have listened */
+	_Atomic uint32_t since;     /* Unix seconds, until the year 2106 */
+	_Atomic uint8_t listeners;  /* how many different sockets have listened; 2: more than one */
 	_Atomic uint8_t reason;     /* enum ps_reason */
 	_Atomic uint8_t cause;      /* errno that made it move (EADDRINUSE, EACCES), 0 if it did not move */
 	_Atomic uint8_t protocols;  /* PS_TCP | PS_UDP: recorded, that is listening (UDP: bound) */
 	_Atomic uint8_t report;     /* enum ps_report: what getsockname tells */
 	_Atomic uint8_t at;         /* PS_AT_* */
-	uint8_t pad;
 	uint8_t address[16];    /* PS_AT_OTHER: as address_bytes gives it */
-	char scheme[16];        /* of URLs; "" means: by protocol */
+	char scheme[PS_SCHEME_MAX]; /* of URLs; "" means: by protocol */
 	char service[PS_SERVICE_MAX]; /* the manifest's name, or "" */
 };
 
@@ -80,16 +81,15 @@ struct ps_host {
 	uint8_t pad[4096 - 40]; /* tables start on page boundaries: see space_reserve */
 	_Atomic uint64_t moved[PS_BITMAP_WORDS]; /* bit set: an actual port that differs from its requested port, or
 	                                            did before it became free */
-	_Atomic uint64_t owned[PS_BITMAP_WORDS]; /* bit set: head[] is or was in use; else it may not be looked at (scope.h) */
+	_Atomic uint64_t owned[PS_BITMAP_WORDS]; /* bit set: the record is or was in use; else it may not be looked at (scope.h) */
 	_Atomic uint64_t named[PS_BITMAP_WORDS]; /* bit set: owned, or requested in some scope: it may mean something */
-	_Atomic uint64_t head[PS_PORTS];
 	struct ps_record record[PS_PORTS];
 };
 
 #define PS_HOST_MAGIC 0x70736873u /* "pshs" */
 
 /* The bitmaps and the header are allocated when the file is made; the rest is reserved as it is needed. */
-#define PS_HOST_ALLOCATED offsetof(struct ps_host, head)
+#define PS_HOST_ALLOCATED offsetof(struct ps_host, record)
 
 static inline bool shared_bit(const _Atomic uint64_t *map, uint16_t bit)
 {
@@ -124,13 +124,13 @@ static inline uint32_t shared_next(const _Atomic uint64_t *map, uint32_t from)
 /* The head of a port; 0 where nobody ever had it. */
 static inline uint64_t host_head(const struct ps_host *host, uint16_t port)
 {
-	return shared_bit(host->owned, port) ? atomic_load_explicit(&host->head[port], memory_order_acquire) : 0;
+	return shared_bit(host->owned, port) ? atomic_load_explicit(&host->record[port].head, memory_order_acquire) : 0;
 }
 
 /* The head of a port that a hint or a bit in `moved` leads to: that it was owned is known then. */
 static inline uint64_t host_head_of_owned(const struct ps_host *host, uint16_t port)
 {
-	return atomic_load_explicit(&host->head[port], memory_order_acquire);
+	return atomic_load_explicit(&host->record[port].head, memory_order_acquire);
 }
 
 static inline uint64_t head_make(uint32_t env, uint16_t requested, enum ps_state state)

@@ -8,8 +8,10 @@
  * forward[] is a hint: forward[requested] = actual. It counts only while the host table's record of that actual port
  * says that it is held for this environment and this requested port, so a stale entry is harmless and none needs erasing.
  *
+ * A hint stands in near[], in the first page, which most runs never outgrow; one whose place is another's stands in forward[].
+ *
  * The files are sparse, and a load from a hole may raise SIGBUS when the file system is full. So the first page and the
- * bitmaps are allocated when the file is made, forward[] is read only where requested[] has a bit, and
+ * bitmap are allocated when the file is made, forward[] is read only where `pages` says that it may be, and
  * space_reserve() comes before every first store into another page.
  */
 #ifndef PORTSHIM_SCOPE_H
@@ -20,7 +22,7 @@
 #include <portshim/lock.h>
 
 #ifndef PS_ABI /* the tests build another version */
-#define PS_ABI 1u
+#define PS_ABI 2u
 #endif
 #define PS_PORTS 65536u
 #define PS_BITMAP_WORDS (PS_PORTS / 64)
@@ -32,6 +34,7 @@
 #define PS_PATH_MAX 1024
 #define PS_CLUSTER_MAX 16
 #define PS_EVENTS 16
+#define PS_NEAR 256
 
 #define PS_SCOPE_PRIVATE 1u /* --isolate: always moved, gone at the end */
 #define PS_SCOPE_STRICT 2u  /* --strict: fail closed */
@@ -75,6 +78,7 @@ struct ps_scope {
 	uint64_t key;                /* environment: a second, longer hash of its key, to tell namesakes of one id apart */
 	_Atomic uint64_t drawn;      /* environment: what its discovery file shows, as one number (discovery.c) */
 	uint32_t plan_size;          /* bytes of plan behind the struct, 0 for none */
+	_Atomic uint32_t pages;      /* bit set: that page of forward[] is allocated, 2,048 ports in each */
 	_Atomic uint32_t cluster[PS_CLUSTER_MAX]; /* pids that are told requested ports always: node's cluster compares */
 	char name[PS_NAME_MAX];      /* environment's name as shown */
 	char project[PS_NAME_MAX];
@@ -82,14 +86,31 @@ struct ps_scope {
 	char directory[PS_PATH_MAX]; /* of the project */
 	char discovery[PS_PATH_MAX]; /* discovery file, absolute */
 	struct ps_event event[PS_EVENTS];
-	uint8_t pad[4096 - 40 - 16 - 32 - 4 - 64 - 8 - 3 * PS_NAME_MAX - 2 * PS_PATH_MAX - 16 * PS_EVENTS - 8];
-	_Atomic uint64_t requested[PS_BITMAP_WORDS]; /* bit set: forward[] has or had an entry */
+	_Atomic uint32_t near[PS_NEAR]; /* requested << 16 | actual: the first one that came to each place, and stays there */
+	uint8_t pad[4096 - 40 - 16 - 32 - 8 - 64 - 8 - 3 * PS_NAME_MAX - 2 * PS_PATH_MAX - 16 * PS_EVENTS - 8 - 4 * PS_NEAR];
 	_Atomic uint64_t actual[PS_BITMAP_WORDS]; /* environment: actual ports that may be recorded in it */
-	_Atomic uint16_t forward[PS_PORTS];
+	_Atomic uint16_t forward[PS_PORTS]; /* the others */
 };
 
 /* What is allocated of the file when it is made; a run has no use for the bitmap `actual`. */
 #define PS_ENV_ALLOCATED offsetof(struct ps_scope, forward)
 #define PS_RUN_ALLOCATED offsetof(struct ps_scope, actual)
+
+static inline uint32_t scope_page(uint16_t requested)
+{
+	return UINT32_C(1) << (requested / 2048);
+}
+
+/* Where the scope's hint leads to, 0 if it has none. */
+static inline uint16_t scope_hint(const struct ps_scope *scope, uint16_t requested)
+{
+	uint32_t word = atomic_load_explicit(&scope->near[requested % PS_NEAR], memory_order_relaxed);
+
+	if (word >> 16 == requested)
+		return (uint16_t)word;
+	return atomic_load_explicit(&scope->pages, memory_order_acquire) & scope_page(requested)
+		       ? atomic_load_explicit(&scope->forward[requested], memory_order_relaxed)
+		       : 0;
+}
 
 #endif

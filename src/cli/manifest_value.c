@@ -8,6 +8,7 @@
  */
 #include "manifest_value.h"
 
+#include <portshim/host.h>
 #include <portshim/kernel.h>
 
 #include <stdio.h>
@@ -17,7 +18,6 @@
 #include "output.h"
 
 #define NAME_LENGTH (PS_NAME_MAX - 1)
-#define SCHEME_LENGTH 15
 #define QUOTE_MAX 80
 
 #define DIGITS "0123456789"
@@ -308,12 +308,12 @@ bool manifest_value_scheme(struct ps_raw *raw, const cJSON *item)
 	if (!manifest_value_string(raw, item, "the scheme of a URL, like \"https\""))
 		return false;
 	text = item->valuestring;
-	if (strlen(text) <= SCHEME_LENGTH && text[0] >= 'a' && text[0] <= 'z' &&
+	if (strlen(text) < PS_SCHEME_MAX && text[0] >= 'a' && text[0] <= 'z' &&
 	    strspn(text, "abcdefghijklmnopqrstuvwxyz" DIGITS "+.-") == strlen(text))
 		return true;
 	return manifest_value_bad(
 		raw, item, "bad-scheme",
-		"the scheme of a URL, like \"https\": at most 15 small letters, digits, `+`, `.` and `-`",
+		"the scheme of a URL, like \"https\": at most 13 small letters, digits, `+`, `.` and `-`",
 		strstr(text, "://") ? "leave out `://` and what follows" : NULL);
 }
 

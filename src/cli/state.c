@@ -172,7 +172,7 @@ static void sweep_orphans(struct ps_host *host, const struct ids *runs)
 		uint64_t head = host_head(host, (uint16_t)port);
 
 		if (head && is_orphan(host, runs, (uint16_t)port, head))
-			atomic_compare_exchange_strong(&host->head[port], &head, 0);
+			atomic_compare_exchange_strong(&host->record[port].head, &head, 0);
 	}
 }
 
@@ -375,8 +375,8 @@ static bool read_assignments(struct ps_state_now *state, const struct choice *ch
 		a.run = state_scope(state, a.run_id);
 		if (is_over(&a))
 			continue;
-		if (a.env && shared_bit(a.env->requested, a.requested))
-			a.first = a.env->forward[a.requested] == a.actual;
+		if (a.env)
+			a.first = scope_hint(a.env, a.requested) == a.actual;
 		if (state->count == room) {
 			struct ps_assignment *list;
 

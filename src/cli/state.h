@@ -23,7 +23,7 @@ struct ps_assignment {
 	bool alive;     /* the owner runs */
 	bool first;     /* the environment's clients reach this one when they ask for the requested port */
 	uint64_t since; /* Unix seconds */
-	char scheme[16];
+	char scheme[PS_SCHEME_MAX];
 	char service[PS_SERVICE_MAX];
 };
 

@@ -25,7 +25,7 @@ struct ps_target {
 struct ps_wanted {
 	const char *text;          /* the operand */
 	char name[PS_SERVICE_MAX]; /* the service that has the port, "" if none is declared */
-	char scheme[16];           /* of its URL, "" for the usual one */
+	char scheme[PS_SCHEME_MAX];           /* of its URL, "" for the usual one */
 	bool by_number;
 	bool external;
 	uint16_t port;  /* the number given, else the service's first port; 0 if no manifest tells */

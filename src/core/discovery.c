@@ -269,12 +269,6 @@ static void put_entry(struct drawing *d, const char *key, const char *scheme, ui
 	put(o, "\"}");
 }
 
-static uint16_t chosen(const struct ps_scope *env, uint16_t requested)
-{
-	/* forward[] may not be looked at without its bit */
-	return shared_bit(env->requested, requested) ? atomic_load(&env->forward[requested]) : 0;
-}
-
 /* True if a service declares more than one port, so that several of them may be recorded under its name. */
 static bool has_several(const struct ps_plan *plan, uint16_t requested, const char *service)
 {
@@ -297,7 +291,7 @@ static uint16_t key_holder(const struct drawing *d, uint16_t port, uint64_t head
 	const char *service = d->host->record[port].service;
 	uint16_t holder = port, requested = head_requested(head);
 
-	if (chosen(d->env, requested) == port && !has_several(d->plan, requested, service))
+	if (scope_hint(d->env, requested) == port && !has_several(d->plan, requested, service))
 		return port;
 	FOR_EACH_SET(other, d->env->actual) {
 		uint64_t its = host_head(d->host, other);
@@ -306,8 +300,8 @@ static uint16_t key_holder(const struct drawing *d, uint16_t port, uint64_t head
 		    (!*service && head_requested(its) != requested) || !text_equal(d->host->record[other].service, service))
 			continue;
 		if (head_requested(its) < requested ||
-		    (head_requested(its) == requested && (chosen(d->env, requested) == other ||
-							  (chosen(d->env, requested) != holder && other < holder)))) {
+		    (head_requested(its) == requested && (scope_hint(d->env, requested) == other ||
+							  (scope_hint(d->env, requested) != holder && other < holder)))) {
 			holder = (uint16_t)other;
 			requested = head_requested(its);
 		}

@@ -23,7 +23,6 @@
 
 #define DEFAULT_FIRST 20000
 #define DEFAULT_LAST 29999
-#define SCHEME_MAX 16
 
 /* True if `count` elements of `element` bytes lie inside the block at an aligned offset behind the header. */
 static bool section_fits(uint64_t size, uint32_t offset, uint32_t count, uint32_t element, uint32_t align)
@@ -60,7 +59,7 @@ static bool range_valid(uint16_t first, uint16_t last)
 
 static bool service_valid(const struct ps_plan *plan, const struct ps_service *services, const struct ps_service *s)
 {
-	if (s->name == 0 || !string_fits(plan, s->name, PS_SERVICE_MAX) || !string_fits(plan, s->scheme, SCHEME_MAX) ||
+	if (s->name == 0 || !string_fits(plan, s->name, PS_SERVICE_MAX) || !string_fits(plan, s->scheme, PS_SCHEME_MAX) ||
 	    !string_fits(plan, s->match_command, 0) || !string_fits(plan, s->match_args, 0) ||
 	    !string_fits(plan, s->match_directory, 0) || !string_fits(plan, s->discovery, PS_PATH_MAX))
 		return false;

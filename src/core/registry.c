@@ -39,9 +39,7 @@ static uint16_t confirmed(const struct ps_host *host, const struct ps_scope *sco
 {
 	uint16_t actual;
 
-	if (!shared_bit(scope->requested, requested))
-		return 0;
-	actual = atomic_load_explicit(&scope->forward[requested], memory_order_relaxed);
+	actual = scope_hint(scope, requested);
 	if (!actual)
 		return 0;
 	*head = host_head_of_owned(host, actual);
@@ -221,12 +219,12 @@ static bool may_take_over(struct ps_host *host, uint16_t port, uint16_t requeste
 		return false;
 	if (head_state(before) == PS_HELD)
 		return true;
-	if (!atomic_compare_exchange_strong(&host->head[port], head, held))
+	if (!atomic_compare_exchange_strong(&host->record[port].head, head, held))
 		return false;
 	*head = held;
 	if (unused(port))
 		return true;
-	atomic_compare_exchange_strong(&host->head[port], &held, before);
+	atomic_compare_exchange_strong(&host->record[port].head, &held, before);
 	return false;
 }
 
@@ -234,40 +232,38 @@ static bool may_take_over(struct ps_host *host, uint16_t port, uint16_t requeste
  * claim sees that (bind_again in the shim). It is given back then, and the record was not touched. */
 static bool keep_claim(struct ps_host *host, uint16_t port, uint64_t claim, uint64_t before)
 {
-	if (unused(port) && atomic_load(&host->head[port]) == claim)
+	if (unused(port) && atomic_load(&host->record[port].head) == claim)
 		return true;
-	atomic_compare_exchange_strong(&host->head[port], &claim, before);
+	atomic_compare_exchange_strong(&host->record[port].head, &claim, before);
 	return false;
 }
 
-/* True if a port of the same group of 2^shift was ever owned: then the page that the group shares is there. A bit is set
- * after the page was reserved. */
-static bool group_owned(const struct ps_host *host, uint16_t port, unsigned shift)
+/* True if one of the 32 ports whose records share a page was ever owned: then the page is there. A bit is set after the
+ * page was reserved. */
+static bool page_owned(const struct ps_host *host, uint16_t port)
 {
-	uint32_t first = (uint32_t)port >> shift << shift;
-
-	for (uint32_t word = first / 64; word <= (first + (1u << shift) - 1) / 64; word++) {
-		uint64_t bits = atomic_load_explicit(&host->owned[word], memory_order_relaxed);
-
-		if (shift < 6)
-			bits &= ((UINT64_C(1) << (1u << shift)) - 1) << (first % 64);
-		if (bits)
-			return true;
-	}
-	return false;
+	return (uint32_t)(atomic_load_explicit(&host->owned[port / 64], memory_order_relaxed) >> (port & 32)) != 0;
 }
-
-#define HEADS_SHIFT 9   /* ports in a page of heads, 4096 / 8 */
-#define RECORDS_SHIFT 5 /* ports in a page of records, 4096 / 128 */
 
 static int reserve_record(struct ps_space *space, uint16_t port)
 {
-	int error = 0;
+	return page_owned(space->host, port) ? 0 : space_reserve(space, &space->host->record[port]);
+}
 
-	if (!group_owned(space->host, port, HEADS_SHIFT))
-		error = space_reserve(space, &space->host->head[port]);
-	if (!error && !group_owned(space->host, port, RECORDS_SHIFT))
-		error = space_reserve(space, &space->host->record[port]);
+/* A hint has its place in the first page, or one in a page of forward[] if another came to that before. */
+static int reserve_hint(struct ps_space *space, struct ps_scope *scope, uint16_t requested)
+{
+	_Atomic uint32_t *near = &scope->near[requested % PS_NEAR];
+	uint32_t word = atomic_load(near);
+	int error;
+
+	if (!word && atomic_compare_exchange_strong(near, &word, (uint32_t)requested << 16))
+		return 0;
+	if (word >> 16 == requested || atomic_load(&scope->pages) & scope_page(requested))
+		return 0;
+	error = space_reserve(space, &scope->forward[requested]);
+	if (!error)
+		atomic_fetch_or(&scope->pages, scope_page(requested));
 	return error;
 }
 
@@ -312,13 +308,13 @@ int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested, ui
 	/* The run's hint as well: a server that its own clients do not find is worse than one that was not moved. */
 	error = reserve_record(space, port);
 	if (!error)
-		error = space_reserve(space, &space->run->forward[requested]);
+		error = reserve_hint(space, space->run, requested);
 	if (error)
 		return error;
 	shared_set(host->owned, port);
 	shared_set(host->named, port);
 	shared_set(space->env->actual, port);
-	if (!atomic_compare_exchange_strong(&host->head[port], &head, claim) ||
+	if (!atomic_compare_exchange_strong(&host->record[port].head, &head, claim) ||
 	    (anothers && !keep_claim(host, port, claim, head)))
 		return 0;
 	start_record(record, space->run->id, owner, PS_REASON_REQUESTED);
@@ -329,7 +325,7 @@ int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested, ui
  * `moved` as well: they are hints, and whoever takes the port next may just have set his. */
 static bool erase(struct ps_host *host, uint16_t port, uint64_t head)
 {
-	return atomic_compare_exchange_strong(&host->head[port], &head, 0);
+	return atomic_compare_exchange_strong(&host->record[port].head, &head, 0);
 }
 
 void registry_release(struct ps_space *space, uint16_t port)
@@ -342,10 +338,14 @@ void registry_release(struct ps_space *space, uint16_t port)
 
 static void set_hint(struct ps_host *host, struct ps_scope *scope, uint16_t requested, uint16_t actual)
 {
+	_Atomic uint32_t *near = &scope->near[requested % PS_NEAR];
+
 	if (!shared_bit(host->named, requested))
 		shared_set(host->named, requested);
-	atomic_store(&scope->forward[requested], actual);
-	shared_set(scope->requested, requested);
+	if (atomic_load(near) >> 16 == requested)
+		atomic_store(near, (uint32_t)requested << 16 | actual);
+	else
+		atomic_store(&scope->forward[requested], actual);
 }
 
 /* Gives a scope the hint, unless another assignment has it that is in the same state or a better one. 0 or a negative errno. */
@@ -357,7 +357,7 @@ static int hint_scope(struct ps_space *space, struct ps_scope *scope, uint16_t a
 
 	if (confirmed(space->host, scope, requested, &old) && head_state(old) >= head_state(head))
 		return 0;
-	error = space_reserve(space, &scope->forward[requested]);
+	error = reserve_hint(space, scope, requested);
 	if (!error)
 		set_hint(space->host, scope, requested, actual);
 	return error;
@@ -414,7 +414,7 @@ bool registry_hold(struct ps_space *space, const struct ps_address *address)
 		shared_clear(space->host->moved, port);
 	/* The hint first: it is believed once the head confirms it, and a port that is held without one would be lost to the run. */
 	hint_scope(space, space->run, port, held);
-	return atomic_compare_exchange_strong(&space->host->head[port], &head, held);
+	return atomic_compare_exchange_strong(&space->host->record[port].head, &head, held);
 }
 
 /* Adds a socket to what is recorded. True if that was not known. */
@@ -446,7 +446,7 @@ int registry_adopt(struct ps_space *space, uint16_t port, uint16_t requested)
 	shared_set(space->host->named, port);
 	shared_set(space->env->actual, port);
 	shared_clear(space->host->moved, port);
-	atomic_store(&space->host->head[port], head_claim(space->env->id, requested, space->run->id));
+	atomic_store(&space->host->record[port].head, head_claim(space->env->id, requested, space->run->id));
 	start_record(record, space->run->id, process_self(), PS_REASON_EPHEMERAL);
 	return 0;
 }
@@ -486,8 +486,8 @@ static bool is_about(const struct ps_space *space, uint16_t port, uint64_t head)
 /* What the run called a port that its record does not name any more: another run was about to take it over. */
 static uint16_t name_of(const struct ps_scope *run, uint16_t port)
 {
-	FOR_EACH_SET(requested, run->requested)
-		if (atomic_load_explicit(&run->forward[requested], memory_order_relaxed) == port)
+	for (uint32_t requested = 1; requested < PS_PORTS; requested++)
+		if (scope_hint(run, (uint16_t)requested) == port)
 			return (uint16_t)requested;
 	return port;
 }
@@ -498,7 +498,7 @@ int registry_listen(struct ps_space *space, const struct ps_address *address, ui
 	struct ps_record *record = &space->host->record[port];
 	uint64_t self = process_self();
 	uint64_t head = host_head(space->host, port);
-	uint16_t listeners;
+	uint8_t listeners;
 	bool changed;
 	int error = 0;
 
@@ -517,16 +517,16 @@ int registry_listen(struct ps_space *space, const struct ps_address *address, ui
 	changed |= head_state(head) != PS_LISTENING || record_get(record, owner) != self;
 	listeners = record_get(record, listeners);
 	if (!listeners || record_get(record, inode) != inode)
-		record_set(record, listeners, (uint16_t)(head_state(head) == PS_LISTENING ? listeners + 1 : 1));
+		record_set(record, listeners, head_state(head) == PS_LISTENING && listeners ? 2 : 1);
 	atomic_store(&record->inode, inode);
 	if (!changed)
 		return 0;
 	atomic_store(&record->owner, self);
-	record_set(record, since, sys_time());
+	record_set(record, since, (uint32_t)sys_time());
 	head = head_make(head_env(head), head_requested(head), PS_LISTENING);
 	if (record_get(record, run) == space->run->id)
 		error = hint_scope(space, space->run, port, head);
-	atomic_store_explicit(&space->host->head[port], head, memory_order_release);
+	atomic_store_explicit(&space->host->record[port].head, head, memory_order_release);
 	if (!error)
 		error = hint_scope(space, space->env, port, head);
 	return error ? error : 1;
@@ -539,7 +539,7 @@ static void rehint(struct ps_host *host, struct ps_scope *env, uint16_t requeste
 {
 	uint64_t head;
 
-	if (!shared_bit(env->requested, requested) ||
+	if (!scope_hint(env, requested) ||
 	    (confirmed(host, env, requested, &head) && head_state(head) == PS_LISTENING))
 		return;
 	FOR_EACH_SET(port, env->actual) {
@@ -615,7 +615,7 @@ static bool sweep_port(struct ps_host *host, const struct ps_scope *run, struct 
 		changed = erase(host, port, head);
 	} else if (listening) {
 		record_set(&host->record[port], protocols, 0);
-		changed = atomic_compare_exchange_strong(&host->head[port], &head,
+		changed = atomic_compare_exchange_strong(&host->record[port].head, &head,
 							 head_make(env->id, head_requested(head), PS_HELD));
 	}
 	if (changed)

@@ -26,8 +26,8 @@
 #define ENV_PROBES 16 /* more environments with one 31-bit hash than anybody will have */
 #define NAME_ROOM 32 /* for "/env-XXXXXXXX" and the temporary names */
 
-_Static_assert(offsetof(struct ps_scope, requested) == 4096, "the tables start on a page of their own");
-_Static_assert(offsetof(struct ps_host, head) % 4096 == 0 && offsetof(struct ps_host, record) % 4096 == 0, "as in registry.c");
+_Static_assert(offsetof(struct ps_scope, actual) == 4096 && offsetof(struct ps_scope, forward) % 4096 == 0, "on pages of their own");
+_Static_assert(offsetof(struct ps_host, record) % 4096 == 0, "as in registry.c");
 _Static_assert(sizeof(struct ps_record) == 128, "records do not straddle pages");
 
 static uid_t me(void)
@@ -203,6 +203,42 @@ static uint32_t random_id(void)
 	return id;
 }
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* -EINVAL: the kernel is older than Linux 5.14. */
+static long populate(void *memory, uint64_t size)
+{
+	long result = sys_again(sys3(SYS_madvise, memory, size, MADV_POPULATE_WRITE));
+
+	return result == -EFAULT ? -ENOSPC : result; /* EFAULT: it would have been a SIGBUS */
+}
+
+/* Pages that were stored to are mapped several at a time by those who read them later (Linux: fault-around); pages that
+ * fallocate(2) has provided are not. */
+static long allocate(long fd, void *memory, uint64_t offset, uint64_t size)
+{
+	long result = populate((uint8_t *)memory + offset, size);
+
+	return result == -EINVAL ? sys_again(sys4(SYS_fallocate, fd, 0, offset, size)) : result;
+}
+
+static long map_new(long fd, uint64_t size, uint64_t allocated, uint64_t tail, void **memory)
+{
+	long result = sys6(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (result < 0 && result >= -4095)
+		return result;
+	*memory = (void *)result;
+	result = allocate(fd, *memory, 0, allocated);
+	if (result == 0 && tail)
+		result = allocate(fd, *memory, size - tail, tail);
+	if (result)
+		unmap(*memory, size);
+	return result;
+}
+
 /* A file of `size` bytes under a temporary name, mapped; its first `allocated` bytes and its last `tail` are allocated. */
 static int make_temporary(const char *runtime, char *name, uint64_t size, uint64_t allocated, uint64_t tail, void **memory)
 {
@@ -219,16 +255,7 @@ static int make_temporary(const char *runtime, char *name, uint64_t size, uint64
 		return (int)fd;
 	result = sys_again(sys2(SYS_ftruncate, fd, size));
 	if (result == 0)
-		result = sys_again(sys4(SYS_fallocate, fd, 0, 0, allocated));
-	if (result == 0 && tail)
-		result = sys_again(sys4(SYS_fallocate, fd, 0, size - tail, tail));
-	if (result == 0) {
-		result = sys6(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-		if (result > 0 || result < -4095) {
-			*memory = (void *)result;
-			result = 0;
-		}
-	}
+		result = map_new(fd, size, allocated, tail, memory);
 	sys1(SYS_close, fd);
 	if (result)
 		sys_again(sys3(SYS_unlinkat, AT_FDCWD, name, 0));
@@ -727,10 +754,6 @@ int space_culprit(const char *runtime, uint32_t id, char *path)
 	return error;
 }
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
 int space_reserve(struct ps_space *space, const void *address)
 {
 	uintptr_t page = (uintptr_t)address / 4096;
@@ -739,9 +762,9 @@ int space_reserve(struct ps_space *space, const void *address)
 
 	if (atomic_load_explicit(known, memory_order_relaxed) == page)
 		return 0;
-	result = sys_again(sys3(SYS_madvise, page * 4096, 4096, MADV_POPULATE_WRITE));
+	result = populate((void *)(page * 4096), 4096);
 	if (result && result != -EINVAL)
-		return result == -EFAULT ? -ENOSPC : (int)result; /* EFAULT: it would have been a SIGBUS */
+		return (int)result;
 	atomic_store_explicit(known, page, memory_order_relaxed);
 	return 0;
 }

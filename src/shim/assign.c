@@ -311,11 +311,9 @@ static enum outcome try_all(struct attempt *t)
 	struct ps_candidates c;
 	enum outcome outcome = TAKEN;
 	enum ps_reason reason;
-	uint16_t port, sticky = 0;
+	uint16_t port;
 
-	if (shared_bit(space->env->requested, t->requested))
-		sticky = atomic_load(&space->env->forward[t->requested]);
-	candidates_start(&c, space->plan, t->rules, space->env->id, t->requested, sticky,
+	candidates_start(&c, space->plan, t->rules, space->env->id, t->requested, scope_hint(space->env, t->requested),
 			 atomic_load(&space->run->flags) & PS_SCOPE_PRIVATE);
 	while (outcome == TAKEN && candidates_next(&c, &port, &reason))
 		outcome = try_port(t, port, reason);

@@ -191,7 +191,6 @@ static struct ps_space *verify(int fd)
 	struct ps_space *space = &space_memory;
 	int error = space_verify(space, fd);
 
-	readable_init();
 	if (error)
 		space = NULL;
 	/* Another network namespace is another host, with ports of its own: nothing to complain of. */

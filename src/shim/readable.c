@@ -26,17 +26,17 @@ extern unsigned long getauxval(unsigned long) __attribute__((weak));
 
 static struct {
 	uintptr_t first, end;
-} image[SEGMENTS]; /* set before the first hook looks; the unused ones are empty. The last segment, data, is first */
-static uintptr_t image_end;
+} image[SEGMENTS]; /* the unused ones are empty. The last segment, data, is first */
 static uintptr_t image_bias; /* what addresses in its headers are relative to */
+static _Atomic uintptr_t image_end; /* set last, by the first who asks: few ever touch the page of the headers */
 static _Atomic uintptr_t heap_first = UINTPTR_MAX, heap_end; /* each only ever widens */
 
 /* Several threads may do this at once, and write the same. */
-void readable_init(void)
+static void find_segments(void)
 {
 	const ElfW(Phdr) *header = getauxval ? (const ElfW(Phdr) *)getauxval(AT_PHDR) : NULL;
 	unsigned long count = header ? getauxval(AT_PHNUM) : 0;
-	uintptr_t bias = 0;
+	uintptr_t bias = 0, last = 0;
 	unsigned n = 0;
 
 	for (unsigned long i = 0; i < count; i++)
@@ -48,10 +48,17 @@ void readable_init(void)
 			continue;
 		image[n].first = bias + header[i].p_vaddr;
 		image[n].end = image[n].first + header[i].p_memsz;
-		if (image[n].end > image_end)
-			image_end = image[n].end;
+		if (image[n].end > last)
+			last = image[n].end;
 		n++;
 	}
+	atomic_store_explicit(&image_end, last, memory_order_release);
+}
+
+static inline void know_segments(void)
+{
+	if (!atomic_load_explicit(&image_end, memory_order_acquire))
+		find_segments();
 }
 
 /* Asks, and widens what is known of the heap. */
@@ -61,7 +68,7 @@ static bool ask(uintptr_t first, uintptr_t end)
 
 	if (!kernel_readable((const void *)first, end - first))
 		return false;
-	if (first >= image_end && first - image_end < HEAP_REACH) {
+	if (first - atomic_load_explicit(&image_end, memory_order_relaxed) < HEAP_REACH) {
 		limit = (uintptr_t)sys1(SYS_brk, 0);
 		if (end <= limit) {
 			if (first < atomic_load_explicit(&heap_first, memory_order_relaxed))
@@ -79,6 +86,7 @@ bool readable_elsewhere(const void *p, unsigned long size)
 
 	if (end < first)
 		return false;
+	know_segments();
 	for (unsigned i = 0; i < SEGMENTS; i++)
 		if (first >= image[i].first && end <= image[i].end)
 			return true;
@@ -110,6 +118,7 @@ bool writable_elsewhere(void *p)
 {
 	uintptr_t first = (uintptr_t)p, end = first + 8;
 
+	know_segments();
 	if (first >= atomic_load_explicit(&heap_first, memory_order_relaxed) &&
 	    end <= atomic_load_explicit(&heap_end, memory_order_relaxed))
 		return true;

@@ -110,15 +110,13 @@ void shim_event(struct ps_space *space, enum ps_event_kind kind, uint16_t port, 
 
 /* ---- readable.c ---- */
 
-void readable_init(void);
 bool readable_elsewhere(const void *p, unsigned long size);
 bool writable_elsewhere(void *p);
 
 /* Nearly all addresses lie in our callers' frames, which are above ours and mapped. */
 #define STACK_WINDOW 65536
 
-/* True if the memory can be read; `size` is at least 8. readable_init comes before the first question, with the first call that
- * needs the space. */
+/* True if the memory can be read; `size` is at least 8. */
 static inline bool readable(const void *p, unsigned long size)
 {
 	return (uintptr_t)p - (uintptr_t)__builtin_frame_address(0) < STACK_WINDOW || readable_elsewhere(p, size);

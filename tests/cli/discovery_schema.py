@@ -182,7 +182,7 @@ def test_places(place):
     """A profile's, a named and an isolated environment's files; names of all lengths"""
     web = free_port()
     long = "n" * 63
-    manifest(place, **{"web": {"port": web}, long: {"inherit": "web", "scheme": "abcdefghijklmno"}})
+    manifest(place, **{"web": {"port": web}, long: {"inherit": "web", "scheme": "abcdefghijklm"}})
     serve(place, ["--profile", "test"], "tcp/127.0.0.1/%d" % web)
     serve(place, ["--env", long], "tcp/127.0.0.1/%d" % web)
     serve(place, ["--isolate"], "tcp/127.0.0.1/%d" % web)

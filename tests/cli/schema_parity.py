@@ -111,8 +111,8 @@ def check_corpus(schema):
 VALUES = [
     None, True, False, 0, -0.0, 1, 1.0, 1.5, -1, 2, 80, 65535, 65535.0, 65536, 1e5, 1e300, -65534, -65535, "", "a", "1",
     "80", "A_B", "a b", "a\n", "a\u0000", "ä", "-a", ".a", "a" * 63, "a" * 64, "3000-3099", "0-1", "1-65536", "9-1", "1-",
-    "1-2\n", "01-2", "１-２", "tcp", "udp", "both", "actual", "requested", "minimal", "aggressive", "http", "http:", "abcdefghijklmno",
-    "abcdefghijklmnop", "{port}", "{a.url}", "{{port}}", "{{port}", "{port", "{port}}", "{a.b}", "{.url}", "{-a.url}", "x/",
+    "1-2\n", "01-2", "１-２", "tcp", "udp", "both", "actual", "requested", "minimal", "aggressive", "http", "http:", "abcdefghijklm",
+    "abcdefghijklmn", "{port}", "{a.url}", "{{port}}", "{{port}", "{port", "{port}}", "{a.b}", "{.url}", "{-a.url}", "x/",
     "..", "a/.", "a\u2028/..", "/", "x/y.json", "LD_A", "LDA", "PORTSHIM_A", "*", [], {}, [1], [1, 1], [1, 1.0], [1, True],
     [0], ["A"], ["A", "A"], ["A", "a"], ["a-b"], [None], [[]], {"A": "x"}, {"A": 1}, {"a b": "x"}, {"": ""}, {"port": 80},
     {"ports": [80]}, {"args": "x"}, {"args": ""}, {"offset": 1}, {"web": {"port": 1}}, {"a": "1-2"},

@@ -219,6 +219,14 @@ static void open_all(int error)
 
 static void no_space(void)
 {
+	child_fail(SYS_madvise, -1, 0, EFAULT);
+	open_all(ENOSPC);
+}
+
+/* Before Linux 5.14 */
+static void no_space_on_an_old_kernel(void)
+{
+	child_fail(SYS_madvise, -1, 0, EINVAL);
 	child_fail(SYS_fallocate, -1, 0, ENOSPC);
 	open_all(ENOSPC);
 }
@@ -271,6 +279,7 @@ static void what_cannot_be_made_is_an_errno(void **state)
 {
 	(void)state;
 	IN_CHILD(no_space);
+	IN_CHILD(no_space_on_an_old_kernel);
 	IN_CHILD(no_size);
 	IN_CHILD(no_memory);
 	IN_CHILD(no_name);

@@ -15,7 +15,7 @@ import active  # noqa: E402
 from active import BUILD, LIMIT, STEPS, port, same  # noqa: E402
 
 OTHER = os.path.join(BUILD, "tests/fault/other")
-OURS, THEIRS = (BUILD, 1), (OTHER, 2)
+OURS, THEIRS = (BUILD, 2), (OTHER, 3)
 
 
 def execute(place, command, **variables):

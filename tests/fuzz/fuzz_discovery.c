@@ -94,7 +94,7 @@ static uint16_t take_record(struct fuzz *f)
 	take_name(f, r->service, sizeof(r->service));
 	if (fuzz_take(f, 1) & 1)
 		strcpy(r->service, "web");
-	space.host->head[port] = head_make(space.env->id, (uint16_t)fuzz_take(f, 2), PS_LISTENING);
+	space.host->record[port].head = head_make(space.env->id, (uint16_t)fuzz_take(f, 2), PS_LISTENING);
 	shared_set(space.host->owned, port);
 	shared_set(space.env->actual, port);
 	return port;
@@ -133,7 +133,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (count < RECORDS && f.at < f.end)
 		ports[count++] = take_record(&f);
 	for (int i = 0; i < count; i++) {
-		space.env->forward[head_requested(space.host->head[ports[i]])] = ports[i];
+		uint16_t requested = head_requested(space.host->record[ports[i]].head);
+
+		atomic_fetch_or(&space.env->pages, scope_page(requested));
+		space.env->forward[requested] = ports[i];
 		different++;
 		for (int k = 0; k < i; k++)
 			if (ports[k] == ports[i]) {
@@ -151,10 +154,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	put_file(own, data + size / 2, size - size / 2);
 	is_current(&space, own);
 	for (int i = 0; i < count; i++) {
-		space.env->forward[head_requested(space.host->head[ports[i]])] = 0;
+		space.env->forward[head_requested(space.host->record[ports[i]].head)] = 0;
 		shared_clear(space.env->actual, ports[i]);
 		shared_clear(space.host->owned, ports[i]);
-		space.host->head[ports[i]] = 0;
+		space.host->record[ports[i]].head = 0;
 	}
 	return 0;
 }

@@ -269,12 +269,12 @@ static void put(struct ps_scope *scope, uint32_t of, uint16_t requested, uint16_
 	r->at = at;
 	r->report = actual & 1 ? PS_REPORT_REQUESTED : PS_REPORT_ACTUAL;
 	r->address[15] = 9;
-	host->head[actual] = head_make(scope->id, requested, protocols ? PS_LISTENING : PS_HELD);
+	host->record[actual].head = head_make(scope->id, requested, protocols ? PS_LISTENING : PS_HELD);
 	shared_set(host->owned, actual);
 	shared_set(host->named, actual);
 	shared_set(host->named, requested);
 	shared_set(scope->actual, actual);
-	shared_set(scope->requested, requested);
+	atomic_fetch_or(&scope->pages, scope_page(requested));
 	scope->forward[requested] = actual;
 	if (requested != actual)
 		shared_set(host->moved, actual);
@@ -283,13 +283,15 @@ static void put(struct ps_scope *scope, uint32_t of, uint16_t requested, uint16_
 static void clear_ports(void)
 {
 	FOR_EACH_SET(port, host->owned)
-		host->head[port] = 0;
+		host->record[port].head = 0;
 	memset((void *)host->owned, 0, sizeof(host->owned));
 	memset((void *)host->named, 0, sizeof(host->named));
 	memset((void *)host->moved, 0, sizeof(host->moved));
 	memset((void *)env->actual, 0, sizeof(env->actual));
-	memset((void *)env->requested, 0, sizeof(env->requested));
-	memset((void *)run->requested, 0, sizeof(run->requested));
+	memset((void *)env->near, 0, sizeof(env->near));
+	memset((void *)run->near, 0, sizeof(run->near));
+	atomic_store(&env->pages, 0);
+	atomic_store(&run->pages, 0);
 	put(env, run->id, 3000, 23000, PS_TCP, PS_AT_ANY4);
 	put(env, run->id, 3001, 23001, PS_TCP | PS_UDP, PS_AT_LO6 | PS_AT_LO4);
 	put(env, run->id, 4000, 24000, 0, PS_AT_OTHER);
@@ -297,7 +299,7 @@ static void clear_ports(void)
 	put(stranger, 77, 5000, 5000, PS_TCP, PS_AT_ANY6);
 	put(stranger, 77, 5001, 25000, PS_TCP, PS_AT_LO4);
 	run->forward[3001] = 23001;
-	shared_set(run->requested, 3001);
+	atomic_fetch_or(&run->pages, scope_page(3001));
 	run->events = 0;
 }
 
@@ -321,7 +323,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	run = space.run;
 	host = space.host;
 	shim_active = &space;
-	readable_init();
 	real.bind = fake_bind;
 	real.connect = fake_connect;
 	real.sendto = fake_sendto;

@@ -253,7 +253,7 @@ static void begin(unsigned at)
 	env_of[id] = (uint8_t)env_index(space[at].env->id);
 	for (unsigned i = 0; i < COUNT(numbers); i++) {
 		space[at].run->forward[numbers[i]] = 0;
-		shared_clear(space[at].run->requested, numbers[i]);
+		space[at].run->near[numbers[i] % PS_NEAR] = 0;
 	}
 	space[at].run->id = id;
 }
@@ -265,14 +265,14 @@ static void start(void)
 	next_run = 1;
 	blind = was_blind = only_four = alive = false;
 	for (unsigned i = 0; i < COUNT(numbers); i++) {
-		host->head[numbers[i]] = 0;
 		memset(&host->record[numbers[i]], 0xee, sizeof(host->record[0]));
+		host->record[numbers[i]].head = 0;
 		shared_clear(host->moved, numbers[i]);
 		shared_clear(host->owned, numbers[i]);
 		shared_clear(host->named, numbers[i]);
 		for (int e = 0; e < ENVS; e++) {
 			env[e]->forward[numbers[i]] = 0;
-			shared_clear(env[e]->requested, numbers[i]);
+			env[e]->near[numbers[i] % PS_NEAR] = 0;
 			shared_clear(env[e]->actual, numbers[i]);
 		}
 	}
@@ -493,7 +493,7 @@ static void check_head(uint16_t port)
 /* The environment's hint leads to a port that was taken over: that is seen at the next look only. */
 static bool is_hint_broken(const struct ps_scope *e, uint16_t requested)
 {
-	uint64_t head = host_head(host, e->forward[requested]);
+	uint64_t head = host_head(host, scope_hint(e, requested));
 
 	return head_env(head) != e->id || head_state(head) < PS_HELD || head_requested(head) != requested;
 }

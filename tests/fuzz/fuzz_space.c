@@ -133,11 +133,11 @@ static void make_files(void)
 
 static void *head_of(uint16_t number, size_t *size)
 {
-	*size = sizeof(space.host->head[0]);
+	*size = sizeof(space.host->record[0].head);
 	shared_set(space.host->owned, number);
 	shared_set(space.host->named, number);
 	shared_set(space.env->actual, number);
-	return &space.host->head[number];
+	return &space.host->record[number].head;
 }
 
 static void *record_of(uint16_t number, size_t *size)
@@ -148,8 +148,12 @@ static void *record_of(uint16_t number, size_t *size)
 
 static void *forward_of(struct ps_scope *scope, uint16_t number, size_t *size)
 {
+	if (number % 2) {
+		*size = sizeof(scope->near[0]);
+		return &scope->near[number % PS_NEAR];
+	}
 	*size = sizeof(scope->forward[0]);
-	shared_set(scope->requested, number);
+	atomic_fetch_or(&scope->pages, scope_page(number));
 	return &scope->forward[number];
 }
 
@@ -178,7 +182,7 @@ static void *place(uint8_t which, uint8_t number, size_t *size)
 		return forward_of(scope, port, size);
 	case 8:
 		*size = sizeof(scope->actual);
-		return scope == space.env ? scope->actual : scope->requested;
+		return scope->actual;
 	case 9:
 		*size = offsetof(struct ps_plan, avoid);
 		return space.run + 1;

@@ -53,7 +53,7 @@ static void each_step_in_its_order(void **state)
 	(void)state;
 	act_for(space);
 	space->env->forward[n] = n + 3; /* as the last run has left it */
-	shared_set(space->env->requested, n);
+	atomic_fetch_or(&space->env->pages, scope_page(n));
 
 	stranger(SOCK_STREAM, n);
 	fd = bound(SOCK_STREAM, n);
@@ -154,8 +154,8 @@ static int all_taken(struct ps_space *space, uint16_t n, int first_error)
 	for (uint32_t port = 1; port < PS_PORTS; port++) { /* another environment's, all of them */
 		if (port == n)
 			continue;
-		assert_int_equal(space_reserve(space, &space->host->head[port]), 0);
-		space->host->head[port] = head_make(PS_ENV_BIT | 5, (uint16_t)port, PS_CLAIMED);
+		assert_int_equal(space_reserve(space, &space->host->record[port].head), 0);
+		space->host->record[port].head = head_make(PS_ENV_BIT | 5, (uint16_t)port, PS_CLAIMED);
 		shared_set(space->host->owned, (uint16_t)port);
 	}
 	errno = 0;

@@ -101,7 +101,7 @@ static bool prepare_remains(struct trial *t)
 	shared_set(w->host->owned, (uint16_t)t->port);
 	shared_set(w->host->named, (uint16_t)t->port);
 	shared_set(env->actual, (uint16_t)t->port);
-	w->host->head[t->port] = head_claim(env->id, (uint16_t)t->port, run->id);
+	w->host->record[t->port].head = head_claim(env->id, (uint16_t)t->port, run->id);
 	run->lock.word = dead;
 	env->lock.word = dead;
 	return true;

@@ -583,7 +583,7 @@ static void judge_held(struct wrong *x, struct world *w, uint16_t port, uint64_t
 	for (int i = 0; i < w->places; i++) {
 		const struct ps_scope *run = w->place[i].run;
 
-		if (run && run->id == w->host->record[port].run && run->forward[head_requested(head)] != port)
+		if (run && run->id == w->host->record[port].run && scope_hint(run, head_requested(head)) != port)
 			wrong(x, " has %u held for %u, and the run has not;", port, head_requested(head));
 	}
 }

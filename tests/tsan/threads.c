@@ -166,8 +166,7 @@ static bool bind_any(struct seat *s, int fd, struct ps_address *a, uint16_t requ
 	}
 	if (port)
 		registry_release(space, port);
-	if (shared_bit(space->env->requested, requested))
-		sticky = atomic_load(&space->env->forward[requested]);
+	sticky = scope_hint(space->env, requested);
 	candidates_start(&c, space->plan, plan_rules(space->plan, requested, NULL), space->env->id, requested, sticky, false);
 	while (candidates_next(&c, &port, &reason) && reason < PS_REASON_RANGE)
 		if (try_port(s, fd, a, port, requested))
