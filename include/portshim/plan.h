@@ -20,6 +20,13 @@ enum ps_report { PS_REPORT_ACTUAL, PS_REPORT_REQUESTED };
 
 #define PS_NO_SERVICE 0xffffu
 
+#define PS_PLAN_HEIRS 1u /* some service inherits */
+#define PS_PLAN_MATCH 2u /* some service has match rules */
+#define PS_PLAN_RANKS 4u /* before the strings: uint32_t[PS_BITMAP_WORDS], how many entries of the index lie before each
+                            word of `avoid`, which has the index's ports and no others */
+
+#define PS_PLAN_SMALL 64 /* entries of the index that need no ranks */
+
 struct ps_service {
 	uint32_t name;
 	uint32_t scheme;          /* 0: by protocol */
@@ -61,7 +68,7 @@ struct ps_plan {
 	uint8_t report;           /* for ports that no service declares */
 	uint8_t strategy;
 	uint8_t os;
-	uint8_t heirs;            /* 1 if some service inherits */
+	uint8_t flags;            /* PS_PLAN_* */
 	uint64_t avoid[PS_BITMAP_WORDS];   /* never handed out: ports that the project's services declare */
 	uint64_t foreign[PS_BITMAP_WORDS]; /* conservative: ports that other projects declare */
 };
@@ -97,9 +104,14 @@ const uint16_t *plan_ports(const struct ps_plan *plan, const struct ps_service *
 /* The services that declare `port`: their number, and the first of them in *first (consecutive in the index). */
 uint32_t plan_find(const struct ps_plan *plan, uint16_t port, const struct ps_plan_port **first);
 
+bool plan_has_match(const struct ps_plan *plan, uint16_t port);
+
 /* True if a service that declares the port has match rules: then the process decides which one it is. A TCP and a UDP service of
- * one number are not told apart this way: they share the actual port (law 2). */
-bool plan_needs_subject(const struct ps_plan *plan, uint16_t port);
+ * one number are not told apart this way: they share the actual port (law 2). `plan` may be NULL. */
+static inline bool plan_needs_subject(const struct ps_plan *plan, uint16_t port)
+{
+	return plan && plan->flags & PS_PLAN_MATCH && plan_has_match(plan, port);
+}
 
 /* The rules for a bind of `port` by `subject` (may be NULL if plan_needs_subject says false). `plan` may be NULL. */
 struct ps_rules plan_rules(const struct ps_plan *plan, uint16_t port, const struct ps_subject *subject);

@@ -694,8 +694,14 @@ static bool measure(const struct ps_manifest *manifest, struct ps_plan *plan)
 	plan->index = (uint32_t)(plan->services + manifest->service_count * sizeof(struct ps_service));
 	plan->index_count = plan->port_count = (uint32_t)ports;
 	plan->ports = (uint32_t)size;
-	plan->strings = (uint32_t)(size + ports * sizeof(uint16_t));
-	size += ports * sizeof(uint16_t) + strings;
+	size += ports * sizeof(uint16_t);
+	if (ports > PS_PLAN_SMALL) {
+		size = (size + sizeof(uint32_t) - 1) & ~(uint64_t)(sizeof(uint32_t) - 1);
+		plan->flags |= PS_PLAN_RANKS;
+		size += PS_BITMAP_WORDS * sizeof(uint32_t);
+	}
+	plan->strings = (uint32_t)size;
+	size += strings;
 	plan->size = (uint32_t)size;
 	return size <= UINT32_MAX;
 }
@@ -729,6 +735,17 @@ static void compile_service(struct compiler *c, const struct ps_manifest *manife
 	to->strategy = s->strategy;
 }
 
+static void put_ranks(struct ps_plan *plan, const struct ps_plan_port *index)
+{
+	uint32_t *ranks = (uint32_t *)(void *)((char *)plan + plan->strings) - PS_BITMAP_WORDS, at = 0;
+
+	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++) {
+		while (at < plan->index_count && index[at].port / 64 < word)
+			at++;
+		ranks[word] = at;
+	}
+}
+
 struct ps_plan *manifest_compile(const struct ps_manifest *manifest, const uint64_t *foreign)
 {
 	struct ps_plan header = { .magic = PS_PLAN_MAGIC, .abi = PS_ABI }, *plan;
@@ -760,7 +777,10 @@ struct ps_plan *manifest_compile(const struct ps_manifest *manifest, const uint6
 		const struct ps_manifest_service *s = &manifest->services[i];
 
 		compile_service(&c, manifest, s, &services[i]);
-		plan->heirs |= s->inherits >= 0;
+		if (s->inherits >= 0)
+			plan->flags |= PS_PLAN_HEIRS;
+		if (s->match_command || s->match_args || s->match_directory)
+			plan->flags |= PS_PLAN_MATCH;
 		services[i].ports = used;
 		for (size_t k = 0; k < s->port_count; k++, used++) {
 			ports[used] = s->ports[k];
@@ -769,5 +789,7 @@ struct ps_plan *manifest_compile(const struct ps_manifest *manifest, const uint6
 		}
 	}
 	qsort(index, plan->index_count, sizeof(*index), by_port);
+	if (plan->flags & PS_PLAN_RANKS)
+		put_ranks(plan, index);
 	return plan;
 }

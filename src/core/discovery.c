@@ -337,7 +337,7 @@ static void put_heirs(struct drawing *d, uint16_t port, uint64_t head, uint16_t 
 	const char *service = d->host->record[port].service;
 	char key[PS_SERVICE_MAX + 24];
 
-	if (!d->plan || !d->plan->heirs || !*service)
+	if (!d->plan || !(d->plan->flags & PS_PLAN_HEIRS) || !*service)
 		return;
 	for (uint32_t i = 0; i < d->plan->service_count; i++) {
 		const struct ps_service *s = plan_service(d->plan, (uint16_t)i);

@@ -14,8 +14,10 @@
  * the strings that are copied into fixed fields later (names, schemes, paths) are measured up to the field's size, the
  * others end at the last byte of the block at the latest, because that is NUL.
  *
- * A port is looked up in the index, which is sorted by port and then by service, by bisection: 14 steps for 10,000
- * services.
+ * A port is looked up in the index, which is sorted by port and then by service. Where the index is small, by
+ * bisection. Else a bit of `avoid` says whether the port is in it at all, and the ranks where: behind the entries of
+ * all words before the bit's, and those of the bits before it. Where several services have one port it is a little
+ * further, and a bisection of what is left of the word's entries finds it.
  */
 #include <portshim/kernel.h>
 #include <portshim/host.h>
@@ -86,6 +88,37 @@ static bool index_sorted(const struct ps_plan_port *index, uint32_t at)
 	return index[at].service > index[at - 1].service;
 }
 
+static const uint32_t *ranks_of(const struct ps_plan *plan)
+{
+	return (const uint32_t *)(const void *)((const char *)plan + plan->strings) - PS_BITMAP_WORDS;
+}
+
+static bool ranks_fit(const struct ps_plan *plan)
+{
+	return plan->strings % _Alignof(uint32_t) == 0 &&
+	       plan->strings >= sizeof(*plan) + PS_BITMAP_WORDS * sizeof(uint32_t);
+}
+
+static bool ranks_right(const struct ps_plan *plan, const struct ps_plan_port *index)
+{
+	const uint32_t *ranks = ranks_of(plan);
+	uint32_t at = 0;
+
+	if (!(plan->flags & PS_PLAN_RANKS))
+		return true;
+	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++) {
+		uint64_t bits = 0;
+
+		if (ranks[word] != at)
+			return false;
+		for (; at < plan->index_count && index[at].port / 64 == word; at++)
+			bits |= UINT64_C(1) << index[at].port % 64;
+		if (bits != plan->avoid[word])
+			return false;
+	}
+	return true;
+}
+
 bool plan_fits(const struct ps_plan *plan, uint64_t size)
 {
 	if (!plan || size < sizeof(*plan) || (uintptr_t)plan % _Alignof(struct ps_plan) != 0)
@@ -99,7 +132,8 @@ bool plan_fits(const struct ps_plan *plan, uint64_t size)
 			  _Alignof(struct ps_service)) ||
 	    !section_fits(size, plan->ports, plan->port_count, sizeof(uint16_t), sizeof(uint16_t)) ||
 	    !section_fits(size, plan->index, plan->index_count, sizeof(struct ps_plan_port),
-			  _Alignof(struct ps_plan_port)))
+			  _Alignof(struct ps_plan_port)) ||
+	    (plan->flags & PS_PLAN_RANKS && !ranks_fit(plan)))
 		return false;
 	return plan->strings >= sizeof(*plan) && plan->strings <= size &&
 	       (plan->strings == size || ((const char *)plan)[size - 1] == '\0');
@@ -129,7 +163,7 @@ bool plan_check(const struct ps_plan *plan, uint64_t size)
 		    services[index[i].service].inherits != PS_NO_SERVICE || !index_sorted(index, i))
 			return false;
 	}
-	return true;
+	return ranks_right(plan, index);
 }
 
 const struct ps_service *plan_service(const struct ps_plan *plan, uint16_t index)
@@ -147,11 +181,38 @@ const uint16_t *plan_ports(const struct ps_plan *plan, const struct ps_service *
 	return (const uint16_t *)(const void *)((const char *)plan + plan->ports) + service->ports;
 }
 
+static uint32_t bits_set(uint64_t bits)
+{
+	bits -= bits >> 1 & UINT64_C(0x5555555555555555);
+	bits = (bits & UINT64_C(0x3333333333333333)) + (bits >> 2 & UINT64_C(0x3333333333333333));
+	bits = (bits + (bits >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	return (uint32_t)((bits * UINT64_C(0x0101010101010101)) >> 56);
+}
+
+/* The part of the index that the port must be in, if it is in it. It nearly always is the first entry. */
+static void narrow(const struct ps_plan *plan, uint16_t port, uint32_t *low, uint32_t *high)
+{
+	const uint32_t *ranks = ranks_of(plan);
+	const struct ps_plan_port *index = (const void *)((const char *)plan + plan->index);
+	unsigned at = port / 64;
+	uint64_t word = plan->avoid[at], bit = UINT64_C(1) << port % 64;
+
+	*low = ranks[at] + bits_set(word & (bit - 1));
+	if (!(word & bit))
+		*high = *low;
+	else if (index[*low].port == port)
+		*high = *low + 1;
+	else if (at + 1 < PS_BITMAP_WORDS)
+		*high = ranks[at + 1];
+}
+
 uint32_t plan_find(const struct ps_plan *plan, uint16_t port, const struct ps_plan_port **first)
 {
 	const struct ps_plan_port *index = (const void *)((const char *)plan + plan->index);
 	uint32_t low = 0, high = plan->index_count, found = 0;
 
+	if (plan->flags & PS_PLAN_RANKS)
+		narrow(plan, port, &low, &high);
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
@@ -184,14 +245,11 @@ static bool service_fits(const struct ps_plan *plan, const struct ps_service *s,
 	       (!s->match_directory || plan_glob(plan_string(plan, s->match_directory), subject->directory));
 }
 
-bool plan_needs_subject(const struct ps_plan *plan, uint16_t port)
+bool plan_has_match(const struct ps_plan *plan, uint16_t port)
 {
 	const struct ps_plan_port *first;
-	uint32_t count;
+	uint32_t count = plan_find(plan, port, &first);
 
-	if (!plan)
-		return false;
-	count = plan_find(plan, port, &first);
 	for (uint32_t i = 0; i < count; i++) {
 		if (service_has_match(plan_service(plan, first[i].service)))
 			return true;

@@ -437,7 +437,7 @@ static bool prepare(struct attempt *t, bool by_process)
 int assign(struct ps_space *space, int fd, const struct ps_address *wanted, unsigned protocol)
 {
 	struct attempt t = {.space = space, .fd = fd, .address = *wanted, .protocol = protocol};
-	bool by_process = space->plan && plan_needs_subject(space->plan, address_port(wanted));
+	bool by_process = plan_needs_subject(space->plan, address_port(wanted));
 	struct ps_lock_guard guard;
 	bool publish = false;
 	int result;
@@ -485,7 +485,7 @@ int assign_again(struct ps_space *space, int fd, struct ps_address *local)
 	t.owner = process_self();
 	address_set_port(&t.address, head_requested(host_head(space->host, lost)));
 	registry_release(space, lost);
-	if (prepare(&t, space->plan && plan_needs_subject(space->plan, address_port(&t.address))) && try_all(&t) == HELD) {
+	if (prepare(&t, plan_needs_subject(space->plan, address_port(&t.address))) && try_all(&t) == HELD) {
 		error = put_in_place(fd, other);
 		if (!error)
 			*local = t.address;

@@ -46,7 +46,7 @@ static int bind_inet(struct ps_space *space, int fd, struct ps_address *a)
 
 	if (!protocol)
 		return real.bind(fd, &a->u.any, a->length);
-	if (actual && !(space->plan && plan_needs_subject(space->plan, requested))) {
+	if (actual && !plan_needs_subject(space->plan, requested)) {
 		if (bind_again(space, fd, protocol, a, actual, &result))
 			return result;
 		address_set_port(a, requested);

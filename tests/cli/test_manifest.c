@@ -498,7 +498,7 @@ static void test_plan(void **state)
 	plan = manifest_compile(m, foreign);
 	assert_true(plan_check(plan, plan->size));
 	assert_int_equal(plan->service_count, 6);
-	assert_int_equal(plan->heirs, 1);
+	assert_int_equal(plan->flags, PS_PLAN_HEIRS | PS_PLAN_MATCH);
 	assert_int_equal(plan->default_first, 4000);
 	assert_true(bitmap_get(plan->foreign, 4242));
 	assert_false(bitmap_get(plan->foreign, 4243));

@@ -68,6 +68,7 @@ static struct block *make(void)
 		.report = PS_REPORT_REQUESTED,
 		.strategy = PS_CONSERVATIVE,
 		.os = 0,
+		.flags = PS_PLAN_HEIRS | PS_PLAN_MATCH,
 	};
 	for (unsigned i = 0; i < SERVICES; i++) {
 		b->service[i] = (struct ps_service){
@@ -332,13 +333,110 @@ static void test_glob(void **state)
 	free(text);
 }
 
+/* ---- a big plan, with ranks ---- */
+
+#define MANY 9000
+
+struct big {
+	struct ps_plan plan;
+	struct ps_service service[3];
+	struct ps_plan_port index[MANY];
+	uint16_t port[2];
+	uint32_t ranks[PS_BITMAP_WORDS];
+	char strings[8];
+};
+
+/* Every 13th port or so, at times with two or three services, and both ends. */
+static struct big *make_big(void)
+{
+	struct big *b = calloc(1, sizeof(*b));
+	uint32_t n = 0, noise = 1;
+
+	assert_non_null(b);
+	for (uint32_t port = 1; port < PS_PORTS && n + 3 < MANY; port += port > 65000 ? 1 : 1 + (noise >> 16) % 25) {
+		noise = noise * 1103515245 + 12345;
+		for (unsigned i = 0; i < 1u + (port % 5 == 0) + (port % 35 == 0); i++) {
+			b->index[n++] = (struct ps_plan_port){ (uint16_t)port, (uint16_t)i };
+			bitmap_set(b->plan.avoid, (uint16_t)port);
+		}
+	}
+	for (uint32_t word = 0, at = 0; word < PS_BITMAP_WORDS; word++) {
+		while (at < n && b->index[at].port / 64u < word)
+			at++;
+		b->ranks[word] = at;
+	}
+	b->plan.magic = PS_PLAN_MAGIC;
+	b->plan.abi = PS_ABI;
+	b->plan.size = sizeof(*b);
+	b->plan.services = offsetof(struct big, service);
+	b->plan.service_count = 3;
+	b->plan.ports = offsetof(struct big, port);
+	b->plan.port_count = 1;
+	b->plan.index = offsetof(struct big, index);
+	b->plan.index_count = n;
+	b->plan.flags = PS_PLAN_RANKS;
+	b->plan.strings = offsetof(struct big, strings);
+	b->plan.default_first = b->plan.default_last = 20000;
+	b->port[0] = 1;
+	strcpy(b->strings + 1, "web");
+	for (int i = 0; i < 3; i++)
+		b->service[i] = (struct ps_service){ .name = b->plan.strings + 1, .port_count = 1,
+						     .inherits = PS_NO_SERVICE };
+	return b;
+}
+
+static void test_ranks_find_what_a_bisection_finds(void **state)
+{
+	struct big *ranked = make_big(), *plain = make_big();
+
+	(void)state;
+	plain->plan.flags = 0;
+	assert_true(ranked->plan.index_count > 4000 && ranked->index[ranked->plan.index_count - 1].port == 65535);
+	assert_true(plan_check(&ranked->plan, sizeof(*ranked)) && plan_check(&plain->plan, sizeof(*plain)));
+	for (uint32_t port = 0; port < PS_PORTS; port++) {
+		const struct ps_plan_port *a = NULL, *b = NULL;
+		uint32_t count = plan_find(&ranked->plan, (uint16_t)port, &a);
+
+		assert_int_equal(count, plan_find(&plain->plan, (uint16_t)port, &b));
+		assert_int_equal(count != 0, bitmap_get(ranked->plan.avoid, (uint16_t)port));
+		assert_true(count ? a - ranked->index == b - plain->index : !a && !b);
+	}
+	free(ranked);
+	free(plain);
+}
+
+#define REFUSES_BIG(change)                                                                                            \
+	do {                                                                                                           \
+		struct big *b = make_big();                                                                            \
+		change;                                                                                                \
+		if (plan_check(&b->plan, sizeof(*b)))                                                                  \
+			fail_msg("accepted with %s", #change);                                                         \
+		free(b);                                                                                               \
+	} while (0)
+
+static void test_check_refuses_wrong_ranks(void **state)
+{
+	(void)state;
+	REFUSES_BIG(b->plan.strings += 2);
+	REFUSES_BIG(b->plan.strings += 4);
+	REFUSES_BIG(b->plan.strings = sizeof(b->plan));
+	REFUSES_BIG(b->ranks[0] = 1);
+	REFUSES_BIG(b->ranks[1]++);
+	REFUSES_BIG(b->ranks[1]--);
+	REFUSES_BIG(b->ranks[PS_BITMAP_WORDS - 1] = UINT32_MAX);
+	REFUSES_BIG(b->plan.avoid[3] ^= 8);
+	REFUSES_BIG(b->plan.avoid[PS_BITMAP_WORDS - 1] = 0);
+	REFUSES_BIG(b->plan.index_count -= 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_check_accepts),  cmocka_unit_test(test_check_refuses),
 		cmocka_unit_test(test_check_any_size), cmocka_unit_test(test_check_noise),
 		cmocka_unit_test(test_find),	       cmocka_unit_test(test_rules),
-		cmocka_unit_test(test_glob),
+		cmocka_unit_test(test_glob),	       cmocka_unit_test(test_check_refuses_wrong_ranks),
+		cmocka_unit_test(test_ranks_find_what_a_bisection_finds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@ The other version is built from this source with another number of the registry'
 to a registry refuses it, whole: it makes nothing in it, says both versions and what to do, and its programs run as
 without portshim. Whoever was first goes on as if nothing had happened.
 """
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,15 @@ import active  # noqa: E402
 from active import BUILD, LIMIT, STEPS, port, same  # noqa: E402
 
 OTHER = os.path.join(BUILD, "tests/fault/other")
-OURS, THEIRS = (BUILD, 2), (OTHER, 3)
+
+
+def with_format(build):
+    """A build's directory and the number of its format."""
+    said = subprocess.run([os.path.join(build, "portshim"), "version", "--json"], stdout=subprocess.PIPE, check=True)
+    return build, json.loads(said.stdout)["abi"]
+
+
+OURS, THEIRS = with_format(BUILD), with_format(OTHER)
 
 
 def execute(place, command, **variables):
