@@ -27,12 +27,12 @@ objects = $(patsubst src/%.c,$(BUILD)/$(1)/%.o,$(2))
 # The shim lives in other people's processes: position-independent, everything hidden, no stack protector or fortified calls of
 # its own (they would add symbols), and no named dependency, so that it asks no libc version of its host (docs/architecture.md).
 SHIM_CFLAGS := -fPIC -fvisibility=hidden -fno-stack-protector -U_FORTIFY_SOURCE -fno-plt -ffunction-sections -fdata-sections
-SHIM_LDFLAGS := -shared -nostdlib -Wl,-soname,libportshim.so -Wl,--version-script=src/shim/exports.map -Wl,-z,relro,-z,now \
-	-Wl,-z,noexecstack -Wl,-z,noseparate-code -Wl,--hash-style=gnu -Wl,-O1 -Wl,--gc-sections -Wl,--build-id
+SHIM_LDFLAGS := -shared -nostdlib -Wl,-soname,libportshim.so -Wl,--version-script=src/shim/exports.map -Wl,-Bsymbolic-functions \
+	-Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,-z,noseparate-code -Wl,--hash-style=gnu -Wl,-O1 -Wl,--gc-sections -Wl,--build-id
 
 # What a process does once or never: small counts there, because every page of it is a page fault at a process's start.
-COLD := core/blame core/candidates core/kernel core/lock core/plan core/process core/space shim/assign shim/bare shim/complain shim/execve shim/init \
-	shim/posix_spawn shim/preload shim/publish shim/real
+COLD := core/blame core/candidates core/kernel core/lock core/plan core/process core/space shim/assign shim/bare shim/complain shim/execve \
+	shim/init shim/next shim/posix_spawn shim/preload shim/publish shim/real
 $(COLD:%=$(BUILD)/pic/%.o): SHIM_CFLAGS += -Os
 
 all: $(BUILD)/portshim $(BUILD)/libportshim.so

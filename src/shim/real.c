@@ -1,11 +1,15 @@
 #include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
 
+#include "next.h"
 #include "shim.h"
 
 #include "../core/sys.h"
 
 /* Weak and without a version, so that the library can be loaded into any process. Before 2.34 glibc had dlsym in libdl,
- * which may not be there, but what it calls was in libc even then. With neither the raw system calls stay. */
+ * which may not be there, but what it calls was in libc even then. With neither the raw system calls stay. What next.c finds
+ * by itself needs none of them. */
 extern void *dlsym(void *, const char *) __attribute__((weak));
 extern void *_dl_sym(void *, const char *, void *) __attribute__((weak));
 #define NEXT ((void *)-1L) /* RTLD_NEXT */
@@ -200,46 +204,53 @@ struct shim_real real = {
 	.posix_spawnp = raw_posix_spawn,
 };
 
+/* Laid out without pointers: each would be a relocation at the start of every process. */
+static const struct {
+	unsigned short at;
+	char name[16];
+} wanted[] = {
+#define WANTED(member, name) {offsetof(struct shim_real, member), name}
+	WANTED(socket, "socket"),
+	WANTED(bind, "bind"),
+	WANTED(listen, "listen"),
+	WANTED(connect, "connect"),
+	WANTED(accept, "accept"),
+	WANTED(accept4, "accept4"),
+	WANTED(getsockname, "getsockname"),
+	WANTED(getpeername, "getpeername"),
+	WANTED(sendto, "sendto"),
+	WANTED(sendmsg, "sendmsg"),
+	WANTED(sendmmsg, "sendmmsg"),
+	WANTED(recvfrom, "recvfrom"),
+	WANTED(recvfrom_chk, "__recvfrom_chk"),
+	WANTED(recvmsg, "recvmsg"),
+	WANTED(recvmmsg, "recvmmsg"),
+	WANTED(syscall, "syscall"),
+	WANTED(unshare, "unshare"),
+	WANTED(setns, "setns"),
+	WANTED(clone, "clone"),
+	WANTED(bindresvport, "bindresvport"),
+	WANTED(execve, "execve"),
+	WANTED(execveat, "execveat"),
+	WANTED(fexecve, "fexecve"),
+	WANTED(execvpe, "execvpe"),
+	WANTED(posix_spawn, "posix_spawn"),
+	WANTED(posix_spawnp, "posix_spawnp"),
+};
+
 void real_resolve(void)
 {
-	static const struct {
-		void **slot;
-		const char *name;
-	} wanted[] = {
-		{(void **)&real.socket, "socket"},
-		{(void **)&real.bind, "bind"},
-		{(void **)&real.listen, "listen"},
-		{(void **)&real.connect, "connect"},
-		{(void **)&real.accept, "accept"},
-		{(void **)&real.accept4, "accept4"},
-		{(void **)&real.getsockname, "getsockname"},
-		{(void **)&real.getpeername, "getpeername"},
-		{(void **)&real.sendto, "sendto"},
-		{(void **)&real.sendmsg, "sendmsg"},
-		{(void **)&real.sendmmsg, "sendmmsg"},
-		{(void **)&real.recvfrom, "recvfrom"},
-		{(void **)&real.recvfrom_chk, "__recvfrom_chk"},
-		{(void **)&real.recvmsg, "recvmsg"},
-		{(void **)&real.recvmmsg, "recvmmsg"},
-		{(void **)&real.syscall, "syscall"},
-		{(void **)&real.unshare, "unshare"},
-		{(void **)&real.setns, "setns"},
-		{(void **)&real.clone, "clone"},
-		{(void **)&real.bindresvport, "bindresvport"},
-		{(void **)&real.execve, "execve"},
-		{(void **)&real.execveat, "execveat"},
-		{(void **)&real.fexecve, "fexecve"},
-		{(void **)&real.execvpe, "execvpe"},
-		{(void **)&real.posix_spawn, "posix_spawn"},
-		{(void **)&real.posix_spawnp, "posix_spawnp"},
-	};
+	struct next_tables tables;
 
+	next_start(&tables);
 	for (unsigned i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-		void *found = dlsym     ? dlsym(NEXT, wanted[i].name)
-			      : _dl_sym ? _dl_sym(NEXT, wanted[i].name, (void *)real_resolve)
-					: NULL;
+		void *found = next_symbol(&tables, wanted[i].name);
 
+		if (!found && dlsym)
+			found = dlsym(NEXT, wanted[i].name);
+		else if (!found && _dl_sym)
+			found = _dl_sym(NEXT, wanted[i].name, (void *)real_resolve);
 		if (found)
-			*wanted[i].slot = found;
+			memcpy((uint8_t *)&real + wanted[i].at, &found, sizeof(found));
 	}
 }

@@ -183,6 +183,9 @@ def test_refused(place):
     done = under(place, SANDBOX, "refused", held(HELD - 1))
     same((done.status, done.out, list(done.moves)), (0, out, [held(HELD - 1)]), repr(done))
     done = under(place, SANDBOX, "refused", held())
+    if held(1) in done.moves: # to a number whose record's page was there already: nothing had to be asked for
+        same((done.status, done.out), (0, out), repr(done))
+        return
     same((done.status, done.out), (0, out.replace("bind ok", "bind EADDRINUSE")), repr(done))
     word = "portshim: %d is not mapped: the registry cannot be written: Operation not permitted" % held(1)
     assert word in done.err, repr(done)

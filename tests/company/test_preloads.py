@@ -7,7 +7,7 @@ from company import (LIMIT, PORTSHIM, SHIM, Skip, alike, bare, call, find_librar
                      preload, program, same, under)
 
 PROCESS, LOAD, EAGER = program("process"), program("load"), program("libeager.so")
-MEDDLER = program("libmeddler.so")
+MEDDLER, NEXT = program("libmeddler.so"), program("libnext.so")
 
 
 def beside(place, library, out="job ok\n", command=(PROCESS, "job"), after=True, **variables):
@@ -41,6 +41,16 @@ def test_faketime(place):
 def test_meddler(place):
     """An interposer of bind and connect that calls on with dlsym(RTLD_NEXT), before and after"""
     beside(place, MEDDLER, MEDDLER_FD="1", out="job ok\nmeddler binds connects 0\n")
+
+
+def test_next(place):
+    """What the library finds in the loader's list is what dlsym(RTLD_NEXT) finds, from every place in the list"""
+    libraries = [MEDDLER, find_library("libjemalloc.so.2"), find_library("libfaketime.so.1")]
+    orders = [[NEXT, other] for other in libraries] + [[other, NEXT] for other in libraries]
+    for order in [[NEXT], [libraries[1], NEXT, MEDDLER], *orders]:
+        for command in ["/bin/true"], ["/usr/bin/python3", "-S", "-c", ""]:
+            done = call(place, command, env=dict(preload(*order), FAKETIME="@2001-02-03 04:05:06"))
+            same((done.status, done.out, done.err), (0, "next found 26 left 0\n", ""), str((order, command)))
 
 
 def test_socket_wrapper(place):
