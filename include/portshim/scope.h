@@ -87,7 +87,8 @@ struct ps_scope {
 	char discovery[PS_PATH_MAX]; /* discovery file, absolute */
 	struct ps_event event[PS_EVENTS];
 	_Atomic uint32_t near[PS_NEAR]; /* requested << 16 | actual: the first one that came to each place, and stays there */
-	uint8_t pad[4096 - 40 - 16 - 32 - 8 - 64 - 8 - 3 * PS_NAME_MAX - 2 * PS_PATH_MAX - 16 * PS_EVENTS - 8 - 4 * PS_NEAR];
+	_Atomic uint32_t undrawn;       /* environment: changes of its records << 16 | those that its discovery file shows */
+	uint8_t pad[4096 - 40 - 16 - 32 - 12 - 64 - 8 - 3 * PS_NAME_MAX - 2 * PS_PATH_MAX - 16 * PS_EVENTS - 8 - 4 * PS_NEAR];
 	_Atomic uint64_t actual[PS_BITMAP_WORDS]; /* environment: actual ports that may be recorded in it */
 	_Atomic uint16_t forward[PS_PORTS]; /* the others */
 };

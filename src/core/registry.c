@@ -492,6 +492,11 @@ static uint16_t name_of(const struct ps_scope *run, uint16_t port)
 	return port;
 }
 
+static bool all_drawn(uint32_t undrawn)
+{
+	return undrawn >> 16 == (undrawn & 0xffff);
+}
+
 int registry_listen(struct ps_space *space, const struct ps_address *address, uint32_t inode, unsigned protocol)
 {
 	uint16_t port = address_port(address);
@@ -519,8 +524,10 @@ int registry_listen(struct ps_space *space, const struct ps_address *address, ui
 	if (!listeners || record_get(record, inode) != inode)
 		record_set(record, listeners, head_state(head) == PS_LISTENING && listeners ? 2 : 1);
 	atomic_store(&record->inode, inode);
+	/* Another thread may be about to draw what it has changed: this listener is not to return before. */
 	if (!changed)
-		return 0;
+		return all_drawn(atomic_load(&space->env->undrawn)) ? 0 : 1;
+	atomic_fetch_add(&space->env->undrawn, UINT32_C(1) << 16);
 	atomic_store(&record->owner, self);
 	record_set(record, since, (uint32_t)sys_time());
 	head = head_make(head_env(head), head_requested(head), PS_LISTENING);

@@ -35,8 +35,11 @@ bool publish_record(struct ps_space *space, int fd, const struct ps_address *add
 
 void publish_write(struct ps_space *space, uint16_t port)
 {
+	uint32_t undrawn = atomic_load(&space->env->undrawn);
 	int error = discovery_write(space, port);
 
+	/* Unless there is more to draw since. */
+	atomic_compare_exchange_strong(&space->env->undrawn, &undrawn, undrawn >> 16 << 16 | undrawn >> 16);
 	if (error)
 		shim_event(space, error < 0 ? PS_EVENT_UNRECORDED : PS_EVENT_UNNAMED, port, error < 0 ? -error : error);
 	space_poke(space->runtime, space->env->id);
