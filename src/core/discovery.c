@@ -8,7 +8,9 @@
  *
  * A writer may be killed anywhere. What it has drawn so far has a name that the next writer of the environment uses as
  * well, and so takes away; and the environment remembers what its file shows as a hash of the records (`drawn`), so that the
- * next look sees that the file is out of date without reading it. While the file is being replaced that is DRAWING.
+ * next look sees that the file is out of date without reading it. While the file is being replaced that is DRAWING, and after
+ * a writer without the lock UNSURE: another's picture may have been put in place before or after, and be the older one.
+ * tests/model/discovery.pml goes through all orders of these steps.
  *
  * Nothing is allocated: the text goes through a buffer on the stack, one at a time, so that a thread with the smallest
  * stack that there is can listen (tests/company).
@@ -163,6 +165,7 @@ void discovery_url(char *text, const char *scheme, unsigned protocols, const uin
 /* ---- what a file shows, as a number ---- */
 
 #define DRAWING 1
+#define UNSURE 2
 
 static uint64_t mix(uint64_t hash, uint64_t word)
 {
@@ -175,7 +178,7 @@ static uint64_t mix_record(uint64_t hash, uint64_t head, uint16_t port, const st
 	hash = mix(mix(hash, head), record_get(r, owner));
 	hash = mix(hash, (uint64_t)record_get(r, run) << 32 | (uint64_t)port << 16 | (uint64_t)record_get(r, protocols) << 8 |
 			     record_get(r, at));
-	return hash == DRAWING ? ~hash : hash;
+	return hash <= UNSURE ? ~hash : hash;
 }
 
 /* ---- entries ---- */
@@ -434,11 +437,20 @@ static void remove_file(const char *path, uint32_t env)
 	sys3(SYS_unlinkat, AT_FDCWD, temporary, 0);
 }
 
+/* What the file shows from now on, unless somebody without the lock came in between. A picture that shows nothing is none: the
+ * next look takes the file away. */
+static void drawing_done(struct ps_scope *env, uint64_t digest)
+{
+	uint64_t before = DRAWING;
+
+	atomic_compare_exchange_strong(&env->drawn, &before, digest);
+}
+
 void discovery_remove(struct ps_scope *env)
 {
 	atomic_store(&env->drawn, DRAWING);
 	remove_file(env->discovery, env->id);
-	atomic_store(&env->drawn, 0);
+	drawing_done(env, 0);
 }
 
 static int make_parent(const char *path)
@@ -610,17 +622,19 @@ int discovery_write_service(struct ps_space *space, uint16_t port, bool locked)
 }
 
 /* *digest: what the file shows now. */
-static __attribute__((noinline)) int draw_environment(struct ps_space *space, uint32_t writer, uint64_t *digest)
+static __attribute__((noinline)) int draw_environment(struct ps_space *space, bool locked, uint64_t *digest)
 {
 	struct drawing d = {.host = space->host, .env = space->env, .plan = space->plan, .time = sys_time(), .first = true};
 	char temporary[PATH_ROOM];
-	int error = begin(&d.out, space->env->discovery, writer, temporary);
+	int error;
 
+	/* Before there is a temporary: if we are killed, the next look takes it away. */
+	atomic_store(&space->env->drawn, locked ? DRAWING : UNSURE);
+	error = begin(&d.out, space->env->discovery, writer_name(space, locked), temporary);
 	if (error)
 		return error;
 	draw(&d);
-	*digest = d.digest;
-	atomic_store(&space->env->drawn, DRAWING);
+	*digest = d.digest ? d.digest : DRAWING;
 	return finish(&d.out, space->env->discovery, temporary);
 }
 
@@ -628,19 +642,19 @@ int discovery_write(struct ps_space *space, uint16_t port)
 {
 	struct ps_lock_guard guard;
 	uint64_t digest;
-	uint32_t writer;
 	bool locked;
 	int error, service_error = 0;
 
 	if (!space->env->discovery[0])
 		return 0;
 	locked = lock_enter(&space->env->lock, &guard);
-	writer = writer_name(space, locked);
-	error = draw_environment(space, writer, &digest);
+	error = draw_environment(space, locked, &digest);
 	if (port)
-		service_error = write_service(space, port, writer);
-	if (!error)
-		atomic_store(&space->env->drawn, digest);
+		service_error = write_service(space, port, writer_name(space, locked));
+	if (!locked)
+		atomic_store(&space->env->drawn, UNSURE);
+	else if (!error)
+		drawing_done(space->env, digest);
 	if (error == -EFBIG || service_error == -EFBIG)
 		sys_forget_xfsz();
 	if (locked)

@@ -52,13 +52,16 @@ static void write_services(struct ps_space *space, uint32_t run, bool locked)
 	}
 }
 
-/* Who publishes writes under the same lock, after its record says so: its files are never taken away. A file that is taken
- * away goes to the next server of the service, if there is one. */
+/* Who publishes writes under the same lock, after its record says so: its files are never taken away. Without the lock (its
+ * owner is stopped) nothing is: the next look will. A file that is taken away goes to the next server of the service, if there
+ * is one. */
 static void remove_outdated(struct ps_space *space)
 {
 	struct ps_lock_guard guard;
-	bool locked = lock_enter(&space->env->lock, &guard), removed = false;
+	bool removed = false;
 
+	if (!lock_enter(&space->env->lock, &guard))
+		return;
 	for (uint32_t i = 0; space->plan && i < space->plan->service_count; i++) {
 		uint32_t path = plan_service(space->plan, (uint16_t)i)->discovery;
 
@@ -68,11 +71,10 @@ static void remove_outdated(struct ps_space *space)
 		}
 	}
 	if (removed)
-		write_services(space, 0, locked);
+		write_services(space, 0, true);
 	if (!has_record(space, 0, PS_LISTENING))
 		discovery_remove(space->env);
-	if (locked)
-		lock_leave(&space->env->lock, &guard);
+	lock_leave(&space->env->lock, &guard);
 }
 
 void tidy_redraw(struct ps_space *space)

@@ -75,7 +75,7 @@ def read(model):
     comment = model.read_text().split("*/", 1)[0].replace("\n *\t", " ").replace("\n * ", "\n")
     checks = [Check(model, name, options.split(), numbers(holds), numbers(fails))
               for name, options, holds, fails in
-              re.findall(r"^check (\w+)([^:]*): ([\d ]+) holds(?:; ([\d ]+) fails?)?", comment, re.M)]
+              re.findall(r"^check (\w+)([^:]*): (?:([\d ]+) holds)?(?:; )?(?:([\d ]+) fails?)?", comment, re.M)]
     return checks, re.findall(r"^functions (\S+): (.*)", comment, re.M)
 
 
