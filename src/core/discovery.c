@@ -272,36 +272,66 @@ static void put_entry(struct drawing *d, const char *key, const char *scheme, ui
 	put(o, "\"}");
 }
 
-/* True if a service declares more than one port, so that several of them may be recorded under its name. */
-static bool has_several(const struct ps_plan *plan, uint16_t requested, const char *service)
+/* The service of this name that declares the port, in the plan of the run that draws. */
+static const struct ps_service *declared(const struct ps_plan *plan, uint16_t requested, const char *name)
 {
 	const struct ps_plan_port *entry;
-	uint32_t count = plan ? plan_find(plan, requested, &entry) : 0;
+	uint32_t count = plan && *name ? plan_find(plan, requested, &entry) : 0;
 
 	for (; count; count--, entry++) {
 		const struct ps_service *s = plan_service(plan, entry->service);
 
-		if (text_equal(plan_string(plan, s->name), service))
-			return s->port_count > 1;
+		if (text_equal(plan_string(plan, s->name), name))
+			return s;
 	}
-	return *service != '\0';
+	return NULL;
 }
 
-/* Several runs of one environment may serve the same requested port, and a service several of its ports. One of them has
- * the plain key: the one that clients of the environment are sent to, by the lowest requested port. Returns its actual port. */
-static uint16_t key_holder(const struct drawing *d, uint16_t port, uint64_t head)
+/* The actual port that clients of the environment are sent to, if it is drawn and the service's; else 0. */
+static uint16_t chosen_for(const struct drawing *d, uint16_t requested, const char *service)
+{
+	uint16_t port = scope_hint(d->env, requested);
+	uint64_t head = port ? host_head(d->host, port) : 0;
+	bool drawn = head_state(head) == PS_LISTENING && head_env(head) == d->env->id && head_requested(head) == requested;
+
+	return drawn && text_equal(d->host->record[port].service, service) ? port : 0;
+}
+
+/* The same for the lowest of the service's ports that has one. */
+static uint16_t chosen_of(const struct drawing *d, const struct ps_service *s)
+{
+	const uint16_t *ports = plan_ports(d->plan, s);
+	uint16_t found = 0, lowest = 0, port;
+
+	for (uint16_t i = 0; i < s->port_count; i++) {
+		if (found && ports[i] > lowest)
+			continue;
+		port = chosen_for(d, ports[i], plan_string(d->plan, s->name));
+		if (port) {
+			found = port;
+			lowest = ports[i];
+		}
+	}
+	return found;
+}
+
+/* Where forward[] leads to none of them, or the plan does not have the service's port: all records are looked through. */
+static uint16_t search_holder(const struct drawing *d, uint16_t port, uint64_t head)
 {
 	const char *service = d->host->record[port].service;
-	uint16_t holder = port, requested = head_requested(head);
+	uint16_t holder = port, requested = head_requested(head), better;
+	const struct ps_service *s;
 
-	if (scope_hint(d->env, requested) == port && !has_several(d->plan, requested, service))
-		return port;
 	FOR_EACH_SET(other, d->env->actual) {
 		uint64_t its = host_head(d->host, other);
 
 		if (head_state(its) != PS_LISTENING || head_env(its) != d->env->id ||
 		    (!*service && head_requested(its) != requested) || !text_equal(d->host->record[other].service, service))
 			continue;
+		s = declared(d->plan, head_requested(its), service);
+		better = s ? chosen_of(d, s) : 0;
+		if (better)
+			return better;
 		if (head_requested(its) < requested ||
 		    (head_requested(its) == requested && (scope_hint(d->env, requested) == other ||
 							  (scope_hint(d->env, requested) != holder && other < holder)))) {
@@ -310,6 +340,22 @@ static uint16_t key_holder(const struct drawing *d, uint16_t port, uint64_t head
 		}
 	}
 	return holder;
+}
+
+/* Several runs of one environment may serve the same requested port, and a service several of its ports. One of them has
+ * the plain key: the one that clients of the environment are sent to, by the lowest requested port. Returns its actual port,
+ * the same for all of them. */
+static uint16_t key_holder(const struct drawing *d, uint16_t port, uint64_t head)
+{
+	const char *service = d->host->record[port].service;
+	uint16_t requested = head_requested(head), holder = 0;
+	const struct ps_service *s = declared(d->plan, requested, service);
+
+	if (s)
+		holder = chosen_of(d, s);
+	else if (!*service)
+		holder = chosen_for(d, requested, service);
+	return holder ? holder : search_holder(d, port, head);
 }
 
 /* The name of the service, else the requested port; what tells the record from the one that has the plain key is added. */
@@ -337,16 +383,19 @@ static void key_of(const struct drawing *d, uint16_t port, uint64_t head, const 
 /* Services that share the port of the recorded one appear beside it under their own names. */
 static void put_heirs(struct drawing *d, uint16_t port, uint64_t head, uint16_t holder)
 {
-	const char *service = d->host->record[port].service;
+	const struct ps_service *first, *root;
 	char key[PS_SERVICE_MAX + 24];
 
-	if (!d->plan || !(d->plan->flags & PS_PLAN_HEIRS) || !*service)
+	if (!d->plan || !(d->plan->flags & PS_PLAN_HEIRS))
 		return;
+	root = declared(d->plan, head_requested(head), d->host->record[port].service);
+	if (!root)
+		return;
+	first = plan_service(d->plan, 0);
 	for (uint32_t i = 0; i < d->plan->service_count; i++) {
-		const struct ps_service *s = plan_service(d->plan, (uint16_t)i);
+		const struct ps_service *s = first + i;
 
-		if (s->inherits == PS_NO_SERVICE ||
-		    !text_equal(plan_string(d->plan, plan_service(d->plan, s->inherits)->name), service))
+		if (s->inherits != root - first)
 			continue;
 		key_of(d, port, head, plan_string(d->plan, s->name), holder, key, sizeof(key));
 		put_entry(d, key, plan_string(d->plan, s->scheme), port, head, true);
@@ -536,17 +585,7 @@ static int finish(struct output *o, const char *path, const char *temporary)
 /* The record's service in this run's plan. */
 static const struct ps_service *service_of(const struct ps_space *space, uint16_t port)
 {
-	uint16_t requested = head_requested(host_head(space->host, port));
-	const struct ps_plan_port *entry;
-	uint32_t count = space->plan ? plan_find(space->plan, requested, &entry) : 0;
-
-	for (; count; count--, entry++) {
-		const struct ps_service *s = plan_service(space->plan, entry->service);
-
-		if (text_equal(plan_string(space->plan, s->name), space->host->record[port].service))
-			return s;
-	}
-	return NULL;
+	return declared(space->plan, head_requested(host_head(space->host, port)), space->host->record[port].service);
 }
 
 uint16_t discovery_named(const char *path)
