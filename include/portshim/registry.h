@@ -61,7 +61,8 @@ uint32_t registry_announce(struct ps_space *space, uint16_t port, uint32_t inode
 void registry_withdraw(struct ps_space *space, uint16_t port, uint32_t inode, uint32_t before);
 
 /* The socket listens (UDP: is bound) on this address, with the actual port. A port that no bind of ours claimed (port 0) is recorded under its own number.
- * 1 if the record changed, or has and the discovery file may not show it yet: then it must be written; 0 if not; a negative errno if the registry cannot be
+ * 1 if the record changed, or has and the discovery file may not show it yet: then it must be written; 0 if not, or if an environment that is
+ * not seen has a living server on the number, for the other protocol; a negative errno if the registry cannot be
  * written: then clients may not find it. */
 int registry_listen(struct ps_space *space, const struct ps_address *address, uint32_t inode, unsigned protocol);
 

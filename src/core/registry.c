@@ -497,6 +497,15 @@ static bool all_drawn(uint32_t undrawn)
 	return undrawn >> 16 == (undrawn & 0xffff);
 }
 
+/* The kernel lets two have one number, each for a protocol, and a record has one run. An environment that we do not see keeps
+ * it for its living server: ours is on a number that the kernel chose, or that its run has given up, and is found by that
+ * (law 9 is about the protocol that is recorded). */
+static bool is_anothers(const struct ps_space *space, uint16_t port, uint64_t head, unsigned protocol)
+{
+	return head_state(head) == PS_LISTENING && !registry_sees(space, head_env(head)) &&
+	       !(record_get(&space->host->record[port], protocols) & protocol) && registry_listening(space->host, port);
+}
+
 int registry_listen(struct ps_space *space, const struct ps_address *address, uint32_t inode, unsigned protocol)
 {
 	uint16_t port = address_port(address);
@@ -511,6 +520,8 @@ int registry_listen(struct ps_space *space, const struct ps_address *address, ui
 	if (!is_about(space, port, head)) {
 		uint16_t requested = name_of(space->run, port);
 
+		if (is_anothers(space, port, head, protocol))
+			return 0;
 		error = registry_adopt(space, port, requested);
 		head = head_make(space->env->id, requested, PS_CLAIMED);
 		if (port != requested)

@@ -45,11 +45,13 @@ struct sock {
 	bool reuse, share;
 	bool listens; /* TCP: as the kernel sees it */
 	bool recorded;
+	bool left; /* its run has given the number up, and does not know any more what the socket was for */
 };
 
 static struct sock socks[SOCKS];
 static uint32_t next_inode, next_run;
 static uint8_t env_of[IDS]; /* index, by a run's id */
+static bool two_of_a_name[IDS]; /* by a run's id: a socket that was left behind listens, and has the run's hint */
 static bool blind;          /* the kernel cannot be asked */
 static bool was_blind;      /* and what was decided then may be wrong until it can be again */
 static bool alive;          /* the process of each record is taken for living */
@@ -93,6 +95,8 @@ static long model_kill(long number)
 	return alive ? 0 : -ESRCH;
 }
 
+static void do_meanwhile(void);
+
 int kernel_listeners(uint16_t port, unsigned protocols, bool (*each)(const struct ps_listener *, void *), void *context)
 {
 	int count = 0;
@@ -110,6 +114,7 @@ int kernel_listeners(uint16_t port, unsigned protocols, bool (*each)(const struc
 		if (!each(&l, context))
 			break;
 	}
+	do_meanwhile();
 	return count;
 }
 
@@ -250,6 +255,7 @@ static void begin(unsigned at)
 	uint32_t id = next_run++;
 
 	MUST(id < IDS);
+	two_of_a_name[id] = false;
 	env_of[id] = (uint8_t)env_index(space[at].env->id);
 	for (unsigned i = 0; i < COUNT(numbers); i++) {
 		space[at].run->forward[numbers[i]] = 0;
@@ -308,9 +314,45 @@ static struct ps_address address_of(const struct sock *s)
 static void publish(struct ps_space *s, struct sock *sock)
 {
 	struct ps_address a = address_of(sock);
+	uint64_t head = host_head(host, sock->port);
 
+	/* Where a socket that was left behind listens, those of others that are bound to the number and do not listen yet lost it
+	 * without knowing; and of two that have it, each for a protocol, and see each other, the last has the record. */
+	for (unsigned i = 0; i < SOCKS && sock->left; i++)
+		socks[i].left |= socks[i].port == sock->port && socks[i].run && socks[i].run != sock->run &&
+				 (!socks[i].recorded || registry_sees(s, head_env(head)));
+	two_of_a_name[s->run->id] |= sock->left;
 	registry_listen(s, &a, sock->inode, sock->protocol);
 	sock->recorded = true;
+}
+
+/* held() and rivals() of the shim. */
+static bool held(const struct sock *new, uint16_t port, unsigned protocol)
+{
+	bool with_reuse = protocol == PS_TCP && (port == new->requested || new->reuse);
+
+	for (unsigned i = 0; i < SOCKS; i++)
+		if (socks[i].port == port && socks[i].protocol == protocol &&
+		    !(with_reuse && socks[i].reuse && !socks[i].listens))
+			return true;
+	return false;
+}
+
+static bool rivals(const struct sock *new, uint16_t port)
+{
+	if ((port != new->requested || new->share) && held(new, port, new->protocol))
+		return true;
+	return new->protocol == PS_UDP && held(new, port, PS_TCP);
+}
+
+/* The number is a stranger's, as far as the kernel can say. Sockets that are bound and do not listen are listed nowhere:
+ * those of the run stay behind on a number that anybody may have now. The run's name leads to another. */
+static void give_up(struct ps_space *s, uint16_t port)
+{
+	registry_release(s, port);
+	for (unsigned i = 0; i < SOCKS; i++)
+		if (socks[i].port == port && socks[i].run == s->run->id)
+			socks[i].left = true;
 }
 
 static bool try_candidate(struct ps_space *s, struct sock *sock, uint16_t port, unsigned *die)
@@ -327,7 +369,7 @@ static bool try_candidate(struct ps_space *s, struct sock *sock, uint16_t port, 
 		return false;
 	if (*die && !--*die)
 		return true;
-	if (!kernel_binds(sock, port)) {
+	if (rivals(sock, port) || !kernel_binds(sock, port)) {
 		registry_release(s, port);
 		MUST(host_head(host, port) == 0);
 		return false;
@@ -351,7 +393,7 @@ static void assign_port(struct ps_space *s, struct sock *sock, unsigned from, un
 		return;
 	}
 	if (actual)
-		registry_release(s, actual);
+		give_up(s, actual);
 	if (try_candidate(s, sock, sock->requested, &die))
 		return;
 	for (unsigned i = 0; i < COUNT(numbers); i++) {
@@ -415,13 +457,34 @@ static void listen_step(uint8_t which, uint8_t how)
 			registry_withdraw(s, sock->port, sock->inode, before);
 		/* assign_again() of the shim */
 		if (s && registry_is_own_actual(s, sock->port) && registry_lost(s, sock->port, PS_TCP) > 0)
-			registry_release(s, sock->port);
+			give_up(s, sock->port);
 		sock->port = 0;
 		return;
 	}
 	sock->listens = true;
 	if (s && (how & 7) != 2)
 		publish(s, sock);
+}
+
+/* What another run does between the kernel's answer and what a look makes of it: binds the same number, and listens. */
+static struct {
+	bool wanted;
+	unsigned who;
+	uint16_t number;
+	uint8_t how;
+} meanwhile;
+
+static void do_meanwhile(void)
+{
+	uint32_t inode = next_inode + 1;
+
+	if (!meanwhile.wanted)
+		return;
+	meanwhile.wanted = false;
+	bind_step(meanwhile.who, meanwhile.number, meanwhile.how, 1);
+	for (unsigned i = 0; i < SOCKS; i++)
+		if (socks[i].port && socks[i].inode == inode)
+			listen_step((uint8_t)i, 0);
 }
 
 static void stranger_step(uint16_t port, uint8_t how)
@@ -433,11 +496,18 @@ static void stranger_step(uint16_t port, uint8_t how)
 }
 
 /* After a look, the living listeners of the run are found by everybody who sees them. */
-static void sweep_step(unsigned who)
+static void sweep_step(unsigned who, uint16_t number, uint8_t how)
 {
+	unsigned other = how >> 3 & 7;
+
+	meanwhile.wanted = other < RUNS && other != who;
+	meanwhile.who = other;
+	meanwhile.number = number;
+	meanwhile.how = how & 7;
 	registry_sweep(host, space[who].run, space[who].env, false);
+	meanwhile.wanted = false;
 	for (unsigned i = 0; i < SOCKS && !was_blind; i++) {
-		if (!socks[i].port || !socks[i].recorded || socks[i].run != space[who].run->id)
+		if (!socks[i].port || !socks[i].recorded || socks[i].left || socks[i].run != space[who].run->id)
 			continue;
 		for (unsigned r = 0; r < RUNS; r++)
 			if (registry_sees(&space[r], space[who].env->id))
@@ -447,13 +517,20 @@ static void sweep_step(unsigned who)
 
 /* A run is over: its processes are gone, or some went into the background. Its keeper looks once more, or was
  * killed. */
-static void end_step(unsigned who, uint8_t how)
+static void end_step(unsigned who, uint16_t number, uint8_t how)
 {
+	unsigned other = how >> 3 & 7;
+
 	for (unsigned i = 0; i < SOCKS && !(how & 1); i++)
 		if (socks[i].run == space[who].run->id)
 			socks[i].port = 0;
+	meanwhile.wanted = how & 4 && other < RUNS && other != who;
+	meanwhile.who = other;
+	meanwhile.number = number;
+	meanwhile.how = how >> 6;
 	if (how & 2)
 		registry_sweep(host, space[who].run, space[who].env, !(how & 1));
+	meanwhile.wanted = false;
 	begin(who);
 }
 
@@ -503,6 +580,8 @@ static void check_sock(const struct sock *s)
 {
 	uint64_t head = host_head(host, s->port);
 
+	if (s->left)
+		return;
 	MUST(head_state(head) == PS_LISTENING && host->record[s->port].run == s->run);
 	MUST(head_requested(head) == s->requested && host->record[s->port].protocols & s->protocol);
 	MUST(registry_listening(host, s->port));
@@ -518,7 +597,7 @@ static void check_sock(const struct sock *s)
 		if (sees)
 			MUST(forward || is_hint_broken(env[env_index(head_env(head))], s->requested));
 		if (space[i].run->id == s->run)
-			MUST(registry_own(&space[i], s->requested));
+			MUST(registry_own(&space[i], s->requested) || two_of_a_name[s->run]);
 	}
 }
 
@@ -580,10 +659,10 @@ static void print_state(const uint8_t *d)
 			       host->record[numbers[i]].listeners);
 	for (unsigned i = 0; i < SOCKS; i++)
 		if (socks[i].port)
-			printf("	socket %u: port %u, of run %u, %s%s%s%s\n", socks[i].inode, socks[i].port,
+			printf("	socket %u: port %u, of run %u, %s%s%s%s%s\n", socks[i].inode, socks[i].port,
 			       socks[i].run, socks[i].protocol == PS_TCP ? "tcp" : "udp",
 			       socks[i].listens ? " listens" : "", socks[i].recorded ? " recorded" : "",
-			       socks[i].share ? " shares" : "");
+			       socks[i].share ? " shares" : "", socks[i].left ? " left" : "");
 	fflush(stdout);
 }
 
@@ -609,10 +688,10 @@ static void step(uint8_t what, uint8_t who, uint8_t port, uint8_t how)
 		stranger_step(number, how);
 		break;
 	case 7:
-		sweep_step(who % RUNS);
+		sweep_step(who % RUNS, number, how);
 		break;
 	case 8:
-		end_step(who % RUNS, how);
+		end_step(who % RUNS, number, how);
 		break;
 	case 9:
 		leftover_step(number);

@@ -21,6 +21,17 @@ static uint16_t held_by(struct ps_space *space, int type)
 	return n;
 }
 
+/* The same where n is a stranger's: the number that the server is moved to. */
+static uint16_t held_elsewhere(struct ps_space *space, int type, uint16_t n)
+{
+	uint16_t m;
+
+	act_for(space);
+	m = actual_of(server(type, n));
+	assert_int_not_equal(m, n);
+	return m;
+}
+
 static void another_environments_server_is_refused(void **state)
 {
 	struct ps_space *a = run_in("a", 0, NULL), *b = run_in("b", 0, NULL);
@@ -250,6 +261,34 @@ static void a_tcp_server_of_another_environment_is_no_reason_to_lose_datagrams(v
 	close(from);
 }
 
+/* What the kernel gives to port 0 may be the number of another environment's datagram server: both are what they were. */
+static void a_number_that_the_kernel_chose_takes_no_other_environments_record(void **state)
+{
+	struct ps_space *a = run_in("a", 0, NULL), *b = run_in("b", 0, NULL);
+	uint16_t n = free_numbers(1), m, reached;
+	struct sockaddr_in chosen;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	stranger(SOCK_DGRAM, n);
+	m = held_elsewhere(b, SOCK_DGRAM, n);
+	/* As port 0 would, without waiting for the kernel to hit upon that number. */
+	act_for(NULL);
+	chosen = loopback(m);
+	assert_int_equal(bind(fd, (struct sockaddr *)&chosen, sizeof(chosen)), 0);
+	act_for(a);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(reach(SOCK_STREAM, m, &reached), 0);
+	assert_int_equal(reached, m);
+	assert_int_equal(shown_of(fd), m);
+	assert_int_equal(reach(SOCK_DGRAM, m, &reached), ECONNREFUSED);
+	act_for(b);
+	assert_int_equal(record_of(b, m)->run, b->run->id);
+	assert_int_equal(reach(SOCK_DGRAM, n, &reached), 0);
+	assert_int_equal(reached, m);
+	close(fd);
+}
+
 /* The error of a datagram that nobody takes names the port that it was sent to, also where a server has been that died; and
  * connecting to it is no error yet. */
 static void a_dead_server_is_no_reason_to_send_datagrams_elsewhere(void **state)
@@ -430,6 +469,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_connected_datagram_socket_is_refused, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(datagrams_to_another_environments_server_are_lost, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(a_tcp_server_of_another_environment_is_no_reason_to_lose_datagrams, laws_setup,
+						laws_teardown),
+		cmocka_unit_test_setup_teardown(a_number_that_the_kernel_chose_takes_no_other_environments_record, laws_setup,
 						laws_teardown),
 		cmocka_unit_test_setup_teardown(a_dead_server_is_no_reason_to_send_datagrams_elsewhere, laws_setup,
 						laws_teardown),
