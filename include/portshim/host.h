@@ -73,6 +73,12 @@ struct ps_record {
 #define record_get(record, field) atomic_load_explicit(&(record)->field, memory_order_relaxed)
 #define record_set(record, field, value) atomic_store_explicit(&(record)->field, value, memory_order_relaxed)
 
+/* The texts of a record end in it, unless the table is damaged. */
+static inline bool record_is_whole(const struct ps_record *record)
+{
+	return !record->scheme[sizeof(record->scheme) - 1] && !record->service[sizeof(record->service) - 1];
+}
+
 struct ps_host {
 	uint32_t magic;
 	uint32_t abi;

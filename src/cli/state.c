@@ -365,7 +365,7 @@ static bool read_assignments(struct ps_state_now *state, const struct choice *ch
 {
 	size_t room = 0;
 
-	for (unsigned port = 0; port < PS_PORTS; port++) {
+	FOR_EACH_SET(port, state->host->owned) {
 		struct ps_assignment a;
 
 		if (!chosen(choice, head_env(host_head(state->host, (uint16_t)port))) ||

@@ -326,7 +326,8 @@ static uint16_t search_holder(const struct drawing *d, uint16_t port, uint64_t h
 		uint64_t its = host_head(d->host, other);
 
 		if (head_state(its) != PS_LISTENING || head_env(its) != d->env->id ||
-		    (!*service && head_requested(its) != requested) || !text_equal(d->host->record[other].service, service))
+		    (!*service && head_requested(its) != requested) || !record_is_whole(&d->host->record[other]) ||
+		    !text_equal(d->host->record[other].service, service))
 			continue;
 		s = declared(d->plan, head_requested(its), service);
 		better = s ? chosen_of(d, s) : 0;
@@ -413,6 +414,8 @@ static void put_services(struct drawing *d)
 			continue;
 		/* before it is drawn: what changes meanwhile is drawn once more at the next look */
 		d->digest = mix_record(d->digest, head, (uint16_t)port, &d->host->record[port]);
+		if (!record_is_whole(&d->host->record[port]))
+			continue;
 		holder = key_holder(d, (uint16_t)port, head);
 		key_of(d, port, head, d->host->record[port].service, holder, key, sizeof(key));
 		put_entry(d, key, d->host->record[port].scheme, port, head, false);

@@ -134,7 +134,7 @@ static bool announce(const struct ps_keeper *keeper, uint16_t actual, uint16_t r
 	char service[PS_SERVICE_MAX], cause[LINE_ROOM / 2 + 8];
 	const char *space;
 
-	if (actual == requested && !keeper->verbose)
+	if ((actual == requested && !keeper->verbose) || !record_is_whole(record))
 		return true;
 	output_clean(service, sizeof(service), record->service);
 	space = service[0] ? " " : "";
