@@ -22,8 +22,9 @@ bool discovery_outdated(const struct ps_host *host, const struct ps_scope *env);
 /* Removes the environment's file, and what a killed writer left of the next one. */
 void discovery_remove(struct ps_scope *env);
 
-/* The port that a service's own file names, or 0. */
-uint16_t discovery_named(const char *path);
+/* The port that a service's own file names, if the process that it names is recorded as listening there, in whatever
+ * environment; else 0. */
+uint16_t discovery_named(const struct ps_host *host, const char *path);
 
 /* Writes only the own file of the service that listens on the port, if it has one and if no other living server of the
  * service has it. Not in private environments: the file is the project's. `locked`: the caller has the environment's

@@ -135,9 +135,7 @@ static void sweep_run(const char *runtime, uint32_t id)
 	space_scope_path(runtime, id, path);
 	if (space_open(&space, path) < 0)
 		return;
-	registry_sweep(space.host, space.run, space.env, false);
-	if (discovery_outdated(space.host, space.env))
-		tidy_redraw(&space);
+	tidy_look(&space);
 	space_close(&space);
 }
 

@@ -591,26 +591,36 @@ static const struct ps_service *service_of(const struct ps_space *space, uint16_
 	return declared(space->plan, head_requested(host_head(space->host, port)), space->host->record[port].service);
 }
 
-uint16_t discovery_named(const char *path)
+static uint32_t number_of(const char *text, const char *key)
 {
-	static const char key[] = "\"port\":";
+	unsigned long length = text_length(key);
+	uint32_t n = 0;
+
+	while (*text && strncmp(text, key, length) != 0)
+		text++;
+	if (*text)
+		for (text += length; *text >= '0' && *text <= '9' && n < 100000000; text++)
+			n = n * 10 + (uint32_t)(*text - '0');
+	return n;
+}
+
+uint16_t discovery_named(const struct ps_host *host, const char *path)
+{
 	char text[512];
 	long fd = sys4(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
 	long size = 0;
-	uint32_t port = 0;
-	char *at;
+	uint32_t port;
 
 	if (fd >= 0) {
 		size = sys3(SYS_read, fd, text, sizeof(text) - 1);
 		sys1(SYS_close, fd);
 	}
 	text[size > 0 ? size : 0] = '\0';
-	for (at = text; *at && strncmp(at, key, sizeof(key) - 1) != 0; at++)
-		;
-	if (*at)
-		for (at += sizeof(key) - 1; *at >= '0' && *at <= '9' && port < PS_PORTS; at++)
-			port = port * 10 + (uint32_t)(*at - '0');
-	return port < PS_PORTS ? (uint16_t)port : 0;
+	port = number_of(text, "\"port\":");
+	if (port == 0 || port >= PS_PORTS || head_state(host_head(host, (uint16_t)port)) != PS_LISTENING)
+		return 0;
+	/* The port of a server that was killed may be a stranger's by now. */
+	return (uint32_t)process_pid(record_get(&host->record[port], owner)) == number_of(text, "\"process_id\":") ? (uint16_t)port : 0;
 }
 
 /* The file names another living server of the service: a second run's, or another environment's of the same project. It came
@@ -618,10 +628,10 @@ uint16_t discovery_named(const char *path)
 static __attribute__((noinline)) bool is_anothers(const struct ps_space *space, const char *path, uint16_t port)
 {
 	const struct ps_host *host = space->host;
-	uint16_t named = discovery_named(path);
+	uint16_t named = discovery_named(host, path);
 
-	return named && named != port && head_state(host_head(host, named)) == PS_LISTENING &&
-	       text_equal(host->record[named].service, host->record[port].service) && registry_listening(host, named);
+	return named && named != port && text_equal(host->record[named].service, host->record[port].service) &&
+	       registry_listening(host, named);
 }
 
 const char *discovery_service_path(const struct ps_space *space, uint16_t port)

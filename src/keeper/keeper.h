@@ -66,6 +66,8 @@ void notices_update(struct ps_keeper *keeper);
 void tidy_sweep(struct ps_keeper *keeper); /* something ended: the records of its listeners go */
 void tidy_beat(struct ps_keeper *keeper);  /* keeps the discovery files of the living fresh */
 void tidy_end(struct ps_keeper *keeper);   /* the program is over */
+/* Makes the records of a run that may go on true again, and the files that show them. */
+void tidy_look(struct ps_space *space);
 /* Something of an environment has ended: removes the services' own files of those that listen no more, and draws the
  * environment's file anew, or removes it if nothing listens. */
 void tidy_redraw(struct ps_space *space);

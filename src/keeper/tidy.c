@@ -35,10 +35,29 @@ static bool has_record(const struct ps_space *space, uint32_t run, enum ps_state
 	return false;
 }
 
-/* True if a service's own file names a port that is recorded as listening, in whatever environment: then it is somebody's. */
-static bool is_current(const struct ps_space *space, const char *path)
+/* True if a server is recorded that would write this file: those of a private environment write none. */
+static bool is_served(const struct ps_space *space, const char *path)
 {
-	return access(path, F_OK) != 0 || head_state(host_head(space->host, discovery_named(path))) == PS_LISTENING;
+	if (space->env->flags & PS_SCOPE_PRIVATE)
+		return false;
+	FOR_EACH_SET(port, space->env->actual) {
+		uint64_t head = host_head(space->host, port);
+
+		if (head_env(head) == space->env->id && head_state(head) == PS_LISTENING &&
+		    strcmp(discovery_service_path(space, (uint16_t)port), path) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* True if the own file of a service names a server of somebody's, or if there is no file and needs none. */
+static bool is_current(const struct ps_space *space, uint32_t service)
+{
+	const char *path = plan_string(space->plan, plan_service(space->plan, (uint16_t)service)->discovery);
+
+	if (!*path)
+		return true;
+	return access(path, F_OK) == 0 ? discovery_named(space->host, path) != 0 : !is_served(space, path);
 }
 
 static void write_services(struct ps_space *space, uint32_t run, bool locked)
@@ -52,26 +71,39 @@ static void write_services(struct ps_space *space, uint32_t run, bool locked)
 	}
 }
 
-/* Who publishes writes under the same lock, after its record says so: its files are never taken away. Without the lock (its
- * owner is stopped) nothing is: the next look will. A file that is taken away goes to the next server of the service, if there
- * is one. */
-static void remove_outdated(struct ps_space *space)
+/* The services' own files: one that names nobody is taken away, and goes to the next server of the service, if there is one. A
+ * writer may have been killed when it had drawn the environment's file and not yet the service's. Who publishes writes
+ * under the same lock, after its record says so: its files are never taken away. */
+static void tidy_services(struct ps_space *space)
+{
+	bool outdated = false;
+
+	for (uint32_t i = 0; space->plan && i < space->plan->service_count; i++) {
+		if (is_current(space, i))
+			continue;
+		discovery_remove_service(space, (uint16_t)i);
+		outdated = true;
+	}
+	if (outdated)
+		write_services(space, 0, true);
+}
+
+static bool services_outdated(const struct ps_space *space)
+{
+	for (uint32_t i = 0; space->plan && i < space->plan->service_count; i++)
+		if (!is_current(space, i))
+			return true;
+	return false;
+}
+
+/* Without the lock (its owner is stopped) nothing is removed: the next look will. */
+static void tidy_files(struct ps_space *space)
 {
 	struct ps_lock_guard guard;
-	bool removed = false;
 
 	if (!lock_enter(&space->env->lock, &guard))
 		return;
-	for (uint32_t i = 0; space->plan && i < space->plan->service_count; i++) {
-		uint32_t path = plan_service(space->plan, (uint16_t)i)->discovery;
-
-		if (path && !is_current(space, plan_string(space->plan, path))) {
-			discovery_remove_service(space, (uint16_t)i);
-			removed = true;
-		}
-	}
-	if (removed)
-		write_services(space, 0, true);
+	tidy_services(space);
 	if (!has_record(space, 0, PS_LISTENING))
 		discovery_remove(space->env);
 	lock_leave(&space->env->lock, &guard);
@@ -79,13 +111,13 @@ static void remove_outdated(struct ps_space *space)
 
 void tidy_redraw(struct ps_space *space)
 {
-	remove_outdated(space);
+	tidy_files(space);
 	if (has_record(space, 0, PS_LISTENING))
 		discovery_write(space, 0);
 	space_poke(space->runtime, space->env->id);
 }
 
-/* Makes the run's records true again; true if the files do not show what the environment has. */
+/* Makes the run's records true again; true if the environment's file does not show what it has. */
 static bool look(struct ps_space *space, bool over)
 {
 	registry_sweep(space->host, space->run, space->env, over);
@@ -93,13 +125,21 @@ static bool look(struct ps_space *space, bool over)
 	return discovery_outdated(space->host, space->env);
 }
 
+void tidy_look(struct ps_space *space)
+{
+	if (look(space, false))
+		tidy_redraw(space);
+	else if (services_outdated(space)) /* nobody is poked: who cannot write them would be poked by himself for ever */
+		tidy_files(space);
+}
+
 void tidy_sweep(struct ps_keeper *keeper)
 {
 	struct ps_space *space = keeper->space;
 
 	keeper->reaped = false;
-	if (keeper->recorded && look(space, false))
-		tidy_redraw(space);
+	if (keeper->recorded)
+		tidy_look(space);
 }
 
 void tidy_beat(struct ps_keeper *keeper)
@@ -110,8 +150,7 @@ void tidy_beat(struct ps_keeper *keeper)
 
 	if (!keeper->recorded)
 		return;
-	if (look(space, false))
-		tidy_redraw(space);
+	tidy_look(space);
 	if (!has_record(space, space->run->id, PS_LISTENING))
 		return;
 	discovery_write(space, 0);

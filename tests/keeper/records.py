@@ -473,6 +473,77 @@ def test_service_file_of_another_run(place):
     same(os.path.exists(path), False)
 
 
+def test_service_file_of_a_killed_server(place):
+    """The file of a server that was killed does not keep naming its port when that is another project's by then"""
+    port = free_port()
+    other = place.directory("other")
+    for project in (place.project, other):
+        with open(os.path.join(project, "ports.manifest.json"), "w") as file:
+            json.dump({"version": 1, "services": {"web": {"port": port, "discovery": ".web-port.json"}}}, file)
+    path = os.path.join(place.project, ".web-port.json")
+    killed = place.start("exec", "--", *server(port, "a", "stdin"), stdin=subprocess.PIPE)
+    same(int(line(killed.stdout)), port)
+    killed.kill()
+    killed.wait()
+    stranger, taken = serve(place, port, "b", "--quiet", cwd=other)
+    same(taken, port, "the other project has the port now")
+    same(place.run("status", "--all")[0], 0)
+    same(os.path.exists(path), False, "the look takes the file away")
+    with open(path, "w") as file:
+        json.dump({"port": port, "host": "localhost", "process_id": killed.pid}, file, separators=(",", ":"))
+    again, actual = serve(place, port, "a", "--quiet")
+    same((actual != port, read_json(path)["port"]), (True, actual), "the next server has the file")
+    finish(again)
+    finish(stranger)
+
+
+def test_service_file_that_was_not_written(place):
+    """A writer that was killed before it wrote the service's own file is helped out by the next look"""
+    port = free_port()
+    manifest(place, services={"web": {"port": port, "discovery": ".web-port.json"}})
+    path = os.path.join(place.project, ".web-port.json")
+    child, actual = serve(place, port, "a", "--quiet")
+    os.unlink(path)
+    same(place.run("status")[0], 0)
+    same(read_json(path)["port"], actual)
+    finish(child)
+    same(os.path.exists(path), False)
+
+
+# Its child has the listener as well. Prints the child's process id when it listens; the first process does nothing else.
+FORKED = """
+import os, signal, socket, sys
+if os.fork():
+    os.wait()
+    print("gone", flush=True)
+    signal.pause()
+listener = socket.socket()
+listener.bind(("127.0.0.1", int(sys.argv[1])))
+listener.listen()
+child = os.fork()
+if child:
+    print(os.getpid(), child, flush=True)
+signal.pause()
+"""
+
+
+def test_owner_killed(place):
+    """Where the process that listened is killed and its child goes on, the next look says that the child has the port"""
+    port = free_port()
+    manifest(place, services={"web": {"port": port, "discovery": ".web-port.json"}})
+    root = place.start("exec", "--", PYTHON, "-c", FORKED, str(port))
+    owner, child = [int(word) for word in line(root.stdout).split()]
+    try:
+        same(read_json(discovery(place))["services"]["web"]["process_id"], owner)
+        os.kill(owner, signal.SIGKILL)
+        same(line(root.stdout).strip(), "gone")
+        same(place.run("status")[0], 0)
+        same(read_json(discovery(place))["services"]["web"]["process_id"], child)
+        same(read_json(os.path.join(place.project, ".web-port.json"))["process_id"], child)
+    finally:
+        end(child)
+
+
 def test_exhausted(place):
     """When no candidate is left the program gets its error, and the notice says who holds what"""
     port = free_port()

@@ -290,7 +290,7 @@ static void *reader(void *of)
 			sum += registry_foreign(space, port, &listening);
 			sum += registry_listening(space->host, port);
 			sum += (unsigned)registry_lost(space, port, 0);
-			sum += discovery_named(own_file);
+			sum += discovery_named(space->host, own_file);
 			if (discovery_outdated(space->host, space->env) && discovery_write(space, 0) < 0)
 				fault("discovery_write");
 			read_whole(space->env->discovery);
