@@ -8,7 +8,7 @@
 
 /* The kernel has just confirmed a listener of the run on the port, and one port has one owner; so any process with a socket
  * there will do. A server of several addresses has several sockets, and a process is listed with one of them. */
-static bool renew(struct ps_host *host, uint16_t port)
+bool owner_renew_port(struct ps_host *host, uint16_t port)
 {
 	struct ps_record *record = &host->record[port];
 	struct ps_holder list[HOLDERS];
@@ -34,7 +34,7 @@ bool owner_renew(struct ps_host *host, const struct ps_scope *run, const struct 
 
 		if (head_env(head) == env->id && head_state(head) == PS_LISTENING &&
 		    host->record[port].run == run->id && !process_alive(atomic_load(&host->record[port].owner)))
-			changed |= renew(host, port);
+			changed |= owner_renew_port(host, (uint16_t)port);
 	}
 	return changed;
 }

@@ -10,4 +10,7 @@
  * owner is dead to a living process that holds a socket there. True if any changed. */
 bool owner_renew(struct ps_host *host, const struct ps_scope *run, const struct ps_scope *env);
 
+/* The same for one port, which somebody listens on. */
+bool owner_renew_port(struct ps_host *host, uint16_t port);
+
 #endif

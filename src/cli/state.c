@@ -30,6 +30,7 @@
 
 #include "../keeper/keeper.h"
 #include "leftover.h"
+#include "owner.h"
 #include "refusal.h"
 
 /* The environments to read; none means all. */
@@ -153,13 +154,26 @@ static bool is_claim_of_any(const struct ids *runs, uint64_t head)
 	return false;
 }
 
-static bool is_orphan(const struct ps_host *host, const struct ids *runs, uint16_t port, uint64_t head)
+static bool is_dead_claim(const struct ps_host *host, const struct ids *runs, uint16_t port, uint64_t head)
 {
-	struct ps_assignment a;
+	return head_state(head) == PS_CLAIMED && !is_claim_of_any(runs, head) &&
+	       !process_alive(atomic_load(&host->record[port].owner));
+}
 
-	if (head_state(head) == PS_CLAIMED)
-		return !is_claim_of_any(runs, head) && !process_alive(atomic_load(&host->record[port].owner));
-	return state_record(&a, host, port) && !a.alive && !ids_have(runs, a.run_id) && !registry_listening(host, port);
+/* What the run's own sweep would do, if it had a file. */
+static void sweep_orphan(struct ps_host *host, uint16_t port, uint64_t head, bool alive)
+{
+	if (registry_listening(host, port)) {
+		if (!alive && head_state(head) == PS_LISTENING)
+			owner_renew_port(host, port);
+		return;
+	}
+	if (alive && head_state(head) == PS_HELD)
+		return;
+	if (alive)
+		record_set(&host->record[port], protocols, 0);
+	atomic_compare_exchange_strong(&host->record[port].head, &head,
+				       alive ? head_make(head_env(head), head_requested(head), PS_HELD) : 0);
 }
 
 /* Records of runs whose file is gone, left by a crash between freeing the one and removing the other, or by a process that
@@ -168,9 +182,12 @@ static void sweep_orphans(struct ps_host *host, const struct ids *runs)
 {
 	FOR_EACH_SET(port, host->owned) {
 		uint64_t head = host_head(host, (uint16_t)port);
+		struct ps_assignment a;
 
-		if (head && is_orphan(host, runs, (uint16_t)port, head))
+		if (head && is_dead_claim(host, runs, (uint16_t)port, head))
 			atomic_compare_exchange_strong(&host->record[port].head, &head, 0);
+		else if (head && state_record(&a, host, (uint16_t)port) && !ids_have(runs, a.run_id))
+			sweep_orphan(host, (uint16_t)port, head, a.alive);
 	}
 }
 
