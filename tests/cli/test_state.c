@@ -258,7 +258,7 @@ static void test_carried(void **state)
 	assert_false(run_file_exists(id));
 }
 
-/* Killed between freeing the file and the record: the record belongs to nobody. */
+/* The run's file is gone: its record goes to whoever has the socket, and away with the last one. */
 static void test_orphan(void **state)
 {
 	struct ps_state_now now;
@@ -275,8 +275,13 @@ static void test_orphan(void **state)
 	assert_int_equal(state_read(&now, NULL, 0, &error), 0);
 	assert_non_null(find(&now, port));
 	assert_null(find(&now, port)->run);
+	assert_int_equal(process_pid(find(&now, port)->owner), getpid());
 	state_free(&now);
 	close(fd);
+	assert_int_equal(state_read(&now, NULL, 0, &error), 0);
+	state_free(&now);
+	assert_int_equal(head_state(host_head(space.host, port)), PS_HELD);
+	atomic_store(&space.host->record[port].owner, dead());
 	assert_int_equal(state_read(&now, NULL, 0, &error), 0);
 	assert_null(find(&now, port));
 	state_free(&now);
