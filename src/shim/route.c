@@ -64,6 +64,8 @@ static bool serves_address(const struct ps_record *record, const struct ps_addre
 
 	if (at == 0 || at & (PS_AT_ANY4 | PS_AT_ANY6 | PS_AT_OTHERS) || locality == PS_WILDCARD)
 		return true;
+	if (a->u.any.sa_family == AF_INET && a->u.in.sin_addr.s_addr == htonl(INADDR_LOOPBACK))
+		return true;
 	address_bytes(a, bytes);
 	if (locality == PS_LOOPBACK &&
 	    (bytes[12] != 127 || (bytes[13] == 0 && bytes[14] == 0 && bytes[15] == 1)))
