@@ -25,8 +25,8 @@ bool registry_is_actual(const struct ps_space *space, uint16_t port);
 /* True if the port is an actual port of this very run. */
 bool registry_is_own_actual(const struct ps_space *space, uint16_t port);
 
-/* 1 if an actual port of this run is held by a listener that is not the run's, for the protocol (0: any that is
- * recorded): the run's own closed, or never listened, and somebody outside was faster; else 0. Asks the kernel; a negative errno
+/* 1 if an actual port of this run is held by a listener that is not the run's, for the protocol (PS_TCP or
+ * PS_UDP): the run's own closed, or never listened, and somebody outside was faster; else 0. Asks the kernel; a negative errno
  * if it cannot be asked. */
 int registry_lost(const struct ps_space *space, uint16_t port, unsigned protocol);
 

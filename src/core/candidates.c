@@ -138,23 +138,13 @@ static bool left_alone(const struct ps_candidates *c, uint16_t port)
 }
 
 /* True if the service lists the port before its entry number `limit`. */
-static bool listed(const struct ps_candidates *c, uint16_t port, uint32_t limit)
+static bool listed(const uint16_t *ports, uint16_t port, uint32_t limit)
 {
-	const uint16_t *ports;
-
-	if (!c->plan || !c->rules.service)
-		return false;
-	ports = plan_ports(c->plan, c->rules.service);
 	for (uint32_t i = 0; i < limit; i++) {
 		if (ports[i] == port)
 			return true;
 	}
 	return false;
-}
-
-static uint32_t listed_count(const struct ps_candidates *c)
-{
-	return c->plan && c->rules.service ? c->rules.service->port_count : 0;
 }
 
 static bool in_range(const struct ps_candidates *c, uint16_t port)
@@ -169,9 +159,9 @@ static bool offerable(const struct ps_candidates *c, uint16_t port)
 {
 	if (port == 0 || port == c->requested || candidates_reserved(port))
 		return false;
-	if (c->plan && bitmap_get(c->plan->avoid, port))
+	if (c->plan && bitmap_get(c->plan->avoid, port)) /* its own service's list is in it, too */
 		return false;
-	if (left_alone(c, port) || listed(c, port, listed_count(c)))
+	if (left_alone(c, port))
 		return false;
 	if (c->stage > STICKY && port == c->sticky)
 		return false;
@@ -192,13 +182,14 @@ static uint32_t spread(uint32_t seed, uint16_t requested, uint32_t count)
 
 static bool next_preferred(struct ps_candidates *c, uint16_t *port)
 {
-	uint32_t count = listed_count(c);
+	const struct ps_service *s = c->rules.service; /* never without a plan */
 
-	while (c->position < count) {
+	while (s && c->position < s->port_count) {
+		const uint16_t *ports = plan_ports(c->plan, s);
 		uint32_t at = c->position++;
-		uint16_t p = plan_ports(c->plan, c->rules.service)[at];
+		uint16_t p = ports[at];
 
-		if (p == c->requested || left_alone(c, p) || listed(c, p, at))
+		if (p == c->requested || left_alone(c, p) || listed(ports, p, at))
 			continue;
 		*port = p;
 		return true;
@@ -240,10 +231,8 @@ static bool next_of_stage(struct ps_candidates *c, uint16_t *port)
 		return r->service && r->service->range_first != 0 &&
 		       next_of_range(c, r->service->range_first, r->service->range_last, 0, port);
 	case DEFAULT:
-		return r->default_first != 0 &&
-		       next_of_range(c, r->default_first, r->default_last,
-				     spread(c->seed, c->requested, (uint32_t)r->default_last - r->default_first + 1),
-				     port);
+		return next_of_range(c, r->default_first, r->default_last,
+				     spread(c->seed, c->requested, (uint32_t)r->default_last - r->default_first + 1), port);
 	default: /* OS */
 		*port = 0;
 		return c->position++ == 0 && r->os;

@@ -182,8 +182,6 @@ int registry_lost(const struct ps_space *space, uint16_t port, unsigned protocol
 
 	if (error || !found.other || found.ours)
 		return error;
-	if (!protocol)
-		return 1;
 	/* Lost for one protocol only? The number stays the run's, for the sake of its socket of the other (law 2). A TCP
 	 * socket that is bound and does not listen yet is listed nowhere. */
 	error = list(space->host, port, protocol ^ (PS_TCP | PS_UDP), &found);
@@ -384,7 +382,8 @@ static void add_address(struct ps_record *record, const struct ps_address *addre
 			add_at(record, PS_AT_LO6);
 			return;
 		}
-		if (bytes[12] == 127 && bytes[13] == 0 && bytes[14] == 0 && bytes[15] == 1) {
+		/* not ::1, so it is in 127/8 */
+		if (bytes[13] == 0 && bytes[14] == 0 && bytes[15] == 1) {
 			add_at(record, PS_AT_LO4);
 			return;
 		}

@@ -66,8 +66,10 @@ static bool held(const struct attempt *t, const struct ps_address *a, unsigned p
 	struct ps_address four;
 	long result;
 
-	if (fd == -EAFNOSUPPORT && dual && address_twin(a, &four))
+	if (fd == -EAFNOSUPPORT && dual) {
+		(void)address_twin(a, &four); /* a wildcard has one */
 		return held(t, &four, protocol, false);
+	}
 	if (fd < 0)
 		return false;
 	if (family == AF_INET6 && address_locality(a) == PS_WILDCARD)
@@ -93,13 +95,12 @@ static bool rivals_at_requested(const struct attempt *t, unsigned other)
 {
 	struct ps_address twin;
 	bool has_twin = !t->dual_stack && address_twin(&t->address, &twin);
-	bool dual = t->dual_stack && t->address.u.any.sa_family == AF_INET6;
 
 	if (has_twin && held(t, &twin, t->protocol, false))
 		return true;
-	if (t->reuse_port && held(t, &t->address, t->protocol, dual))
+	if (t->reuse_port && held(t, &t->address, t->protocol, t->dual_stack))
 		return true;
-	return needs_both(t) && (held(t, &t->address, other, dual) || (has_twin && held(t, &twin, other, false)));
+	return needs_both(t) && (held(t, &t->address, other, t->dual_stack) || (has_twin && held(t, &twin, other, false)));
 }
 
 /* Any other port is good only if nobody has it on any address: the run's later binds, of 127.0.0.2 or a wildcard, must find
@@ -120,13 +121,16 @@ static bool rivals(const struct attempt *t)
 	return address_port(&t->address) == t->requested ? rivals_at_requested(t, other) : rivals_anywhere(t, other);
 }
 
-static int number(const char *text)
+/* The descriptor that an entry of /proc/self/fd names; -1 for "." and "..". */
+static int number(const char *name)
 {
 	int n = 0;
 
-	for (; *text >= '0' && *text <= '9'; text++)
-		n = n * 10 + *text - '0';
-	return *text ? -1 : n;
+	if (*name == '.')
+		return -1;
+	for (; *name; name++)
+		n = n * 10 + *name - '0';
+	return n;
 }
 
 static bool has_port(const struct attempt *t, int fd)

@@ -90,7 +90,7 @@ static bool serves(const struct ps_record *record, int fd, const struct ps_addre
 
 bool route_copy_unspec(struct ps_address *a, const struct sockaddr *address, socklen_t length)
 {
-	if (length < sizeof(struct sockaddr_in) || length > sizeof(a->u))
+	if (length > sizeof(a->u))
 		return false;
 	memcpy(&a->u, address, length);
 	if (a->u.any.sa_family != AF_UNSPEC)

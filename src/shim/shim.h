@@ -169,7 +169,8 @@ static inline uint16_t route_port_or_unspec(const struct sockaddr *address, sock
 	return route_port_of(address, length, true);
 }
 
-/* Copies an AF_UNSPEC address as one of AF_INET. False if it is too long or too short. */
+/* Copies an AF_UNSPEC address as one of AF_INET. False if it is too long; route_port_or_unspec has seen that it is not too
+ * short. */
 bool route_copy_unspec(struct ps_address *a, const struct sockaddr *address, socklen_t length);
 
 /* Where a client's destination leads; on ROUTE_MOVED *a has it with the actual port. `port` is what route_port said of

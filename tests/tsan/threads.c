@@ -289,7 +289,7 @@ static void *reader(void *of)
 		if (draw(s, 8) == 0) {
 			sum += registry_foreign(space, port, &listening);
 			sum += registry_listening(space->host, port);
-			sum += (unsigned)registry_lost(space, port, 0);
+			sum += (unsigned)registry_lost(space, port, PS_UDP);
 			sum += discovery_named(space->host, own_file);
 			if (discovery_outdated(space->host, space->env) && discovery_write(space, 0) < 0)
 				fault("discovery_write");
