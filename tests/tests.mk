@@ -206,7 +206,7 @@ coverage:
 		SHIM_LDFLAGS='-shared -Wl,-soname,libportshim.so -Wl,--version-script=$(COVERAGE)/exports.map' \
 		SHIM_EXTRA=$(COVERAGE)/count.pic.o PROGRAM_EXTRA='$(COVERAGE)/count.o -Wl,--wrap=execvp' check-programs && \
 	find $(COVERAGE) -name '*.gcda' -delete && \
-	{ tests/run.sh $(COVERAGE) $(COVERAGE_SUITES) || :; } && \
+	{ FAULT_ERRORS="ENOMEM EINTR ENOSYS" tests/run.sh $(COVERAGE) $(COVERAGE_SUITES) || :; } && \
 	/usr/bin/python3 tests/coverage/report.py $(COVERAGE) $(COVERAGE_SHOW)
 
 # ---- fuzzing: each tests/fuzz/fuzz_NAME.c for FUZZ_SECONDS, from tests/fuzz/corpus/NAME and the

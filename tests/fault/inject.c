@@ -36,6 +36,8 @@
 
 #include <linux/ptrace.h>
 
+#include "../coverage/mark.h"
+
 #define LIMIT 10
 #define TASKS 64
 
@@ -44,6 +46,7 @@ struct task {
 	bool inside;       /* between entry and exit of a system call */
 	bool fail;         /* this call was refused */
 	bool fresh;        /* mappings may have changed since they were read */
+	bool counting;     /* it writes what `make coverage` counts */
 	bool chosen;       /* -a: runs the executable; its loader is done */
 	uint64_t first, end; /* of the object; of the loader with -a */
 };
@@ -181,7 +184,9 @@ static void at_entry(struct task *t, const struct ptrace_syscall_info *info)
 
 	if (nr == SYS_mmap || nr == SYS_execve)
 		t->fresh = true; /* what it maps is there when the next call is made */
-	if (never(nr) || (only >= 0 && nr != (uint64_t)only) || !is_ours(t, info->instruction_pointer)) {
+	if (nr == SYS_getppid && info->entry.args[0] == COUNT_MARK)
+		t->counting = info->entry.args[1];
+	if (t->counting || never(nr) || (only >= 0 && nr != (uint64_t)only) || !is_ours(t, info->instruction_pointer)) {
 		t->fresh |= nr == SYS_mmap || nr == SYS_execve;
 		return;
 	}
