@@ -3,7 +3,9 @@
 
 src/core is built twice, for the library and for the command line: a line counts where one of them has reached it. A
 line that ends with a comment `not counted: REASON` does not count. With -v, the lines and branches that were not
-reached are listed. Exit status 1 if less than 95 % of the lines of src/core and src/shim together were reached.
+reached are listed. Exit status 1 if less than 95 % of the lines of src/core and src/shim together were reached; or if a
+branch of LAWS was not taken and docs/testing.md has no row "| file | `a part of the line` | why |" for it, or has one for a
+line that is not there.
 """
 import collections
 import glob
@@ -13,6 +15,10 @@ import subprocess
 import sys
 
 LEAST = 95.0
+# Who carries laws 3, 4 and 9.
+LAWS = ["src/core/candidates.c", "src/core/registry.c", "src/shim/assign.c", "src/shim/bind.c", "src/shim/connect.c",
+        "src/shim/route.c"]
+EXCUSES = "docs/testing.md"
 
 
 class File:
@@ -66,6 +72,33 @@ def show(name, lines, branches):
           f"{share(branches):6.1f} % of {len(branches):5d} branches  {name}")
 
 
+def excuses():
+    """(path, a part of the line) of each branch that is said to be out of reach."""
+    with open(EXCUSES, encoding="utf-8") as text:
+        for line in text:
+            cells = line.strip().split(" | ")
+            path = "src/" + cells[0].removeprefix("| ")
+            if len(cells) == 3 and path in LAWS:
+                yield path, cells[1].strip("`")
+
+
+def judge_laws(files):
+    """What is wrong with the branches of LAWS."""
+    known = set(excuses())
+    wrong = [f"{EXCUSES}: {path}: no such line: {part}" for path, part in sorted(known)
+             if path not in files or not any(part in line for line in files[path].text)]
+    for path in LAWS:
+        one = files.get(path)
+        if not one or not one.branches:
+            wrong.append(f"{path}: nothing was counted")
+            continue
+        for number in sorted({n for (n, _), taken in one.branches.items() if not taken}):
+            text = one.text[number - 1].strip()
+            if not any(p == path and part in text for p, part in known):
+                wrong.append(f"{path}:{number}: a branch is not taken: {text}")
+    return wrong
+
+
 def main():
     build, verbose = sys.argv[1], "-v" in sys.argv[2:]
     files = collect(build)
@@ -91,8 +124,11 @@ def main():
         show(f"= {folder}", *folders[folder])
     if "core and shim" not in folders:
         sys.exit("nothing was counted")
+    wrong = judge_laws(files)
     if share(folders["core and shim"][0]) < LEAST:
-        sys.exit(f"less than {LEAST} % of the lines of src/core and src/shim")
+        wrong.append(f"less than {LEAST} % of the lines of src/core and src/shim")
+    if wrong:
+        sys.exit("\n".join(wrong))
 
 
 main()

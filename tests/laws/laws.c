@@ -66,8 +66,8 @@ int laws_setup(void **state)
 
 int laws_teardown(void **state)
 {
-	DIR *directory = opendir(runtime);
 	struct dirent *entry;
+	DIR *directory;
 
 	(void)state;
 	act_for(NULL);
@@ -79,6 +79,7 @@ int laws_teardown(void **state)
 		space_close(&spaces[--space_count]);
 		free((void *)spaces[space_count].plan);
 	}
+	directory = opendir(runtime); /* now: some of the descriptors were closed before, and are others' by now */
 	while (directory && (entry = readdir(directory)))
 		unlinkat(dirfd(directory), entry->d_name, 0);
 	if (directory)

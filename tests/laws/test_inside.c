@@ -352,6 +352,8 @@ static void a_lock_that_does_not_come_free_is_done_without(void **state)
 	assert_int_equal(state_of(space, n), PS_FREE);
 	udp = bound(SOCK_DGRAM, n + 1);
 	assert_int_equal(actual_of(udp), n + 1);
+	assert_int_equal(registry_sweep(space->host, space->run, space->env, true), 0);
+	assert_int_equal(state_of(space, n + 1), PS_LISTENING);
 	pthread_barrier_wait(&h.done);
 	pthread_join(thread, NULL);
 }
