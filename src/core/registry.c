@@ -10,7 +10,7 @@
  *   - inside a run, first binds are made one at a time under the run's lock, so that one requested port gets one actual
  *     port. Whoever holds that lock knows that a claim of this run is the remains of a process that was killed.
  *
- * Bits in `owned`, `moved`, `requested` and `actual` are set before the word that they lead to, and stay, so a killed process leaves
+ * Bits in `owned`, `moved`, `actual` and `pages` are set before the word that they lead to, and stay, so a killed process leaves
  * at worst a bit that leads to nothing. Heads change by compare-and-swap from what was seen, also when an assignment ends.
  */
 #include <errno.h>
@@ -537,7 +537,6 @@ int registry_listen(struct ps_space *space, const struct ps_address *address, ui
 	/* Another thread may be about to draw what it has changed: this listener is not to return before. */
 	if (!changed)
 		return all_drawn(atomic_load(&space->env->undrawn)) ? 0 : 1;
-	atomic_fetch_add(&space->env->undrawn, UINT32_C(1) << 16);
 	atomic_store(&record->owner, self);
 	record_set(record, since, (uint32_t)sys_time());
 	head = head_make(head_env(head), head_requested(head), PS_LISTENING);
@@ -546,6 +545,8 @@ int registry_listen(struct ps_space *space, const struct ps_address *address, ui
 	atomic_store_explicit(&space->host->record[port].head, head, memory_order_release);
 	if (!error)
 		error = hint_scope(space, space->env, port, head);
+	/* Last: another run that draws takes what was counted before for shown. */
+	atomic_fetch_add(&space->env->undrawn, UINT32_C(1) << 16);
 	return error ? error : 1;
 }
 

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -91,6 +92,8 @@ struct listener {
 	int fd, result;
 	bool named; /* when listen() had returned */
 	_Atomic int tid, returned;
+	pthread_barrier_t ready;
+	int clock; /* where it is seen that it asks for the time; -1: the kernel does not let us see it */
 };
 
 static void *do_listen(void *context)
@@ -149,6 +152,77 @@ static void two_threads_share_a_port(void **state)
 	assert_int_equal(two.result, 0);
 	assert_true(one.named);
 	/* its record says nothing new, but the file did not say it yet */
+	assert_true(two.named);
+}
+
+/* ---- a thread that stops at each look at the clock: at that of the record's time, then at that of the picture's ---- */
+
+static void *listen_step_by_step(void *context)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0 /* seccomp_data.nr */),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clock_gettime, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, CLOCK_REALTIME, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = {.len = COUNT(code), .filter = code};
+	struct listener *l = context;
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	l->clock = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &filter);
+	pthread_barrier_wait(&l->ready);
+	return l->clock < 0 ? NULL : do_listen(l);
+}
+
+static uint64_t stopped(const struct listener *l)
+{
+	struct seccomp_notif call = {0};
+
+	assert_int_equal(ioctl(l->clock, SECCOMP_IOCTL_NOTIF_RECV, &call), 0);
+	return call.id;
+}
+
+static void go_on(const struct listener *l, uint64_t id)
+{
+	struct seccomp_notif_resp answer = {.id = id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
+
+	assert_int_equal(ioctl(l->clock, SECCOMP_IOCTL_NOTIF_SEND, &answer), 0);
+}
+
+/* What another run draws before the record says LISTENING does not show it, whenever the change was counted. */
+static void anothers_picture_of_before_does_not_count(void **state)
+{
+	uint16_t n = free_numbers(1);
+	struct ps_space *space = run_in("a", 0, NULL), *other = run_in("a", 0, NULL);
+	struct listener one = {.space = space}, two;
+	uint64_t id;
+
+	(void)state;
+	act_for(space);
+	one.fd = bound_with(SO_REUSEPORT, SOCK_STREAM, n);
+	pthread_barrier_init(&one.ready, NULL, 2);
+	assert_int_equal(pthread_create(&one.thread, NULL, listen_step_by_step, &one), 0);
+	pthread_barrier_wait(&one.ready);
+	if (one.clock < 0) {
+		pthread_join(one.thread, NULL);
+		skip();
+	}
+	id = stopped(&one);
+	publish_write(other, 0);
+	assert_false(is_named(space, actual_of(one.fd)));
+	go_on(&one, id);
+	id = stopped(&one); /* it has the environment's lock */
+	assert_int_equal(state_of(space, actual_of(one.fd)), PS_LISTENING);
+	start(&two, space, bound_with(SO_REUSEPORT, SOCK_STREAM, n));
+	go_on(&one, id);
+	close(one.clock); /* it stops no more */
+	pthread_join(one.thread, NULL);
+	pthread_join(two.thread, NULL);
+	assert_int_equal(one.result, 0);
+	assert_int_equal(two.result, 0);
+	assert_true(one.named);
 	assert_true(two.named);
 }
 
@@ -265,6 +339,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(two_threads_share_a_port, laws_setup, laws_teardown),
+		cmocka_unit_test_setup_teardown(anothers_picture_of_before_does_not_count, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(who_wrote_without_the_lock_leaves_it_to_the_next_look, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(nothing_is_removed_without_the_lock, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(a_picture_of_nothing_is_taken_away, laws_setup, laws_teardown),

@@ -239,12 +239,14 @@ proctype publisher(byte me)
 			fi;
 			mine = version[PORT(me)];
 			if
-			:: changed -> undrawn = (THREADS -> (undrawn | 1) + 2 : 0)
+			:: changed -> there = 1
 			:: else -> changed = (undrawn & 1 && mutant != UNCHANGED_RETURNS)
 			fi
 		}
+		listening[PORT(me)] = (mutant != RECORD_LATE);
 		atomic {
-			listening[PORT(me)] = (mutant != RECORD_LATE);
+			undrawn = (there && THREADS -> (undrawn | 1) + 2 : undrawn);
+			there = 0;
 			run_lock[PORT(me)] = 0;
 			stamp = (changed -> undrawn : 0)
 		}
