@@ -31,6 +31,16 @@ static uintptr_t image_bias; /* what addresses in its headers are relative to */
 static _Atomic uintptr_t image_end; /* set last, by the first who asks: few ever touch the page of the headers */
 static _Atomic uintptr_t heap_first = UINTPTR_MAX, heap_end; /* each only ever widens */
 
+/* The program's headers lie in one of its segments. Others' do not: musl's loader, called by its name, leaves its own in the
+ * auxiliary vector; without PT_PHDR nobody knows then what their addresses are relative to. */
+static bool has_itself(const ElfW(Phdr) *header, unsigned long count, uintptr_t bias)
+{
+	for (unsigned long i = 0; i < count; i++)
+		if (header[i].p_type == PT_LOAD && (uintptr_t)header - bias - header[i].p_vaddr < header[i].p_memsz)
+			return true;
+	return false;
+}
+
 /* Several threads may do this at once, and write the same. */
 static void find_segments(void)
 {
@@ -42,6 +52,8 @@ static void find_segments(void)
 	for (unsigned long i = 0; i < count; i++)
 		if (header[i].p_type == PT_PHDR)
 			bias = (uintptr_t)header - header[i].p_vaddr;
+	if (!has_itself(header, count, bias))
+		return;
 	image_bias = bias;
 	for (unsigned long i = count; i-- > 0 && n < SEGMENTS;) {
 		if (header[i].p_type != PT_LOAD || !(header[i].p_flags & PF_R))
