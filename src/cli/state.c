@@ -160,34 +160,57 @@ static bool is_dead_claim(const struct ps_host *host, const struct ids *runs, ui
 	       !process_alive(atomic_load(&host->record[port].owner));
 }
 
+static bool is_orphan(const struct ps_host *host, const struct ids *runs, uint16_t port, uint64_t head,
+		      struct ps_assignment *a)
+{
+	return head_state(head) == PS_CLAIMED ? is_dead_claim(host, runs, port, head)
+					      : state_record(a, host, port) && !ids_have(runs, a->run_id);
+}
+
+/* The list may be older than the run: what is a new one's is no orphan. A run's file is there before its first claim, so a list
+ * that is made after the head was read has it. */
+static bool is_orphan_now(const char *runtime, const struct ps_host *host, uint16_t port, uint64_t head,
+			  struct ps_assignment *a)
+{
+	const struct choice all = {0};
+	struct ids now = {0};
+	bool orphan = ids_read(&now, runtime, "run-", &all) && is_orphan(host, &now, port, head, a);
+
+	free(now.list);
+	return orphan;
+}
+
 /* What the run's own sweep would do, if it had a file. */
-static void sweep_orphan(struct ps_host *host, uint16_t port, uint64_t head, bool alive)
+static void sweep_orphan(struct ps_host *host, uint16_t port, uint64_t head, const struct ps_assignment *a)
 {
 	if (registry_listening(host, port)) {
-		if (!alive && head_state(head) == PS_LISTENING)
+		if (!a->alive && head_state(head) == PS_LISTENING)
 			owner_renew_port(host, port);
 		return;
 	}
-	if (alive && head_state(head) == PS_HELD)
+	if (a->alive && head_state(head) == PS_HELD)
 		return;
-	if (alive)
+	if (a->alive)
 		record_set(&host->record[port], protocols, 0);
-	atomic_compare_exchange_strong(&host->record[port].head, &head,
-				       alive ? head_make(head_env(head), head_requested(head), PS_HELD) : 0);
+	registry_end(host, a->run_id, port, head,
+		     a->alive ? head_make(head_env(head), head_requested(head), PS_HELD) : 0);
 }
 
 /* Records of runs whose file is gone, left by a crash between freeing the one and removing the other, or by a process that
  * went on when its run was cleared away. */
-static void sweep_orphans(struct ps_host *host, const struct ids *runs)
+static void sweep_orphans(const char *runtime, struct ps_host *host, const struct ids *runs)
 {
 	FOR_EACH_SET(port, host->owned) {
 		uint64_t head = host_head(host, (uint16_t)port);
 		struct ps_assignment a;
 
-		if (head && is_dead_claim(host, runs, (uint16_t)port, head))
+		if (!head || !is_orphan(host, runs, (uint16_t)port, head, &a) ||
+		    !is_orphan_now(runtime, host, (uint16_t)port, head, &a))
+			continue;
+		if (head_state(head) == PS_CLAIMED)
 			atomic_compare_exchange_strong(&host->record[port].head, &head, 0);
-		else if (head && state_record(&a, host, (uint16_t)port) && !ids_have(runs, a.run_id))
-			sweep_orphan(host, (uint16_t)port, head, a.alive);
+		else
+			sweep_orphan(host, (uint16_t)port, head, &a);
 	}
 }
 
@@ -256,7 +279,7 @@ static void sweep(const char *runtime, struct ps_host *host, const struct choice
 		leftover_sweep(runtime);
 		if (!ids_read(&left, runtime, "run-", choice))
 			goto out;
-		sweep_orphans(host, &left);
+		sweep_orphans(runtime, host, &left);
 		sweep_private(runtime, &left);
 	}
 	redraw(runtime, host, choice);

@@ -615,10 +615,9 @@ static bool trim(struct ps_host *host, uint16_t port)
 	return (its_at && its_at != at) || (its_protocols && its_protocols != protocols);
 }
 
-/* The head of a record of this run, which is dead, says `next` from now on. Another run of the environment may have taken the
- * port over since the head was read, and then has the same one; but its record said whose it is before that did. It is given
- * back then (tests/model/sweep.pml). */
-static bool end_state(struct ps_host *host, uint32_t run, uint16_t port, uint64_t head, uint64_t next)
+/* Another run of the environment that took the port over since the head was read has the same one; but its record said whose
+ * it is before that did. It is given back then (tests/model/sweep.pml). */
+bool registry_end(struct ps_host *host, uint32_t run, uint16_t port, uint64_t head, uint64_t next)
 {
 	if (!atomic_compare_exchange_strong(&host->record[port].head, &head, next))
 		return false;
@@ -646,14 +645,14 @@ static bool sweep_port(struct ps_host *host, const struct ps_scope *run, struct 
 	if (listening) {
 		uint64_t held = head_make(env->id, head_requested(head), PS_HELD);
 
-		changed = end_state(host, run->id, port, head, held);
+		changed = registry_end(host, run->id, port, head, held);
 		if (!changed)
 			return false;
 		record_set(&host->record[port], protocols, 0);
 		head = held;
 	}
 	if (over)
-		changed |= end_state(host, run->id, port, head, 0);
+		changed |= registry_end(host, run->id, port, head, 0);
 	if (changed)
 		rehint(host, env, head_requested(head), port);
 	return changed;

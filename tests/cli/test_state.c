@@ -1,6 +1,7 @@
 /* state.h and target.h: a runtime directory made by hand, read and cleared away. */
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -288,6 +289,66 @@ static void test_orphan(void **state)
 	space_close(&space);
 }
 
+/* ---- a run that is made when a directory has just been read ---- */
+
+static struct newcomer {
+	unsigned closes; /* how many directories are read before; 0: it was made */
+	struct ps_space space;
+	uint16_t claimed, held;
+	uint64_t claim, hold;
+} newcomer;
+
+/* A claim that does not have its record yet, which is a dead process's; and a port that a process bound for its child. */
+static void come(void)
+{
+	struct ps_space *space = &newcomer.space;
+	struct ps_lock_guard guard;
+	uint64_t gone = dead();
+	int first = listen_somewhere(&newcomer.claimed), second = listen_somewhere(&newcomer.held);
+
+	close(first);
+	close(second);
+	make_run(space, "dir:/srv/new", process_self(), 0);
+	assign(space, 3000, -1, newcomer.held, "");
+	assert_true(lock_enter(&space->run->lock, &guard));
+	assert_int_equal(registry_claim(space, newcomer.claimed, 3001, gone), 1);
+	lock_leave(&space->run->lock, &guard);
+	atomic_store(&space->host->record[newcomer.held].owner, gone);
+	newcomer.claim = host_head(space->host, newcomer.claimed);
+	newcomer.hold = host_head(space->host, newcomer.held);
+}
+
+int closedir(DIR *directory)
+{
+	int (*next)(DIR *) = (int (*)(DIR *))(uintptr_t)dlsym(RTLD_NEXT, "closedir");
+	int result = next(directory);
+
+	if (newcomer.closes && --newcomer.closes == 0)
+		come();
+	return result;
+}
+
+static void test_newcomer(void **state)
+{
+	struct ps_state_now now;
+	struct ps_error error = {0};
+	unsigned closes = 0;
+
+	(void)state;
+	do {
+		newcomer.closes = ++closes;
+		assert_int_equal(state_read(&now, NULL, 0, &error), 0);
+		state_free(&now);
+		if (newcomer.closes)
+			break;
+		assert_true(host_head(newcomer.space.host, newcomer.claimed) == newcomer.claim);
+		assert_true(host_head(newcomer.space.host, newcomer.held) == newcomer.hold);
+		space_close(&newcomer.space);
+	} while (closes < 100);
+	newcomer.closes = 0;
+	assert_in_range(closes, 3, 99);
+}
+
 static void test_private(void **state)
 {
 	struct ps_state_now now;
@@ -391,6 +452,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_dead_run, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_carried, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_orphan, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_newcomer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_private, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_choice, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_strange_files, setup, teardown),

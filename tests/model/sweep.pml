@@ -8,7 +8,7 @@
  * Steps, by the functions that they stand for:
  *	newcomer	registry_claim: may_take_over, keep_claim, start_record; try_port, registry_hold, listen_inet,
  *			registry_listen (is_about), registry_adopt
- *	sweep		registry_sweep, sweep_port; end_state
+ *	sweep		registry_sweep, sweep_port; registry_end
  *
  * Shown: a server that serves is recorded as its own run's, HELD or LISTENING at each moment, so that its clients find it
  * (law 8), and LISTENING when no sweep goes on (law 13).
@@ -28,7 +28,7 @@
  * check safety -DLOCKS=0: 0 fails
  * check safety -DTHIRD=1: 0 fails
  * functions src/core/registry.c: registry_claim may_take_over keep_claim start_record registry_hold registry_listen
- * functions src/core/registry.c: registry_adopt registry_sweep sweep_port end_state is_about
+ * functions src/core/registry.c: registry_adopt registry_sweep sweep_port registry_end is_about
  * functions src/shim/assign.c: try_port
  */
 #ifndef LOCKS
@@ -132,8 +132,8 @@ moved:	atomic { lives[me] = 0; over[me] = 1 }
 done:	skip
 }
 
-/* end_state: from -> to, if it is run 1's still. */
-inline end_state(from, to)
+/* registry_end: from -> to, if it is run 1's still. */
+inline registry_end(from, to)
 {
 	atomic { changed = (state == from); if :: changed -> state = to :: else fi }
 	if
@@ -161,13 +161,13 @@ proctype sweep(byte id)
 	atomic { if :: !goes_on && lives[1] -> goto out :: else fi }
 	if
 	:: seen == LISTENING && !(mutant == STRAIGHT && !goes_on) ->
-		end_state(LISTENING, HELD);
+		registry_end(LISTENING, HELD);
 		atomic { if :: changed -> seen = HELD :: else -> goto out fi }
 	:: else
 	fi;
 	if
-	:: !goes_on && seen == HELD -> end_state(HELD, FREE)
-	:: !goes_on && seen == LISTENING -> end_state(LISTENING, FREE)
+	:: !goes_on && seen == HELD -> registry_end(HELD, FREE)
+	:: !goes_on && seen == LISTENING -> registry_end(LISTENING, FREE)
 	:: goes_on
 	fi;
 out:	atomic { lock = 0; sweeps-- }
