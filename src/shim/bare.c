@@ -63,12 +63,28 @@ static int project_directory(char *directory)
 	return 0;
 }
 
+/* The last part of the path. One that is too long is cut where a character begins (UTF-8), as `portshim run` cuts it. */
+static void short_name(char *name, const char *directory)
+{
+	const char *base = directory + text_length(directory);
+	unsigned length = PS_NAME_MAX - 1;
+
+	while (base > directory && base[-1] != '/')
+		base--;
+	if (text_copy(name, PS_NAME_MAX, base))
+		return;
+	while (length && (base[length] & 0xc0) == 0x80)
+		length--;
+	name[length] = '\0';
+}
+
 static int may_write(const char *directory)
 {
 	return (int)sys_again(sys3(SYS_faccessat, AT_FDCWD, directory, W_OK | X_OK));
 }
 
-/* In the project's `.portshim`, as `portshim run` has it; where nobody may write that, in the runtime directory, and false. */
+/* In the project's `.portshim`, as `portshim run` has it; where nobody may write that, or such a path is too long, in the
+ * runtime directory, and false. */
 static bool discovery_path(char *path, const char *directory, const char *runtime, uint32_t env)
 {
 	struct ps_text t = text_start(path, PS_PATH_MAX);
@@ -81,12 +97,13 @@ static bool discovery_path(char *path, const char *directory, const char *runtim
 	error = may_write(path);
 	if (error == -ENOENT)
 		error = may_write(directory);
-	inside = error != -EACCES && error != -EROFS;
+	text_add(&t, "/" PS_DISCOVERY_NAME);
+	inside = error != -EACCES && error != -EROFS && !t.cut;
 	if (!inside) {
 		space_scope_path(runtime, env, path);
 		t.at = path + text_length(path);
+		text_add(&t, ".json");
 	}
-	text_add(&t, inside ? "/" PS_DISCOVERY_NAME : ".json");
 	text_end(&t);
 	return inside;
 }
@@ -109,7 +126,8 @@ static int open_environment(const char *runtime, struct ps_scope_spec *spec, cha
 int bare_create_run(char *path, char *const *environment)
 {
 	char runtime[PS_RUNTIME_MAX], directory[PS_PATH_MAX], key[PS_PATH_MAX + 8], discovery[PS_PATH_MAX];
-	struct ps_scope_spec spec = {.key = key, .directory = directory, .discovery = discovery};
+	char name[PS_NAME_MAX];
+	struct ps_scope_spec spec = {.key = key, .name = name, .project = name, .directory = directory, .discovery = discovery};
 	struct ps_scope *env, *run;
 	struct ps_text t;
 	int error = space_runtime(runtime, environment);
@@ -126,10 +144,7 @@ int bare_create_run(char *path, char *const *environment)
 	text_add(&t, "dir:");
 	text_add(&t, directory);
 	text_end(&t);
-	spec.name = directory + text_length(directory);
-	while (spec.name > directory && spec.name[-1] != '/')
-		spec.name--;
-	spec.project = spec.name;
+	short_name(name, directory);
 	error = open_environment(runtime, &spec, discovery, &env);
 	if (error) {
 		space_scope_path(runtime, space_env_id(runtime, key), path);

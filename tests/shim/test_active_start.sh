@@ -44,6 +44,23 @@ cd "$scratch" || exit 3
 check "the nearest manifest names the environment" test -s "$scratch/project/.portshim/ports.json"
 check "so does a work tree" test -s "$scratch/tree/.portshim/ports.json"
 
+# ---- directories with long names ----
+letters=$(printf '\303\251%.0s' 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31)
+mkdir "$scratch/$letters$letters"
+cd "$scratch/$letters$letters" || exit 3
+said "by hand in a directory with a long name" "" by_hand
+check "its name is cut between letters" grep -q "\"environment\":\"$letters\"" .portshim/ports.json
+cd "$scratch" || exit 3
+while [ $((1020 - ${#PWD})) -gt 150 ]; do
+	mkdir "$(printf '%0100d' 0)"
+	cd "$(printf '%0100d' 0)" || exit 3
+done
+mkdir "$(printf '%0*d' $((1019 - ${#PWD})) 0)"
+cd "$(printf '%0*d' $((1019 - ${#PWD})) 0)" || exit 3
+said "by hand in a directory with a long path" "the discovery file is $PORTSHIM_RUNTIME_DIR/env-" by_hand
+same "nothing is made in it" "" "$(ls -A . | head -1)"
+cd "$scratch" || exit 3
+
 # in_root COMMAND...: in /, where nothing can be written: root must not get that far, so it has / read-only.
 # shellcheck disable=SC2016,SC2317 # the inner shell's; called through said
 in_root()
