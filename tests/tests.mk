@@ -52,15 +52,17 @@ $(OWN_NETWORK) $(ACTIVE) $(PLATFORM) $(FAULT) $(filter-out %.so,$(BENCH)): $(T)/
 	$(Q)$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ $< -ldl -pthread
 
 # Two programs of several files; they read the registry with the core, and what they look at runs in processes of its own.
-RACE := $(addprefix $(T)/race/,act stepper barrier reuse)
+RACE := $(addprefix $(T)/race/,act busy stepper barrier reuse soak)
+RACE_ALONE := $(addprefix $(T)/race/,act busy) # link nothing of portshim
 
-$(T)/race/act: tests/race/act.c tests/race/report.h
+$(RACE_ALONE): $(T)/%: tests/%.c tests/race/report.h tests/race/board.h
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ $<
 
 $(T)/race/stepper: tests/race/trace.c
-$(filter-out $(T)/race/act,$(RACE)): $(T)/race/%: tests/race/%.c tests/race/world.c $(wildcard tests/race/*.h) $(T)/libunit.a
+$(T)/race/soak: tests/race/truth.c
+$(filter-out $(RACE_ALONE),$(RACE)): $(T)/race/%: tests/race/%.c tests/race/world.c $(wildcard tests/race/*.h) $(T)/libunit.a
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) -MF $@.d $(LDFLAGS) -o $@ $(filter %.c,$^) $(T)/libunit.a $(TEST_LIBS)
@@ -119,6 +121,10 @@ check-$(1): $$(OWN_NETWORK) $$($(1)_NEEDS)
 .PHONY: check-$(1)
 endef
 $(foreach s,$(SUITES),$(eval $(call suite_target,$(s))))
+
+# The part of the suite race that kills at random, for an hour: SOAK_SECONDS, and SOAK_SEED to try a round again.
+soak: $(race_NEEDS)
+	$(Q)PORTSHIM_TEST_BUILD=$(abspath $(BUILD)) $(T)/race/soak $${SOAK_SECONDS:-3600} $${SOAK_SEED:-}
 
 bench: $(BENCH) $(T)/shim/with_ports $(PRODUCTS)
 	$(Q)/usr/bin/python3 tests/bench/run.py --build $(BUILD) $(BENCH_ARGS)
@@ -310,5 +316,5 @@ lint-man:
 	$(call say,LINT,mandoc)
 	$(Q)$(call tool,mandoc) $(if $(LINT_MAN),mandoc -T lint -W warning $(LINT_MAN),:)
 
-.PHONY: check check-programs unit-programs shim-programs bench counts counts-record asan tsan coverage fuzz $(FUZZ_NAMES:%=fuzz-%) lint \
+.PHONY: check soak check-programs unit-programs shim-programs bench counts counts-record asan tsan coverage fuzz $(FUZZ_NAMES:%=fuzz-%) lint \
 	lint-cppcheck lint-tidy lint-tidy-files lint-shell lint-man

@@ -34,6 +34,9 @@ int discovery_write_service(struct ps_space *space, uint16_t port, bool locked);
 /* The path of the own file of the service that has the port, or "". */
 const char *discovery_service_path(const struct ps_space *space, uint16_t port);
 
+/* Removes what a killed writer left of a service's own file. The caller has the environment's lock. */
+void discovery_remove_unfinished(struct ps_space *space, uint16_t service_index);
+
 /* Removes a service's own file. */
 void discovery_remove_service(struct ps_space *space, uint16_t service_index);
 

@@ -620,7 +620,9 @@ uint16_t discovery_named(const struct ps_host *host, const char *path)
 	if (port == 0 || port >= PS_PORTS || head_state(host_head(host, (uint16_t)port)) != PS_LISTENING)
 		return 0;
 	/* The port of a server that was killed may be a stranger's by now. */
-	return (uint32_t)process_pid(record_get(&host->record[port], owner)) == number_of(text, "\"process_id\":") ? (uint16_t)port : 0;
+	if ((uint32_t)process_pid(record_get(&host->record[port], owner)) != number_of(text, "\"process_id\":"))
+		return 0;
+	return (uint16_t)port;
 }
 
 /* The file names another living server of the service: a second run's, or another environment's of the same project. It came
@@ -712,6 +714,17 @@ int discovery_write(struct ps_space *space, uint16_t port)
 	if (locked)
 		lock_leave(&space->env->lock, &guard);
 	return error ? error : -service_error;
+}
+
+void discovery_remove_unfinished(struct ps_space *space, uint16_t service_index)
+{
+	char temporary[PATH_ROOM];
+	uint32_t path = plan_service(space->plan, service_index)->discovery;
+
+	if (!path)
+		return;
+	temporary_name(temporary, plan_string(space->plan, path), space->env->id);
+	sys3(SYS_unlinkat, AT_FDCWD, temporary, 0);
 }
 
 void discovery_remove_service(struct ps_space *space, uint16_t service_index)

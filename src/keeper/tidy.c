@@ -71,14 +71,15 @@ static void write_services(struct ps_space *space, uint32_t run, bool locked)
 	}
 }
 
-/* The services' own files: one that names nobody is taken away, and goes to the next server of the service, if there is one. A
- * writer may have been killed when it had drawn the environment's file and not yet the service's. Who publishes writes
- * under the same lock, after its record says so: its files are never taken away. */
+/* The services' own files: one that names nobody is taken away, and goes to the next server of the service, if there is
+ * one. A writer may have been killed when it had drawn the environment's file and not yet the service's. Who publishes
+ * writes under the same lock, after its record says so: its files are never taken away. */
 static void tidy_services(struct ps_space *space)
 {
 	bool outdated = false;
 
 	for (uint32_t i = 0; space->plan && i < space->plan->service_count; i++) {
+		discovery_remove_unfinished(space, (uint16_t)i);
 		if (is_current(space, i))
 			continue;
 		discovery_remove_service(space, (uint16_t)i);
@@ -129,7 +130,7 @@ void tidy_look(struct ps_space *space)
 {
 	if (look(space, false))
 		tidy_redraw(space);
-	else if (services_outdated(space)) /* nobody is poked: who cannot write them would be poked by himself for ever */
+	else if (services_outdated(space)) /* nobody is poked: who cannot write them would wake himself for ever */
 		tidy_files(space);
 }
 

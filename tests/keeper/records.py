@@ -510,6 +510,21 @@ def test_service_file_that_was_not_written(place):
     same(os.path.exists(path), False)
 
 
+def test_service_file_half_written(place):
+    """What a writer that was killed has drawn of the service's own file goes at the next look"""
+    port = free_port()
+    manifest(place, services={"web": {"port": port, "discovery": ".web-port.json"}})
+    path = os.path.join(place.project, ".web-port.json")
+    child = place.start("exec", "--", *server(port, "a", "stdin"), stdin=subprocess.PIPE)
+    same(int(line(child.stdout)), port)
+    child.kill()
+    child.wait()
+    env = [name[4:] for name in os.listdir(place.runtime) if name.startswith("env-")]
+    os.rename(path, "%s.tmp-%s" % (path, env[0]))
+    same(place.run("status", "--all")[0], 1)
+    same([name for name in os.listdir(place.project) if name.startswith(".web-port")], [])
+
+
 # Its child has the listener as well. Prints the child's process id when it listens; the first process does nothing else.
 FORKED = """
 import os, signal, socket, sys

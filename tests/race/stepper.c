@@ -18,6 +18,7 @@
  */
 #include "world.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -34,11 +35,13 @@
 
 #include "trace.h"
 
+#include "cli/manifest.h"
+
 #include "../check.h"
 
 #define STEPS 14
 #define PLACES 3
-#define SERVERS 6
+#define SERVERS 8
 #define EVENTS_MAX 2000
 #define SHOWN 4 /* failures of a scene */
 
@@ -51,6 +54,7 @@ struct trial {
 	int count;
 	int port;
 	bool other_is_there;
+	struct ps_plan *plan[2]; /* of the first places: their service has a file of its own */
 };
 
 struct scene {
@@ -138,6 +142,91 @@ static bool prepare_sweep(struct trial *t)
 	return true;
 }
 
+#define OWN_FILE ".web.json"
+
+/* Two projects with the same manifest. */
+static bool prepare_service(struct trial *t)
+{
+	for (int place = 0; place < 2; place++) {
+		struct place *p = &t->world.place[place];
+		struct ps_manifest *manifest;
+		struct ps_error error = {0};
+		char path[WORLD_PATH + 32];
+		FILE *file;
+
+		world_path(path, sizeof(path), p->directory, "ports.manifest.json");
+		file = fopen(path, "we");
+		if (!file || fprintf(file, "{\"version\": 1, \"services\": {\"web\": {\"port\": %d, \"discovery\": \"%s\"}}}",
+				     t->port, OWN_FILE) < 0 || fclose(file) || manifest_load(&manifest, path, NULL, NULL, &error))
+			return false;
+		p->plan = t->plan[place] = manifest_compile(manifest, NULL);
+		manifest_free(manifest);
+		if (!p->plan || !world_new_run(&t->world, place))
+			return false;
+	}
+	return true;
+}
+
+/* As that one, and a server was killed whose own file names the port. Who comes next is of the other project. */
+static bool prepare_stale_file(struct trial *t)
+{
+	if (!prepare_service(t) || !join(t, 1, EARLIER, "tcp4", t->port))
+		return false;
+	leave(t, t->count - 1, true);
+	return true;
+}
+
+static int number_in(const char *path, const char *key)
+{
+	char text[512];
+	int fd = open(path, O_RDONLY | O_CLOEXEC), n = 0;
+	ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	const char *at;
+
+	if (fd < 0)
+		return -1;
+	close(fd);
+	text[size > 0 ? size : 0] = '\0';
+	at = strstr(text, key);
+	return at && sscanf(at + strlen(key), "%d", &n) == 1 ? n : 0;
+}
+
+/* Each service's own file names its server, or is not there. */
+static bool own_files_are_true(const struct trial *t)
+{
+	for (int place = 0; place < 2 && t->plan[place]; place++) {
+		char path[WORLD_PATH + 16];
+		const struct server *server = NULL;
+
+		for (int i = 0; i < t->count; i++)
+			if (t->list[i].place == place)
+				server = &t->list[i];
+		world_path(path, sizeof(path), t->world.place[place].directory, OWN_FILE);
+		if (number_in(path, "\"port\":") != (server ? server->actual : -1) ||
+		    (server && number_in(path, "\"process_id\":") != server->pid))
+			return false;
+	}
+	return true;
+}
+
+/* And nothing is beside it. */
+static bool own_files_are_gone(const struct trial *t)
+{
+	for (int place = 0; place < 2 && t->plan[place]; place++) {
+		DIR *directory = opendir(t->world.place[place].directory);
+		struct dirent *entry;
+		bool found = false;
+
+		while (directory && (entry = readdir(directory)))
+			found |= strncmp(entry->d_name, OWN_FILE, strlen(OWN_FILE)) == 0;
+		if (directory)
+			closedir(directory);
+		if (found)
+			return false;
+	}
+	return true;
+}
+
 static void trace_group(void)
 {
 	setpgid(0, 0);
@@ -207,6 +296,16 @@ static const struct scene scenes[] = {
 	  .client = "tcp4",
 	  .steps = { "act", "tcp6:@", "listen" },
 	  .prepare = prepare_takeover },
+	{ .name = "service",
+	  .kind = "tcp4",
+	  .client = "tcp4",
+	  .steps = { "act", "tcp4:@", "listen" },
+	  .prepare = prepare_service },
+	{ .name = "stale file",
+	  .kind = "tcp4",
+	  .client = "tcp4",
+	  .steps = { "act", "tcp4:@", "listen", "close", "tcp4:@", "listen" },
+	  .prepare = prepare_stale_file },
 	{ .name = "refused",
 	  .kind = "tcp4",
 	  .client = "tcp4",
@@ -259,10 +358,11 @@ static bool is_true(struct trial *t, const char *when)
 {
 	char why[4096];
 
-	if (world_is_true(&t->world, t->list, t->count, why, sizeof(why)))
-		return true;
-	bad(when);
-	return bad(why);
+	if (!world_is_true(&t->world, t->list, t->count, why, sizeof(why))) {
+		bad(when);
+		return bad(why);
+	}
+	return own_files_are_true(t) || (bad(when), bad("a service's own file is wrong"));
 }
 
 static void expand(const struct scene *s, int port, char words[][PS_PATH_MAX], char **argv)
@@ -396,10 +496,11 @@ static bool all_end(struct trial *t)
 	while (t->count)
 		leave(t, 0, false);
 	world_age(&t->world);
-	if (world_is_clean(&t->world, why, sizeof(why)))
-		return true;
-	bad("at the end");
-	return bad(why);
+	if (!world_is_clean(&t->world, why, sizeof(why))) {
+		bad("at the end");
+		return bad(why);
+	}
+	return own_files_are_gone(t) || bad("a service's own file is left");
 }
 
 /* What comes after the victim's death. */
@@ -467,6 +568,10 @@ static void tear_down(struct trial *t)
 	while (t->count)
 		leave(t, 0, true);
 	world_free(&t->world);
+	for (int place = 0; place < 2; place++) {
+		free(t->plan[place]);
+		t->plan[place] = NULL;
+	}
 }
 
 /* *end: whether there was such an event. */

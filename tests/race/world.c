@@ -152,7 +152,7 @@ bool world_new_run(struct world *w, int place)
 {
 	struct place *p = &w->place[place];
 	struct ps_scope_spec spec = {.directory = p->directory, .name = "x", .project = "x", .chain = {p->env->id},
-				     .root = process_self()};
+				     .root = process_self(), .plan = p->plan, .plan_size = p->plan ? p->plan->size : 0};
 
 	space_close_scope(p->run);
 	p->run = NULL;

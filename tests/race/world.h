@@ -20,6 +20,7 @@
 struct place {
 	char directory[WORLD_PATH], discovery[PS_PATH_MAX], run_path[PS_RUNTIME_MAX + 16];
 	struct ps_scope *env, *run;
+	const struct ps_plan *plan; /* of its runs from now on, or NULL */
 };
 
 struct world {
