@@ -11,7 +11,6 @@ if [ $# -eq 0 ]; then
 		name=$(basename "$script" .sh)
 		case $name in
 		all | lib | get) ;;
-		node) [ -z "${SUITES_ALL:-}" ] || set -- "$@" "$name" ;; # takes long
 		*) set -- "$@" "$name" ;;
 		esac
 	done

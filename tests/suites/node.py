@@ -1,7 +1,8 @@
 """node.py RESULTS FILE... - runs tests of node, each a program, and writes "FILE<tab>RESULT" to the file RESULTS.
 
 Those of test/parallel two at a time, those of test/sequential (which have a port in common) one after the other. Each
-gets four numbers of its own in FIXED_PORT, which node.sh has put in the place of port 0."""
+gets five numbers of its own in FIXED_PORTS, which node.sh has put in the place of port 0. The first hundred numbers are
+held by somebody else; each of the first hundred tests begins with one of them."""
 import os
 import re
 import signal
@@ -11,15 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 RESULTS, FILES = sys.argv[1], sys.argv[2:]
 FIRST, LAST = int(os.environ["FIXED_FIRST"]), int(os.environ["FIXED_LAST"])
-SECONDS = 60
+SECONDS, HELD = 60, 100
 
 
 def run(index_and_file):
     index, file = index_and_file
     with open(file, encoding="utf-8", errors="replace") as source:
         flags = re.search(r"^// Flags: (.*)", source.read(), re.M)
-    port = FIRST + 4 * index
-    environment = dict(os.environ, FIXED_PORT=str(port if port + 4 <= LAST else 0), TEST_THREAD_ID=str(index + 1))
+    more = FIRST + HELD + 4 * index
+    ports = [FIRST + index] * (index < HELD) + list(range(more, more + 4)) * (more + 4 <= LAST)
+    environment = dict(os.environ, FIXED_PORTS=" ".join(map(str, ports)), TEST_THREAD_ID=str(index + 1))
     child = subprocess.Popen(["node", *(flags.group(1).split() if flags else []), file], env=environment, text=True,
                              errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, start_new_session=True)
