@@ -14,8 +14,8 @@
 
 #include "../../src/core/sys.h"
 
-/* Told of each call before the kernel is. Gives what the call is to give: meddle_call()'s, or a negative errno. It runs in
- * the same process, so memory and descriptors are the caller's. */
+/* Told of each call before the kernel is. Gives what the call is to give: meddle_call()'s, or a negative errno. It
+ * runs in the same process, so memory and descriptors are the caller's. */
 typedef long meddler(const struct seccomp_data *call);
 
 static struct {

@@ -1,6 +1,6 @@
 /*
- * test_bind.c - law 3, what else it says of one bind: who holds a number where the program did not look (the other family, the
- * other protocol, another address), and whose the sockets are that the kernel has chosen numbers for. Law 4 at its end.
+ * test_bind.c - law 3, what else it says of one bind: who holds a number where the program did not look (the other
+ * family, the other protocol, another address), and whose the sockets are that the kernel has chosen numbers for. Law 4 at its end.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@ static void start(const char *format)
 	other = run_in("b", 0, NULL);
 	n = free_numbers(3);
 	if (format)
-		snprintf(manifest, sizeof(manifest), "{\"web\":{\"ports\":[%u,%u,%u]%s}}", n, n + 1, n + 2, format);
+		snprintf(manifest, sizeof(manifest), "{\"web\":{\"ports\":[%u,%u,%u]%s}}", n, n + 1u, n + 2u, format);
 	space = run_in("a", PS_SCOPE_KEPT, format ? manifest : NULL);
 	act_for(space);
 }
@@ -314,15 +314,15 @@ static void without_proc(void **state)
 /* The run has several numbers, and so have others in its environment: only the service's own one is bound again. */
 static void its_own_assignment_is_found_among_others(void **state)
 {
-	static const char shared[] = "{\"web\":{\"ports\":[%u,%u],\"match\":{\"command\":\"test_*\"}},\"old\":{\"port\":%u,"
-				     "\"match\":{\"command\":\"nothing\"}}}";
+	static const char shared[] = "{\"web\":{\"ports\":[%u,%u],\"match\":{\"command\":\"test_*\"}},"
+				     "\"old\":{\"port\":%u,\"match\":{\"command\":\"nothing\"}}}";
 	char manifest[256];
 	struct ps_space *neighbour;
 	uint16_t more = free_numbers(1);
 
 	(void)state;
 	n = free_numbers(3);
-	snprintf(manifest, sizeof(manifest), shared, n, n + 1, n);
+	snprintf(manifest, sizeof(manifest), shared, n, n + 1u, n);
 	neighbour = run_in("a", 0, manifest);
 	space = run_in("a", 0, manifest);
 	other = run_in("b", 0, NULL);
@@ -346,8 +346,8 @@ static void each_service_has_its_own_assignment(void **state)
 
 	(void)state;
 	n = free_numbers(3);
-	snprintf(manifest, sizeof(manifest), "{\"one\":{\"ports\":[%u,%u],\"match\":{\"directory\":\"/dev\"}},\"two\":{\"ports\":"
-		 "[%u,%u],\"match\":{\"directory\":\"/proc\"}}}", n, n + 1, n, n + 2);
+	snprintf(manifest, sizeof(manifest), "{\"one\":{\"ports\":[%u,%u],\"match\":{\"directory\":\"/dev\"}},"
+		 "\"two\":{\"ports\":[%u,%u],\"match\":{\"directory\":\"/proc\"}}}", n, n + 1u, n, n + 2u);
 	space = run_in("a", 0, manifest);
 	act_for(space);
 	assert_int_equal(chdir("/dev"), 0);
@@ -430,14 +430,14 @@ static int stranger_listens_first(void)
 
 static void a_service_goes_elsewhere(void **state)
 {
-	static const char shared[] = "{\"web\":{\"ports\":[%u,%u],\"match\":{\"command\":\"test_*\"}},\"old\":{\"port\":%u,"
-				     "\"match\":{\"command\":\"nothing\"}}}";
+	static const char shared[] = "{\"web\":{\"ports\":[%u,%u],\"match\":{\"command\":\"test_*\"}},"
+				     "\"old\":{\"port\":%u,\"match\":{\"command\":\"nothing\"}}}";
 	char manifest[256];
 	int fd;
 
 	(void)state;
 	n = free_numbers(2);
-	snprintf(manifest, sizeof(manifest), shared, n, n + 1, n);
+	snprintf(manifest, sizeof(manifest), shared, n, n + 1u, n);
 	space = run_in("a", 0, manifest);
 	act_for(space);
 	fd = stranger_listens_first();
@@ -470,12 +470,16 @@ int main(void)
 		cmocka_unit_test_setup_teardown(another_address_of_a_candidate, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(another_address_where_there_is_no_ipv6, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(a_group_at_a_candidate_is_not_joined, laws_setup, laws_teardown),
-		cmocka_unit_test_setup_teardown(a_group_that_a_stranger_has_joined_is_still_ours, laws_setup, laws_teardown),
-		cmocka_unit_test_setup_teardown(a_number_that_was_lost_for_both_protocols_is_left, laws_setup, laws_teardown),
+		cmocka_unit_test_setup_teardown(a_group_that_a_stranger_has_joined_is_still_ours, laws_setup,
+						laws_teardown),
+		cmocka_unit_test_setup_teardown(a_number_that_was_lost_for_both_protocols_is_left, laws_setup,
+						laws_teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_be_looked_at_is_not_taken_over, laws_setup, laws_teardown),
-		cmocka_unit_test_setup_teardown(a_chosen_number_of_the_other_family_is_bound, laws_setup, laws_teardown),
+		cmocka_unit_test_setup_teardown(a_chosen_number_of_the_other_family_is_bound, laws_setup,
+						laws_teardown),
 		cmocka_unit_test_setup_teardown(a_chosen_number_of_its_own_is_in_use, laws_setup, laws_teardown),
-		cmocka_unit_test_setup_teardown(a_chosen_number_of_another_process_makes_it_move, laws_setup, laws_teardown),
+		cmocka_unit_test_setup_teardown(a_chosen_number_of_another_process_makes_it_move, laws_setup,
+						laws_teardown),
 		cmocka_unit_test_setup_teardown(without_proc, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(its_own_assignment_is_found_among_others, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(each_service_has_its_own_assignment, laws_setup, laws_teardown),

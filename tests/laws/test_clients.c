@@ -1,6 +1,6 @@
 /*
- * test_clients.c - law 9 and law 8 at their edges: which destinations are local and which are not, what a record serves, and what
- * a client is told of a peer when portshim cannot know, or need not say.
+ * test_clients.c - law 9 and law 8 at their edges: which destinations are local and which are not, what a record
+ * serves, and what a client is told of a peer when portshim cannot know, or need not say.
  */
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -26,10 +26,12 @@ static void start(void)
 
 static struct ps_address address(const char *text, uint16_t port)
 {
-	struct ps_address a = {.length = strchr(text, ':') ? sizeof(a.u.in6) : sizeof(a.u.in)};
+	bool six = strchr(text, ':');
+	struct ps_address a = {.length = six ? sizeof(a.u.in6) : sizeof(a.u.in)};
+	void *bytes = six ? (void *)&a.u.in6.sin6_addr : &a.u.in.sin_addr;
 
-	a.u.any.sa_family = strchr(text, ':') ? AF_INET6 : AF_INET;
-	assert_int_equal(inet_pton(a.u.any.sa_family, text, strchr(text, ':') ? (void *)&a.u.in6.sin6_addr : &a.u.in.sin_addr), 1);
+	a.u.any.sa_family = six ? AF_INET6 : AF_INET;
+	assert_int_equal(inet_pton(a.u.any.sa_family, text, bytes), 1);
 	address_set_port(&a, port);
 	return a;
 }
@@ -303,7 +305,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_machines_own_address_is_local, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(localhost_is_one, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(of_two_other_addresses_each_is_its_own, laws_setup, laws_teardown),
-		cmocka_unit_test_setup_teardown(a_port_of_the_environment_that_was_not_moved, laws_setup, laws_teardown),
+		cmocka_unit_test_setup_teardown(a_port_of_the_environment_that_was_not_moved, laws_setup,
+						laws_teardown),
 		cmocka_unit_test_setup_teardown(a_server_that_lives_may_come_back, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(peers_are_named_as_they_were_asked_for, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(a_full_list_of_clusters, laws_setup, laws_teardown),

@@ -1,7 +1,7 @@
 /*
  * test_races.c - laws 3 and 9 where two processes meet between two steps of one call: another run takes a number over,
- * gives it back, or starts its server anew just then. What tests/model goes through in every order is done here to the code,
- * one moment each.
+ * gives it back, or starts its server anew just then. What tests/model goes through in every order is done here to
+ * the code, one moment each.
  */
 #include "laws.h"
 
@@ -26,16 +26,17 @@ static void start_with_service(bool shared)
 
 	other = run_in("b", 0, NULL);
 	n = free_numbers(3);
-	snprintf(manifest, sizeof(manifest), "{\"web\":{\"ports\":[%u,%u]%s},\"other\":{\"port\":%u,"
-		 "\"match\":{\"command\":\"nothing\"}}}", n, n + 1, shared ? ",\"match\":{\"command\":\"test_*\"}" : "",
-		 shared ? n : n + 2);
+	snprintf(manifest, sizeof(manifest),
+		 "{\"web\":{\"ports\":[%u,%u]%s},\"other\":{\"port\":%u,\"match\":{\"command\":\"nothing\"}}}", n, n + 1u,
+		 shared ? ",\"match\":{\"command\":\"test_*\"}" : "", shared ? n : n + 2u);
 	space = run_in("a", PS_SCOPE_KEPT, manifest);
 	act_for(space);
 }
 
 static struct sockaddr_in local(uint16_t port)
 {
-	return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port),
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
 /* By the hook. The descriptor, or a negative errno. */
@@ -210,7 +211,8 @@ static void taking_over(void **state)
 {
 	static void (*const meanwhile[])(void) = {
 		somebody_is_faster, its_server_starts_anew, its_server_starts_anew_for_datagrams,
-		its_server_starts_anew_after_the_claim, its_server_listens_after_the_claim, it_is_only_held, a_stranger_has_it,
+		its_server_starts_anew_after_the_claim, its_server_listens_after_the_claim, it_is_only_held,
+		a_stranger_has_it,
 	};
 
 	(void)state;

@@ -24,10 +24,11 @@ static int at(const char *address, int type, uint16_t port)
 	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
 	bool is_six = strchr(address, ':');
-	int fd = socket(is_six ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC, 0);
+	int family = is_six ? AF_INET6 : AF_INET, fd = socket(family, type | SOCK_CLOEXEC, 0);
+	struct sockaddr *a = is_six ? (struct sockaddr *)&six : (struct sockaddr *)&four;
 
-	assert_int_equal(inet_pton(is_six ? AF_INET6 : AF_INET, address, is_six ? (void *)&six.sin6_addr : &four.sin_addr), 1);
-	assert_int_equal(is_six ? bind(fd, (struct sockaddr *)&six, sizeof(six)) : bind(fd, (struct sockaddr *)&four, sizeof(four)), 0);
+	assert_int_equal(inet_pton(family, address, is_six ? (void *)&six.sin6_addr : &four.sin_addr), 1);
+	assert_int_equal(bind(fd, a, is_six ? sizeof(six) : sizeof(four)), 0);
 	if (type == SOCK_STREAM)
 		assert_int_equal(listen(fd, 4), 0);
 	return fd;
@@ -77,7 +78,8 @@ static void whose_a_port_is(void **state)
 	assert_false(registry_foreign(other, n + 1, &listening));
 }
 
-/* A number is one of 256 places in a scope's first page; the second one of a place has another page, and may find the disk full. */
+/* A number is one of 256 places in a scope's first page; the second one of a place has another page, and may find the
+ * disk full. */
 static void no_room_for_a_hint(void)
 {
 	uint16_t port, late = n + PS_NEAR;
@@ -414,7 +416,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(whose_a_port_is, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(no_room, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(nobody_gives_up_what_is_anothers, laws_setup, laws_teardown),
-		cmocka_unit_test_setup_teardown(who_listens_is_recorded_whatever_the_head_says, laws_setup, laws_teardown),
+		cmocka_unit_test_setup_teardown(who_listens_is_recorded_whatever_the_head_says, laws_setup,
+						laws_teardown),
 		cmocka_unit_test_setup_teardown(who_listens_to_anothers_socket_has_it, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(an_outer_runs_socket_stays_its_own, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(a_number_is_not_moved_for_ever, laws_setup, laws_teardown),
