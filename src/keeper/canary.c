@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,6 +36,7 @@
 #define LOOKS 3             /* for a signal that may be on its way to the canary */
 #define LOOKS_PENDING 200   /* for one that has reached it, but the machine is busy */
 #define VOID_NS 500000000ull
+#define FIRST_PID_NAMESPACE 0xeffffffcu /* PROC_PID_INIT_INO of the kernel, the same since 3.8 */
 
 static char stack[4096] __attribute__((aligned(16)));
 static _Atomic uint64_t noted[_NSIG]; /* when the canary got each signal; 0: not, or used up */
@@ -74,10 +76,20 @@ void canary_start(struct ps_keeper *keeper)
 	keeper->canary = child > 0 ? child : 0;
 }
 
-/* Inside another run, whose keeper counts every process that is left: there it has to be gone before we are. */
+/* The machine's own init reaps whatever it gets. The first process of another pid namespace may be a server or `sleep`,
+ * which does not: a zombie would stay for each run. */
+static bool is_reaped_by_init(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == FIRST_PID_NAMESPACE;
+}
+
+/* Where nobody may reap it, and inside another run, whose keeper counts every process that is left, it has to be gone
+ * before we are. */
 void canary_end(struct ps_keeper *keeper)
 {
-	if (!keeper->canary || !keeper->nested)
+	if (!keeper->canary || (!keeper->nested && is_reaped_by_init()))
 		return;
 	kill(keeper->canary, SIGKILL);
 	while (waitpid(keeper->canary, NULL, __WALL) < 0 && errno == EINTR)

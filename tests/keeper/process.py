@@ -212,6 +212,26 @@ def test_lets_go(place):
     child.wait(timeout=30)
 
 
+FIRST = """
+import os, subprocess, sys
+for command in ("true",), ("sh", "-c", "exit 3"), ("sh", "-c", "kill -TERM $$"):
+    print(subprocess.run((sys.argv[1], "run", "--") + command).returncode, end=" ", flush=True)
+print(sorted(int(pid) for pid in os.listdir("/proc") if pid.isdigit()))
+"""
+
+
+def test_leaves_nothing_to_reap(place):
+    """In a container, whose first process may reap nobody but its own children, a run leaves no zombie"""
+    enter = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
+    try:
+        subprocess.run(enter + ["true"], check=True, stderr=subprocess.PIPE, timeout=20)
+    except (OSError, subprocess.CalledProcessError):
+        raise Skip("no pid namespace can be made here")
+    got = subprocess.run(enter + [PYTHON, "-c", FIRST, PORTSHIM], cwd=place.project, env=place.environment(),
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    same((got.returncode, got.stdout, got.stderr), (0, "0 3 -15 [1]\n", ""))
+
+
 def test_orphans(place):
     """Orphans of the program are reaped, and do not delay the end"""
     script = "sh -c 'sleep 0 & echo $! ; sleep 1000 >/dev/null 2>&1 & echo $!'; echo done; read line"
