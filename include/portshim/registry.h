@@ -66,8 +66,8 @@ void registry_withdraw(struct ps_space *space, uint16_t port, uint32_t inode, ui
  * written: then clients may not find it. */
 int registry_listen(struct ps_space *space, const struct ps_address *address, uint32_t inode, unsigned protocol);
 
-/* The head of a port, which `run` had and which is dead, says `next` from now on, if it says `head`. True if it does; false if
- * it says something else, or the port is another run's by now. */
+/* The head of a port that a run had, which is dead, says `next` from now on, if it says `head`. True if it does; false
+ * if it says something else, or the port is another run's by now. */
 bool registry_end(struct ps_host *host, uint32_t run, uint16_t port, uint64_t head, uint64_t next);
 
 /* Looks at every assignment of a run. Where the listener is gone it is demoted to HELD (the run goes on) or freed (the run

@@ -615,8 +615,8 @@ static bool trim(struct ps_host *host, uint16_t port)
 	return (its_at && its_at != at) || (its_protocols && its_protocols != protocols);
 }
 
-/* Another run of the environment that took the port over since the head was read has the same one; but its record said whose
- * it is before that did. It is given back then (tests/model/sweep.pml). */
+/* Another run of the environment that took the port over since the head was read has the same one; but its record said
+ * whose it is before that did. It is given back then (tests/model/sweep.pml). */
 bool registry_end(struct ps_host *host, uint32_t run, uint16_t port, uint64_t head, uint64_t next)
 {
 	if (!atomic_compare_exchange_strong(&host->record[port].head, &head, next))

@@ -758,11 +758,13 @@ int space_reserve(struct ps_space *space, const void *address)
 {
 	uintptr_t page = (uintptr_t)address / 4096;
 	_Atomic uintptr_t *known = &space->reserved[page % PS_RESERVED];
-	long result;
+	long result = -EINVAL;
 
 	if (atomic_load_explicit(known, memory_order_relaxed) == page)
 		return 0;
-	result = populate((void *)(page * 4096), 4096);
+	/* Where the kernel has larger pages, 16 or 64 KiB, it takes the beginning of one only. */
+	for (uintptr_t size = 4096; result == -EINVAL && size <= 65536; size *= 4)
+		result = populate((void *)((uintptr_t)address & ~(size - 1)), 4096);
 	if (result && result != -EINVAL)
 		return (int)result;
 	atomic_store_explicit(known, page, memory_order_relaxed);

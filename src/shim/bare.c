@@ -83,8 +83,8 @@ static int may_write(const char *directory)
 	return (int)sys_again(sys3(SYS_faccessat, AT_FDCWD, directory, W_OK | X_OK));
 }
 
-/* In the project's `.portshim`, as `portshim run` has it; where nobody may write that, or such a path is too long, in the
- * runtime directory, and false. */
+/* In the project's `.portshim`, as `portshim run` has it; where nobody may write that, or such a path is too long, in
+ * the runtime directory, and false. */
 static bool discovery_path(char *path, const char *directory, const char *runtime, uint32_t env)
 {
 	struct ps_text t = text_start(path, PS_PATH_MAX);
@@ -127,7 +127,13 @@ int bare_create_run(char *path, char *const *environment)
 {
 	char runtime[PS_RUNTIME_MAX], directory[PS_PATH_MAX], key[PS_PATH_MAX + 8], discovery[PS_PATH_MAX];
 	char name[PS_NAME_MAX];
-	struct ps_scope_spec spec = {.key = key, .name = name, .project = name, .directory = directory, .discovery = discovery};
+	struct ps_scope_spec spec = {
+		.key = key,
+		.name = name,
+		.project = name,
+		.directory = directory,
+		.discovery = discovery,
+	};
 	struct ps_scope *env, *run;
 	struct ps_text t;
 	int error = space_runtime(runtime, environment);

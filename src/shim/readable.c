@@ -31,8 +31,8 @@ static uintptr_t image_bias; /* what addresses in its headers are relative to */
 static _Atomic uintptr_t image_end; /* set last, by the first who asks: few ever touch the page of the headers */
 static _Atomic uintptr_t heap_first = UINTPTR_MAX, heap_end; /* each only ever widens */
 
-/* The program's headers lie in one of its segments. Others' do not: musl's loader, called by its name, leaves its own in the
- * auxiliary vector; without PT_PHDR nobody knows then what their addresses are relative to. */
+/* The program's headers lie in one of its segments. Others' do not: musl's loader, called by its name, leaves its own in
+ * the auxiliary vector; without PT_PHDR nobody knows then what their addresses are relative to. */
 static bool has_itself(const ElfW(Phdr) *header, unsigned long count, uintptr_t bias)
 {
 	for (unsigned long i = 0; i < count; i++)

@@ -287,6 +287,44 @@ static void what_cannot_be_made_is_an_errno(void **state)
 	IN_CHILD(always_second);
 }
 
+/* From now on madvise(2) is that of a kernel with pages of 64 KiB: another address is no beginning of one. */
+static void pages_of_64k(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0xffff, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+		exit(CHILD_SKIPPED);
+}
+
+static void reserve_in_large_pages(void)
+{
+	struct ps_space space = {0};
+	struct stat before, after;
+	uintptr_t page;
+
+	CHILD_MUST(space_open_host(runtime, &space.host) == 0);
+	page = ((uintptr_t)&space.host->record[PS_PORTS / 2] & ~(uintptr_t)0xffff) + 3 * 4096;
+	CHILD_MUST(stat(in_runtime("host"), &before) == 0);
+	pages_of_64k();
+	CHILD_MUST(space_reserve(&space, (const void *)page) == 0);
+	CHILD_MUST(stat(in_runtime("host"), &after) == 0);
+	CHILD_MUST(after.st_blocks > before.st_blocks);
+}
+
+static void large_pages_are_reserved(void **state)
+{
+	(void)state;
+	IN_CHILD(reserve_in_large_pages);
+}
+
 static unsigned count_temporary(void)
 {
 	DIR *directory = opendir(runtime);
@@ -554,6 +592,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_directory_is_the_first_that_is_good, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_its_namespace_nothing_is_used, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_half_made_stays, setup, teardown),
+		cmocka_unit_test_setup_teardown(large_pages_are_reserved, setup, teardown),
 		cmocka_unit_test_setup_teardown(damaged_files_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(files_of_a_wrong_kind_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(paths_that_are_no_runs_are_refused, setup, teardown),
