@@ -372,12 +372,17 @@ static void do_exec(bool nested)
 	snprintf(left, sizeof(left), "%d", steps / 2);
 	snprintf(deep, sizeof(deep), "%d", depth + nested);
 	atomic_fetch_add(&board->execs, 1);
-	if (!nested)
-		execv(plain[0], plain);
-	while (count) /* a keeper would have them open as well, and answers nobody */
+	/* In a child: who owns records here shall not end as a keeper does, when its program has ended. */
+	if (nested && fork() != 0)
+		return;
+	while (nested && count) /* a keeper would have them open as well, and answers nobody */
 		forget(count - 1);
-	execv(run[0], run);
+	if (nested)
+		execv(run[0], run);
+	else
+		execv(plain[0], plain);
 	odd(ODD_EXEC, errno, 0);
+	_exit(1);
 }
 
 /* What an earlier program left open is served as well. */
