@@ -58,7 +58,7 @@ done
 mkdir "$(printf '%0*d' $((1019 - ${#PWD})) 0)"
 cd "$(printf '%0*d' $((1019 - ${#PWD})) 0)" || exit 3
 said "by hand in a directory with a long path" "the discovery file is $PORTSHIM_RUNTIME_DIR/env-" by_hand
-same "nothing is made in it" "" "$(ls -A . | head -1)"
+same "nothing is made in it" "" "$(find . -mindepth 1 | head -1)"
 cd "$scratch" || exit 3
 
 # in_root COMMAND...: in /, where nothing can be written: root must not get that far, so it has / read-only.
