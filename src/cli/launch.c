@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include <portshim/discovery.h>
+#include <portshim/lock.h>
 #include <portshim/process.h>
 #include <portshim/registry.h>
 
@@ -310,6 +311,22 @@ static int make_environment(struct ps_launch *launch, uint32_t id, bool quiet, s
 	return space_open_env(launch->runtime, &spec, env);
 }
 
+/* A project that has a manifest by now, or another name in it, is called so from now on. */
+static void rename_environment(struct ps_scope *env, const struct ps_project *project)
+{
+	struct ps_lock_guard guard;
+
+	if (strncmp(project->key, "dir:", 4) != 0 ||
+	    (strcmp(env->name, project->name) == 0 && strcmp(env->project, project->project) == 0))
+		return;
+	if (!lock_enter(&env->lock, &guard))
+		return;
+	/* Others may read meanwhile, without the lock: the last byte stays NUL. */
+	snprintf(env->name, sizeof(env->name), "%s", project->name);
+	snprintf(env->project, sizeof(env->project), "%s", project->project);
+	lock_leave(&env->lock, &guard);
+}
+
 /* Opens the environment, making it if needed, and copies what is to be said of it into `spec`. */
 static int open_environment(struct ps_launch *launch, const struct ps_scope *outer, bool stays, bool quiet,
 			    struct ps_scope_spec *spec, struct ps_scope **env, struct ps_error *why)
@@ -322,6 +339,8 @@ static int open_environment(struct ps_launch *launch, const struct ps_scope *out
 		error = make_environment(launch, id, quiet, env);
 	else if (!error)
 		place_renew((*env)->directory, (*env)->discovery); /* made at another time, by another run */
+	if (!error && !stays)
+		rename_environment(*env, &launch->project);
 	if (error)
 		return refusal_registry(why, PS_EXIT_FAILED, launch->runtime, id, error);
 	launch->env = (*env)->id;

@@ -191,6 +191,19 @@ def test_file_of_two_runs(place):
     same(os.path.exists(discovery(place)), False)
 
 
+def test_file_of_renamed_project(place):
+    """A project that gets a manifest, or another name in it, is called so by the next run"""
+    port = free_port()
+    for name in None, "first", "second":
+        if name:
+            with open(os.path.join(place.project, "ports.manifest.json"), "w") as file:
+                file.write('{ "version": 1, "project": "%s", "services": {} }' % name)
+        child, _ = serve(place, port, "a")
+        found = read_json(discovery(place))
+        same((found["project"], found["environment"]), (name or "shop", name or "shop"))
+        finish(child)
+
+
 def test_heartbeat(place):
     """The file stays fresh while its owner lives"""
     child, _ = serve(place, free_port(), "a", env={"PORTSHIM_HEARTBEAT_MS": "20"})
