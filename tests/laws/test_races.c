@@ -444,6 +444,48 @@ static void listing(void **state)
 	IN_CHILD(restarts_all_the_time);
 }
 
+/* ---- a look at what has ended, while another run takes it over ---- */
+
+static long at_look(const struct seccomp_data *call)
+{
+	if (call->args[0] == AF_NETLINK && moment.happens) {
+		moment.happens();
+		moment.happens = NULL;
+	}
+	return meddle_call(call);
+}
+
+static void dead_and_looked_at(void (*happens)(void))
+{
+	close(server(SOCK_STREAM, n));
+	moment.port = n;
+	moment.happens = happens;
+	child_meddle(SYS_socket, at_look);
+	CHILD_MUST(registry_sweep(space->host, space->run, space->env, true) == 0 && !moment.happens);
+}
+
+static void claimed_while_it_is_looked_at(void)
+{
+	dead_and_looked_at(claimed_by_third);
+	head_is(n, head_claim(third->env->id, n, third->run->id));
+}
+
+static void a_neighbours_while_it_is_looked_at(void)
+{
+	dead_and_looked_at(held_by_third);
+	head_is(n, head_make(space->env->id, n, PS_LISTENING));
+	CHILD_MUST(record_of(space, n)->run == third->run->id);
+}
+
+static void looking(void **state)
+{
+	(void)state;
+	start();
+	IN_CHILD(claimed_while_it_is_looked_at);
+	start();
+	IN_CHILD(a_neighbours_while_it_is_looked_at);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -453,6 +495,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(binding_a_service_again, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(holding, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(listing, laws_setup, laws_teardown),
+		cmocka_unit_test_setup_teardown(looking, laws_setup, laws_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -227,6 +227,48 @@ static void who_listens_to_anothers_socket_has_it(void **state)
 	assert_int_equal(registry_own(neighbour, n + 1), 0);
 }
 
+/* Also where that one has listened already. */
+static void who_listens_last_has_it(void **state)
+{
+	struct ps_space *neighbour;
+	int fd;
+
+	(void)state;
+	start();
+	neighbour = run_in("a", 0, NULL);
+	act_for(neighbour);
+	fd = server(SOCK_STREAM, n);
+	act_for(space);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(registry_own(space, n), n);
+	assert_int_equal(registry_own(neighbour, n), 0);
+
+	act_for(other);
+	fd = server(SOCK_STREAM, n + 1);
+	act_for(space);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(registry_own(space, n + 1), n + 1);
+	assert_int_equal(registry_own(other, n + 1), 0);
+}
+
+/* A number that the kernel has chosen may be that of another environment's server for the other protocol, which is gone. */
+static void a_chosen_number_of_a_dead_server(void **state)
+{
+	int fd;
+
+	(void)state;
+	start();
+	act_for(other);
+	close(server(SOCK_DGRAM, n));
+	assert_int_equal(state_of(other, n), PS_LISTENING);
+	act_for(NULL);
+	fd = bound(SOCK_STREAM, n);
+	act_for(space);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(registry_own(space, n), n);
+	assert_int_equal(registry_own(other, n), 0);
+}
+
 /* But one that a run around this one has bound stays that one's. */
 static void an_outer_runs_socket_stays_its_own(void **state)
 {
@@ -419,6 +461,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_listens_is_recorded_whatever_the_head_says, laws_setup,
 						laws_teardown),
 		cmocka_unit_test_setup_teardown(who_listens_to_anothers_socket_has_it, laws_setup, laws_teardown),
+		cmocka_unit_test_setup_teardown(who_listens_last_has_it, laws_setup, laws_teardown),
+		cmocka_unit_test_setup_teardown(a_chosen_number_of_a_dead_server, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(an_outer_runs_socket_stays_its_own, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(a_number_is_not_moved_for_ever, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(addresses_are_told_apart, laws_setup, laws_teardown),
