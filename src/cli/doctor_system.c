@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <portshim/blame.h>
 #include <portshim/kernel.h>
 #include <portshim/process.h>
 #include <portshim/space.h>
@@ -44,6 +45,22 @@ static bool read_setting(const char *path, char *text, size_t size)
 	return ok;
 }
 
+/* What is to be done about a runtime directory on a disk: is there one in memory that was refused? */
+static void advise_runtime(char *hint, size_t size)
+{
+	const char *chosen = getenv("PORTSHIM_RUNTIME_DIR");
+	struct ps_blame blame;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/dev/shm/portshim-%u", (unsigned)geteuid());
+	if ((chosen && *chosen) || access(path, F_OK) != 0) {
+		snprintf(hint, size, "mount /dev/shm, or let PORTSHIM_RUNTIME_DIR name a directory on a tmpfs");
+		return;
+	}
+	blame_runtime(&blame, path, -EACCES);
+	snprintf(hint, size, "%s was refused: %.70s; %.110s", path, blame.why, blame.todo);
+}
+
 static bool look_runtime(struct ps_findings *f, char *runtime)
 {
 	int result = space_runtime(runtime, environ);
@@ -65,8 +82,7 @@ static bool look_runtime(struct ps_findings *f, char *runtime)
 	}
 	found = doctor_add(f, "runtime-directory", PS_NOTE, "%s, on a disk: the first bind of a port takes longer",
 			   path);
-	snprintf(found->hint, sizeof(found->hint),
-		 "mount /dev/shm, or let PORTSHIM_RUNTIME_DIR name a directory on a tmpfs");
+	advise_runtime(found->hint, sizeof(found->hint));
 	return true;
 }
 

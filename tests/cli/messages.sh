@@ -55,6 +55,20 @@ PORTSHIM_RUNTIME_DIR=run outcome "$portshim" exec -- echo ran
 same "a relative PORTSHIM_RUNTIME_DIR: the program runs" "0 ran" "$code $out"
 same "a relative PORTSHIM_RUNTIME_DIR: nothing is made" 1 "$(test -e run; echo $?)"
 
+# In memory there is one that is not the user's alone, so that one on the disk is used instead.
+# shellcheck disable=SC2016 # for the other shell
+refused='mount -t tmpfs none /dev/shm && mkdir -m 755 /dev/shm/portshim-0 && unset PORTSHIM_RUNTIME_DIR &&
+	exec "$0" doctor'
+mkdir "$scratch/xdg"
+if [ "$(stat -f -c %T "$scratch")" = tmpfs ]; then
+	skip "a runtime directory on a disk: why" "the temporary directory is in memory"
+elif unshare -rm true 2>/dev/null; then
+	XDG_RUNTIME_DIR=$scratch/xdg outcome unshare -rm sh -c "$refused" "$portshim"
+	holds "a runtime directory on a disk: why" "$out" 'shm/portshim-0 was refused: others may use it .mode 0755.; chmod 700'
+else
+	skip "a runtime directory on a disk: why" "no mount namespace can be made here"
+fi
+
 # ---- another network namespace ----
 
 "$portshim" exec -- true
