@@ -68,7 +68,7 @@ static inline void child_meddle(long number, meddler *function)
 	CHILD_MUST(pipe(meddling.pipe) == 0 && pthread_create(&thread, NULL, meddle_loop, NULL) == 0);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) != 0)
 		exit(CHILD_SKIPPED);
-	listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+	listener = (int)sys3(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
 	if (listener < 0)
 		exit(CHILD_SKIPPED);
 	CHILD_MUST(write(meddling.pipe[1], &listener, sizeof(listener)) == sizeof(listener));
