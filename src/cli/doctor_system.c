@@ -58,7 +58,7 @@ static void advise_runtime(char *hint, size_t size)
 		return;
 	}
 	blame_runtime(&blame, path, -EACCES);
-	snprintf(hint, size, "%s was refused: %.70s; %.110s", path, blame.why, blame.todo);
+	snprintf(hint, size, "%s was refused: %.70s; %.100s", path, blame.why, blame.todo);
 }
 
 static bool look_runtime(struct ps_findings *f, char *runtime)
