@@ -10,7 +10,7 @@
  *	lock_env	an abstract lock (lock.pml has the real one), which comes free when its owner is killed
  *	write		discovery_write, draw_environment, begin, finish, replace, drawing_done
  *	draw		put_services, put_entry
- *	looker		registry_sweep (sweep_port) of both runs, discovery_outdated (digest), tidy_redraw: remove_outdated,
+ *	looker		registry_sweep (sweep_port) of both runs, discovery_outdated (digest), tidy_redraw: tidy_files,
  *			has_record, discovery_remove (remove_file); has_record, discovery_write
  *
  * Shown: from when listen() returns until the socket is closed the file is whole and names the port, with what the record
@@ -39,7 +39,7 @@
  * functions src/core/registry.c: registry_listen registry_sweep sweep_port
  * functions src/shim/publish.c: publish_record publish_write
  * functions src/shim/listen.c: listen_inet
- * functions src/keeper/tidy.c: tidy_redraw remove_outdated has_record look
+ * functions src/keeper/tidy.c: tidy_redraw tidy_files has_record look
  * functions src/cli/state.c: sweep_run redraw
  */
 #ifndef LIVES
@@ -335,7 +335,7 @@ proctype looker(byte me)
 		atomic { p = 0; gone = (drawn != dig); dig = 0 }
 		if
 		:: gone ->
-			/* tidy_redraw: remove_outdated */
+			/* tidy_redraw: tidy_files */
 			if
 			:: mutant == NOT_LOCKED_LOOK -> any_record()
 			:: else
