@@ -112,6 +112,7 @@ check_needs()
 		/usr/lib/python3*/http/server.py libpython3-stdlib
 		/usr/lib/python3/dist-packages/jsonschema python3-jsonschema
 		git git
+		patch patch
 		node nodejs
 		npm npm
 		redis-server redis-server

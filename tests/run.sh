@@ -101,6 +101,9 @@ suite()
 		each core 'test_*.c'
 		each cli 'test_*.c'
 		each keeper 'test_*.c'
+		for folder in edit place finding inventory known; do
+			each "$folder" 'test_*.c'
+		done
 		;;
 	laws) each laws 'test_*.c' ;;
 	contract) one shim/run_contract.sh sh tests/shim/run_contract.sh ;;

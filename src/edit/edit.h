@@ -1,0 +1,82 @@
+/*
+ * edit.h - a set of files with splices on their contents as they were read: shown as a diff, applied all or nothing.
+ *
+ *	struct ps_edit edit = { 0 };
+ *	struct ps_edit_file *file;
+ *
+ *	if (edit_start(&edit, directory, &error) || edit_open(&edit, "config/app.yaml", &file, &error))
+ *		...
+ *	edit_splice(file, offset, 4, "9000", 4);	(bytes of file->text; everything else survives as it is)
+ *	edit_diff(&edit, stdout);
+ *	edit_apply(&edit, &error);
+ *	edit_free(&edit);
+ */
+#ifndef PORTSHIM_EDIT_EDIT_H
+#define PORTSHIM_EDIT_EDIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "../cli/error.h"
+
+#define PS_EDIT_SIZE_MAX (16u << 20) /* of a file: sources and configurations are smaller */
+
+/* `length` bytes at `offset` of the file as it was read become these. */
+struct ps_splice {
+	size_t offset, length;
+	char *text;
+	size_t text_length;
+};
+
+struct ps_edit_file {
+	char *path; /* relative to the edit's directory if it lies below it, else absolute; of what a symlink leads to */
+	char *real; /* absolute, without symlinks: what is replaced */
+	char *text; /* as it was read, any bytes, with a NUL behind */
+	size_t size;
+	dev_t device;
+	ino_t inode;
+	struct ps_splice *splices; /* by offset; none: the file stays as it is */
+	size_t splice_count, splice_room;
+};
+
+struct ps_edit {
+	char *directory;	     /* absolute, without symlinks */
+	struct ps_edit_file **files; /* in the order in which they were opened */
+	size_t count, room;
+};
+
+/* Sets up an edit below a directory. Returns 0 or the error's code. */
+int edit_start(struct ps_edit *edit, const char *directory, struct ps_error *error);
+
+/* Reads a file, once: opened again, also by another name, it is the same struct. A path that is not absolute begins at
+ * the edit's directory. What is no regular file is refused, and what is bigger than PS_EDIT_SIZE_MAX. Returns 0 or the
+ * error's code; the file belongs to the edit and stays where it is until edit_free. */
+int edit_open(struct ps_edit *edit, const char *path, struct ps_edit_file **file, struct ps_error *error);
+
+/* Has bytes replaced; `length` 0 inserts, before what is replaced at the same place. The text is copied. A splice that
+ * changes nothing, or that is there already, is none. Returns 0, -EEXIST if it overlaps another one, -EINVAL if it
+ * leaves the file, -ENOMEM. */
+int edit_splice(struct ps_edit_file *file, size_t offset, size_t length, const char *text, size_t text_length);
+
+/* The contents with all splices done, malloc'ed, with a NUL behind; NULL if memory ran out. */
+char *edit_result(const struct ps_edit_file *file, size_t *size);
+
+/* Line and column of an offset, both from 1; columns count bytes. */
+void edit_position(const struct ps_edit_file *file, size_t offset, int *line, int *column);
+
+/* How many files have splices. */
+size_t edit_changes(const struct ps_edit *edit);
+
+/* Prints a unified diff of all files that change, as `patch -p1` takes it in the edit's directory (edit_diff.c). False
+ * if memory ran out. */
+bool edit_diff(const struct ps_edit *edit, FILE *stream);
+
+/* Replaces all files that change, or none (edit_apply.c): none if one of them is no longer what was read, or cannot be
+ * replaced with its owner, mode and attributes. Returns 0 or the error's code. */
+int edit_apply(const struct ps_edit *edit, struct ps_error *error);
+
+void edit_free(struct ps_edit *edit);
+
+#endif
