@@ -98,6 +98,7 @@ build_needs()
 		make make
 		/usr/include/stdio.h libc6-dev
 		/usr/include/cjson/cJSON.h libcjson-dev
+		/usr/include/yaml.h libyaml-dev
 		python3 python3-minimal
 		curl curl
 	END

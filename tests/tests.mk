@@ -3,7 +3,7 @@
 
 T := $(BUILD)/tests
 TEST_CFLAGS := $(CPPFLAGS_ALL) $(CFLAGS_ALL) -Isrc -Itests
-TEST_LIBS := -lcmocka -lcjson
+TEST_LIBS := -lcmocka -lcjson -lyaml
 # Every suite's programs run in it (tests/run.sh).
 OWN_NETWORK := $(T)/own_network
 
@@ -255,7 +255,7 @@ $(FUZZ)/libfuzz.a: $(FUZZ_OBJECTS)
 
 $(FUZZ_NAMES:%=$(FUZZ)/%): $(FUZZ)/%: tests/fuzz/fuzz_%.c $(FUZZ)/libfuzz.a
 	$(call say,CC,$<)
-	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(filter %.o,$^) $(FUZZ)/libfuzz.a -lcjson
+	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(filter %.o,$^) $(FUZZ)/libfuzz.a -lcjson -lyaml
 
 # Absolute paths: some targets go to another directory.
 $(FUZZ_NAMES:%=fuzz-%): fuzz-%: $(FUZZ)/%

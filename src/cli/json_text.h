@@ -25,6 +25,7 @@ struct ps_json_place {
 struct ps_json_text {
 	char *text; /* malloc'ed, with a NUL behind it; what is blanked becomes spaces, so that offsets stay true */
 	size_t size;
+	bool commas; /* the caller's: a comma may stand behind the last entry (JSONC) */
 	struct ps_json_place *places;
 	size_t count, room;
 	struct ps_json_block *blocks; /* the memory of the tree */
