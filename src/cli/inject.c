@@ -81,7 +81,7 @@ static const struct ps_manifest_service *find_only(const struct ps_manifest *man
 	for (size_t i = 0; i < manifest->service_count; i++) {
 		const struct ps_manifest_service *s = &manifest->services[i];
 
-		if (s->external || s->inherit)
+		if (s->external || s->inherit || s->from)
 			continue;
 		if (only)
 			return NULL;

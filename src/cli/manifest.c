@@ -1,5 +1,5 @@
 /*
- * manifest.c - ports.manifest.json: from the file to the manifest, and from there to the plan.
+ * manifest.c - ports.manifest.json: from the file to the manifest.
  *
  * Theory of operation
  *
@@ -8,8 +8,7 @@
  * found, the services under the wanted profile are copied out of the tree into struct ps_manifest. So everything here
  * may rely on values that are right, and after the load nothing of the JSON is left.
  *
- * The plan (portshim/plan.h) is made by counting first and then filling one block. A service that inherits has its
- * root's rules there, and points to the root itself, so that the shim never follows a chain.
+ * The plan is made by manifest_plan.c.
  */
 #include "manifest.h"
 
@@ -315,6 +314,7 @@ static void build_service(struct builder *b, struct ps_manifest_service *s, cons
 		s->range_first = (uint16_t)first;
 		s->range_last = (uint16_t)last;
 	}
+	s->from = copy_value(b, value[PS_KEY_FROM]);
 	s->scheme = copy_value(b, value[PS_KEY_SCHEME]);
 	build_match(b, s, value[PS_KEY_MATCH]);
 	s->discovery = copy_path(b, value[PS_KEY_DISCOVERY]);
@@ -408,6 +408,7 @@ void manifest_free(struct ps_manifest *manifest)
 		free(s->name);
 		free(s->ports);
 		free(s->inherit);
+		free(s->from);
 		free(s->scheme);
 		free(s->match_command);
 		free(s->match_args);
@@ -523,9 +524,22 @@ static int load(struct ps_manifest **manifest, struct ps_raw *raw, const char *p
 int manifest_load(struct ps_manifest **manifest, const char *path, const char *profile,
 		  struct ps_diagnostics *diagnostics, struct ps_error *error)
 {
-	struct ps_raw raw = { .path = path };
-	int code = load(manifest, &raw, profile, error);
+	return manifest_examine(manifest, path, profile, diagnostics, NULL, NULL, error);
+}
 
+int manifest_examine(struct ps_manifest **manifest, const char *path, const char *profile,
+		     struct ps_diagnostics *diagnostics, manifest_look *look, void *context, struct ps_error *error)
+{
+	struct ps_raw raw = { .path = path };
+	struct ps_manifest *loaded = NULL;
+	int code = load(&loaded, &raw, profile, error);
+
+	if (!code && look)
+		look(&raw, context);
+	if (!code && manifest)
+		*manifest = loaded;
+	else
+		manifest_free(loaded);
 	if (raw.memory || !diagnostics)
 		diagnostics_free(&raw.found);
 	if (diagnostics)
@@ -644,152 +658,4 @@ char *manifest_expand(const struct ps_manifest *manifest, const struct ps_manife
 	error_set(error, PS_EXIT_SYSTEM, "out of memory");
 	free(e.text);
 	return NULL;
-}
-
-/* ---- the plan ---- */
-
-struct compiler {
-	char *block;
-	uint32_t strings; /* the next free byte */
-};
-
-static size_t string_size(const char *text)
-{
-	return text ? strlen(text) + 1 : 0;
-}
-
-static uint32_t put_string(struct compiler *c, const char *text)
-{
-	uint32_t at = c->strings;
-	size_t size = string_size(text);
-
-	if (!text)
-		return 0;
-	memcpy(c->block + at, text, size);
-	c->strings += (uint32_t)size;
-	return at;
-}
-
-static const char *scheme_of(const struct ps_manifest *manifest, const struct ps_manifest_service *s)
-{
-	return s->scheme ? s->scheme : manifest_root(manifest, s)->scheme;
-}
-
-/* The sizes of the sections. False if the whole would be too big for its offsets. */
-static bool measure(const struct ps_manifest *manifest, struct ps_plan *plan)
-{
-	uint64_t strings = 0, ports = 0, size;
-
-	for (size_t i = 0; i < manifest->service_count; i++) {
-		const struct ps_manifest_service *s = &manifest->services[i];
-
-		ports += s->port_count;
-		strings += string_size(s->name) + string_size(scheme_of(manifest, s)) + string_size(s->match_command) +
-			   string_size(s->match_args) + string_size(s->match_directory) + string_size(s->discovery);
-	}
-	size = sizeof(*plan) + manifest->service_count * sizeof(struct ps_service) +
-	       ports * sizeof(struct ps_plan_port);
-	plan->services = sizeof(*plan);
-	plan->service_count = (uint32_t)manifest->service_count;
-	plan->index = (uint32_t)(plan->services + manifest->service_count * sizeof(struct ps_service));
-	plan->index_count = plan->port_count = (uint32_t)ports;
-	plan->ports = (uint32_t)size;
-	size += ports * sizeof(uint16_t);
-	if (ports > PS_PLAN_SMALL) {
-		size = (size + sizeof(uint32_t) - 1) & ~(uint64_t)(sizeof(uint32_t) - 1);
-		plan->flags |= PS_PLAN_RANKS;
-		size += PS_BITMAP_WORDS * sizeof(uint32_t);
-	}
-	plan->strings = (uint32_t)size;
-	size += strings;
-	plan->size = (uint32_t)size;
-	return size <= UINT32_MAX;
-}
-
-static int by_port(const void *a, const void *b)
-{
-	const struct ps_plan_port *x = a, *y = b;
-
-	return x->port != y->port ? (x->port > y->port) - (x->port < y->port)
-				  : (x->service > y->service) - (x->service < y->service);
-}
-
-static void compile_service(struct compiler *c, const struct ps_manifest *manifest, const struct ps_manifest_service *s,
-			    struct ps_service *to)
-{
-	to->name = put_string(c, s->name);
-	to->scheme = put_string(c, scheme_of(manifest, s));
-	to->match_command = put_string(c, s->match_command);
-	to->match_args = put_string(c, s->match_args);
-	to->match_directory = put_string(c, s->match_directory);
-	to->discovery = put_string(c, s->discovery);
-	to->port_count = (uint16_t)s->port_count;
-	to->range_first = s->range_first;
-	to->range_last = s->range_last;
-	to->inherits = PS_NO_SERVICE;
-	if (s->inherits >= 0)
-		to->inherits = (uint16_t)(manifest_root(manifest, s) - manifest->services);
-	to->protocols = s->protocols;
-	to->flags = (uint8_t)((s->external ? PS_SERVICE_EXTERNAL : 0) | (s->os ? PS_SERVICE_OS : 0));
-	to->report = s->report;
-	to->strategy = s->strategy;
-}
-
-static void put_ranks(struct ps_plan *plan, const struct ps_plan_port *index)
-{
-	uint32_t *ranks = (uint32_t *)(void *)((char *)plan + plan->strings) - PS_BITMAP_WORDS, at = 0;
-
-	for (uint32_t word = 0; word < PS_BITMAP_WORDS; word++) {
-		while (at < plan->index_count && index[at].port / 64 < word)
-			at++;
-		ranks[word] = at;
-	}
-}
-
-struct ps_plan *manifest_compile(const struct ps_manifest *manifest, const uint64_t *foreign)
-{
-	struct ps_plan header = { .magic = PS_PLAN_MAGIC, .abi = PS_ABI }, *plan;
-	struct ps_service *services;
-	struct ps_plan_port *index;
-	struct compiler c;
-	uint16_t *ports;
-	uint32_t used = 0;
-
-	if (!measure(manifest, &header))
-		return NULL;
-	plan = calloc(1, header.size);
-	if (!plan)
-		return NULL;
-	*plan = header;
-	plan->default_first = manifest->default_first;
-	plan->default_last = manifest->default_last;
-	plan->report = manifest->report;
-	plan->strategy = manifest->strategy;
-	plan->os = manifest->os;
-	if (foreign)
-		memcpy(plan->foreign, foreign, sizeof(plan->foreign));
-
-	c = (struct compiler){ .block = (char *)plan, .strings = plan->strings };
-	services = (void *)(c.block + plan->services);
-	index = (void *)(c.block + plan->index);
-	ports = (void *)(c.block + plan->ports);
-	for (size_t i = 0; i < manifest->service_count; i++) {
-		const struct ps_manifest_service *s = &manifest->services[i];
-
-		compile_service(&c, manifest, s, &services[i]);
-		if (s->inherits >= 0)
-			plan->flags |= PS_PLAN_HEIRS;
-		if (s->match_command || s->match_args || s->match_directory)
-			plan->flags |= PS_PLAN_MATCH;
-		services[i].ports = used;
-		for (size_t k = 0; k < s->port_count; k++, used++) {
-			ports[used] = s->ports[k];
-			index[used] = (struct ps_plan_port){ s->ports[k], (uint16_t)i };
-			bitmap_set(plan->avoid, s->ports[k]);
-		}
-	}
-	qsort(index, plan->index_count, sizeof(*index), by_port);
-	if (plan->flags & PS_PLAN_RANKS)
-		put_ranks(plan, index);
-	return plan;
 }

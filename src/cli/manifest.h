@@ -23,6 +23,7 @@ struct ps_manifest_service {
 	size_t port_count;
 	uint16_t range_first, range_last; /* 0, 0: none */
 	char *inherit;			  /* or NULL */
+	char *from; /* PROJECT/SERVICE: another known project's, or NULL */
 	int inherits;			  /* index of that service, or -1 */
 	int root;     /* index of the service whose port it has in the end: itself, if it does not inherit */
 	char *scheme; /* or NULL */
@@ -70,6 +71,13 @@ struct ps_diagnostics {
 int manifest_load(struct ps_manifest **manifest, const char *path, const char *profile,
 		  struct ps_diagnostics *diagnostics, struct ps_error *error);
 void manifest_free(struct ps_manifest *manifest);
+
+/* The same; a manifest that is right is shown to `look` as it is written (manifest_raw.h), before its text is given
+ * back. `manifest` may be NULL. */
+struct ps_raw;
+typedef void manifest_look(struct ps_raw *raw, void *context);
+int manifest_examine(struct ps_manifest **manifest, const char *path, const char *profile,
+		     struct ps_diagnostics *diagnostics, manifest_look *look, void *context, struct ps_error *error);
 
 /* The project's directory, absolute and without symlinks, in `directory` (PS_PATH_MAX bytes): where the manifest lies,
  * or the parent, if that is called config. A symlink that is the manifest itself is not followed: checkouts may share

@@ -27,6 +27,9 @@
 #define BIT(key) (1u << (key))
 #define PORT_KEYS (BIT(PS_KEY_PORT) | BIT(PS_KEY_PORTS) | BIT(PS_KEY_INHERIT))
 /* What a service that inherits has of its own; "inherit" in a profile drops the rest. */
+#define NOT_FROM_KEYS                                                                                       \
+	(BIT(PS_KEY_PORTS) | BIT(PS_KEY_INHERIT) | BIT(PS_KEY_RANGE) | BIT(PS_KEY_MATCH) | BIT(PS_KEY_REPORT) |       \
+	 BIT(PS_KEY_OS) | BIT(PS_KEY_STRATEGY) | BIT(PS_KEY_EXTERNAL) | BIT(PS_KEY_DISCOVERY))
 #define HEIR_KEYS (BIT(PS_KEY_INHERIT) | BIT(PS_KEY_SCHEME) | BIT(PS_KEY_ENV) | BIT(PS_KEY_CONFLICTS))
 
 #define NOBODY SIZE_MAX
@@ -49,6 +52,11 @@ static void override(struct ps_raw_service *s, const struct ps_raw_service *by)
 		said |= by->value[key] ? BIT(key) : 0;
 	if (said & PORT_KEYS)
 		drop = PORT_KEYS;
+	/* A profile may take a service over from another project, or give it to one. */
+	if (said & BIT(PS_KEY_FROM))
+		drop |= NOT_FROM_KEYS;
+	else if (said & NOT_FROM_KEYS)
+		drop |= BIT(PS_KEY_FROM);
 	if (said & BIT(PS_KEY_INHERIT))
 		drop = ~HEIR_KEYS;
 	for (unsigned key = 0; key < PS_KEY_COUNT; key++) {
@@ -69,15 +77,15 @@ void manifest_judge_view(const struct ps_raw *raw, const struct ps_raw_profile *
 		override(&view[profile->overrides[i].service], &profile->overrides[i].raw);
 }
 
-static bool external(const struct ps_raw_service *s)
+bool manifest_judge_elsewhere(const struct ps_raw_service *s)
 {
-	return cJSON_IsTrue(s->value[PS_KEY_EXTERNAL]);
+	return cJSON_IsTrue(s->value[PS_KEY_EXTERNAL]) || s->value[PS_KEY_FROM];
 }
 
 /* What the profile adds to the value of a key: nothing to its own values, nor to a service that is somebody else's. */
 static long offset(const struct ps_raw_profile *profile, const struct ps_raw_service *s, enum ps_key key)
 {
-	if (!profile || !profile->offset || s->overridden & BIT(key) || external(s))
+	if (!profile || !profile->offset || s->overridden & BIT(key) || manifest_judge_elsewhere(s))
 		return 0;
 	return (long)profile->offset->valuedouble;
 }
@@ -578,6 +586,35 @@ out:
 	free(v.root);
 }
 
+static void judge_profile_name(struct ps_raw *raw, const cJSON *item)
+{
+	struct ps_raw_name *names;
+
+	if (!item->valuestring[0])
+		return;
+	for (size_t i = 0; i < raw->profile_count; i++)
+		if (strcmp(raw->profiles[i].object->string, item->valuestring) == 0)
+			return;
+	names = calloc(raw->profile_count + 1, sizeof(*names));
+	for (size_t i = 0; names && i < raw->profile_count; i++)
+		names[i].name = raw->profiles[i].object->string;
+	report_unknown(raw, item, "unknown-profile", "profile", item->valuestring, names, names ? raw->profile_count : 0);
+	free(names);
+}
+
+static void judge_rule(struct ps_raw *raw, const struct ps_raw_rule *rule)
+{
+	const cJSON *item = cJSON_IsArray(rule->range) ? rule->range->child : rule->range;
+
+	for (; item; item = cJSON_IsArray(rule->range) ? item->next : NULL)
+		if (cJSON_IsString(item))
+			judge_range_name(raw, item);
+	for (item = rule->services ? rule->services->child : NULL; item; item = item->next)
+		judge_service_name(raw, item, item->valuestring);
+	for (item = rule->profiles ? rule->profiles->child : NULL; item; item = item->next)
+		judge_profile_name(raw, item);
+}
+
 void manifest_judge(struct ps_raw *raw)
 {
 	for (size_t i = 0; i < raw->range_count; i++) {
@@ -588,6 +625,8 @@ void manifest_judge(struct ps_raw *raw)
 	}
 	if (raw->range)
 		judge_range_name(raw, raw->range);
+	for (size_t i = 0; i < raw->rule_count; i++)
+		judge_rule(raw, &raw->rules[i]);
 	for (size_t i = 0; i < raw->service_count; i++)
 		judge_references(raw, &raw->services[i], raw->services[i].object->string);
 	for (size_t i = 0; i < raw->profile_count; i++) {

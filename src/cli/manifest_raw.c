@@ -45,7 +45,7 @@ struct field {
 
 /* "services.web.ports[1]": goes down from the root to the node with this number, which in document order is in the last
  * child that does not come after it. */
-static void path_of(const struct ps_raw *raw, const cJSON *item, char *path, size_t size)
+void manifest_raw_path(const struct ps_raw *raw, const cJSON *item, char *path, size_t size)
 {
 	const cJSON *at = raw->root;
 	char name[QUOTE_MAX];
@@ -99,7 +99,7 @@ void manifest_raw_report(struct ps_raw *raw, const cJSON *item, bool at_key, con
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	path_of(raw, item, path, sizeof(path));
+	manifest_raw_path(raw, item, path, sizeof(path));
 	d = &raw->found.list[raw->found.count++];
 	json_text_position(&raw->text, at_key ? place->key : place->value, &d->line, &d->column);
 	d->code = code;
@@ -253,7 +253,7 @@ long manifest_raw_range(const struct ps_raw *raw, const char *name)
 
 static void report_unknown(struct ps_raw *raw, const cJSON *item, const struct field *fields, unsigned count)
 {
-	const char *names[PS_KEY_COUNT + 4], *near;
+	const char *names[PS_KEY_COUNT + 8], *near;
 	char hint[512] = "the keys here are ", text[QUOTE_MAX];
 
 	for (unsigned i = 0; i < count; i++) {
@@ -327,11 +327,32 @@ static const struct field service_fields[PS_KEY_COUNT] = {
 	{ "external", manifest_value_bool },
 	{ "discovery", manifest_value_discovery },
 	{ "conflicts", manifest_value_conflicts },
+	{ "from", manifest_value_from },
 };
 
 static const cJSON *said(const cJSON *object, const char *key)
 {
 	return cJSON_GetObjectItemCaseSensitive(object, key);
+}
+
+/* A service of another project has its rules there. */
+static bool check_from(struct ps_raw *raw, const cJSON *object)
+{
+	static const enum ps_key never[] = { PS_KEY_PORTS, PS_KEY_INHERIT, PS_KEY_RANGE,    PS_KEY_MATCH,    PS_KEY_REPORT,
+					     PS_KEY_OS,    PS_KEY_STRATEGY, PS_KEY_EXTERNAL, PS_KEY_DISCOVERY };
+	bool good = true;
+
+	for (unsigned i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
+		const cJSON *item = said(object, service_fields[never[i]].name);
+
+		if (!item)
+			continue;
+		manifest_raw_report(raw, item, true, "exclusive-keys",
+				    "a service of another project has \"port\", \"protocol\", \"scheme\", \"env\" and \"conflicts\"",
+				    "\"%s\" cannot stand beside \"from\": the other project says that", item->string);
+		good = false;
+	}
+	return good;
 }
 
 /* Keys that exclude one another, also where a value is wrong. */
@@ -343,6 +364,8 @@ static bool check_together(struct ps_raw *raw, const cJSON *object)
 	const cJSON *item;
 	bool good = true;
 
+	if (said(object, "from"))
+		good = check_from(raw, object);
 	item = said(object, "ports");
 	if (item && said(object, "port")) {
 		manifest_raw_report(raw, item, true, "exclusive-keys",
@@ -527,6 +550,87 @@ static bool read_profiles(struct ps_raw *raw, const cJSON *item)
 	return true;
 }
 
+/* ---- rules: which ports belong to whom, and how new ones are found ---- */
+
+static const struct field rule_fields[] = {
+	{ "range", manifest_value_spans },
+	{ "services", manifest_value_names },
+	{ "profiles", manifest_value_profiles },
+};
+
+static const struct field allocate_fields[] = {
+	{ "base", manifest_value_port },
+	{ "avoid", manifest_value_ports },
+};
+
+static bool require(struct ps_raw *raw, const cJSON *item, const char *key, const char *hint)
+{
+	if (!cJSON_IsObject(item) || said(item, key))
+		return true;
+	manifest_raw_report(raw, item, true, "missing-key", hint, "the key \"%s\" is missing", key);
+	return false;
+}
+
+static void check_text_key(struct ps_raw *raw, const cJSON *item)
+{
+	check_key(raw, item, manifest_value_is_clean(item->string), "expected text without control characters");
+}
+
+static void read_rules(struct ps_raw *raw, const cJSON *item)
+{
+	const cJSON *values[3];
+
+	if (!cJSON_IsObject(item)) {
+		manifest_value_wrong_type(raw, item, "an object of rules, like {\"fronts\": {\"range\": \"3000-3099\", "
+						     "\"services\": [\"web\"]}}", NULL);
+		return;
+	}
+	manifest_raw_unique(raw, item, true);
+	raw->rules = make(raw, count_children(item), sizeof(*raw->rules));
+	for (const cJSON *child = item->child; raw->rules && child; child = child->next) {
+		check_text_key(raw, child);
+		check_object(raw, child, "an object with \"range\", \"services\" and perhaps \"profiles\"", rule_fields, 3,
+			     values);
+		require(raw, child, "range", "write \"range\": \"FIRST-LAST\"");
+		require(raw, child, "services", "write \"services\": [\"NAME\"]");
+		raw->rules[raw->rule_count++] = (struct ps_raw_rule){ child, values[0], values[1], values[2] };
+	}
+}
+
+static void read_allocate(struct ps_raw *raw, const cJSON *item)
+{
+	const cJSON *values[2];
+
+	if (!cJSON_IsObject(item)) {
+		manifest_value_wrong_type(raw, item, "an object of rules, like {\"backend\": {\"base\": 4000}}", NULL);
+		return;
+	}
+	manifest_raw_unique(raw, item, true);
+	raw->allocations = make(raw, count_children(item), sizeof(*raw->allocations));
+	for (const cJSON *child = item->child; raw->allocations && child; child = child->next) {
+		check_key(raw, child, manifest_value_is_service_name(child->string), SERVICE_RULE);
+		check_object(raw, child, "an object with \"base\" and perhaps \"avoid\"", allocate_fields, 2, values);
+		require(raw, child, "base", "write \"base\": PORT, where counting begins");
+		raw->allocations[raw->allocation_count++] = (struct ps_raw_allocate){ child, values[0], values[1] };
+	}
+}
+
+bool manifest_raw_rule_span(const struct ps_raw *raw, const cJSON *item, uint16_t *first, uint16_t *last)
+{
+	long index;
+
+	if (cJSON_IsNumber(item))
+		*first = *last = (uint16_t)item->valuedouble;
+	else if (!manifest_value_parse_span(item->valuestring, first, last)) {
+		index = manifest_raw_range(raw, item->valuestring);
+		if (index < 0)
+			return false;
+		*first = raw->ranges[index].first;
+		*last = raw->ranges[index].last;
+	}
+	return *first && *first <= *last;
+}
+
 static const struct field defaults_fields[] = {
 	{ "strategy", manifest_value_strategy },
 	{ "report", manifest_value_report },
@@ -584,7 +688,7 @@ static bool read_later(struct ps_raw *raw, const cJSON *item)
 static const struct field root_fields[] = {
 	{ "version", read_version },   { "project", read_project },   { "ranges", read_ranges },
 	{ "services", read_services }, { "defaults", read_defaults }, { "profiles", read_later },
-	{ "$schema", read_schema },
+	{ "$schema", read_schema },    { "rules", read_later },       { "allocate", read_later },
 };
 
 #define ROOT_COUNT (sizeof(root_fields) / sizeof(root_fields[0]))
@@ -603,6 +707,10 @@ void manifest_raw_read(struct ps_raw *raw)
 	check_object(raw, raw->root, "", root_fields, ROOT_COUNT, values);
 	if (values[5])
 		read_profiles(raw, values[5]);
+	if (values[7])
+		read_rules(raw, values[7]);
+	if (values[8])
+		read_allocate(raw, values[8]);
 	if (!said(raw->root, "version"))
 		manifest_raw_report(raw, raw->root, false, "missing-key", "write \"version\": 1 first",
 				    "the key \"version\" is missing");
@@ -613,6 +721,8 @@ void manifest_raw_free(struct ps_raw *raw)
 	for (size_t i = 0; i < raw->profile_count; i++)
 		free(raw->profiles[i].overrides);
 	free(raw->profiles);
+	free(raw->rules);
+	free(raw->allocations);
 	free(raw->services);
 	free(raw->ranges);
 	free(raw->service_names);

@@ -26,6 +26,7 @@ enum ps_key {
 	PS_KEY_EXTERNAL,
 	PS_KEY_DISCOVERY,
 	PS_KEY_CONFLICTS,
+	PS_KEY_FROM,
 	PS_KEY_COUNT,
 };
 
@@ -54,6 +55,18 @@ struct ps_raw_range {
 	uint16_t first, last;
 };
 
+/* Which ports belong to which services: judged by `check`, not when a manifest is loaded. */
+struct ps_raw_rule {
+	const cJSON *item; /* its key is the name */
+	const cJSON *range, *services, *profiles; /* or NULL; NULL as well where it is wrong */
+};
+
+/* How `next` counts. */
+struct ps_raw_allocate {
+	const cJSON *item; /* its key is the name */
+	const cJSON *base, *avoid;
+};
+
 /* Sorted by name, for bisection. */
 struct ps_raw_name {
 	const char *name;
@@ -71,6 +84,10 @@ struct ps_raw {
 	size_t range_count;
 	struct ps_raw_profile *profiles;
 	size_t profile_count;
+	struct ps_raw_rule *rules;
+	size_t rule_count;
+	struct ps_raw_allocate *allocations;
+	size_t allocation_count;
 	struct ps_raw_name *service_names, *range_names;
 	char directory[PS_PATH_MAX]; /* of the project */
 	char file[PS_PATH_MAX];	     /* the manifest, absolute */
@@ -100,6 +117,13 @@ long manifest_raw_range(const struct ps_raw *raw, const char *name);
 /* Reports keys of an object (strings of an array) that stand in it more than once. True if there are none. */
 bool manifest_raw_unique(struct ps_raw *raw, const cJSON *parent, bool keys);
 
+/* "services.web.ports[1]": the path of keys to a value. */
+void manifest_raw_path(const struct ps_raw *raw, const cJSON *item, char *path, size_t size);
+
+/* The ports of one element of a rule's "range": a port, two of them, or the name of a range. False for a name that
+ * nothing has, or for the wrong order. */
+bool manifest_raw_rule_span(const struct ps_raw *raw, const cJSON *item, uint16_t *first, uint16_t *last);
+
 /* The line of a value, for messages that point to a second place. */
 int manifest_raw_line(const struct ps_raw *raw, const cJSON *item);
 
@@ -116,6 +140,9 @@ const cJSON *manifest_judge_port_item(const struct ps_raw_service *s, const cJSO
 long manifest_judge_port(const struct ps_raw_profile *profile, const struct ps_raw_service *s, const cJSON *item);
 bool manifest_judge_range(const struct ps_raw *raw, const struct ps_raw_profile *profile,
 			  const struct ps_raw_service *s, long *first, long *last);
+
+/* True for a service that portshim does not look after here: external, or another project's. */
+bool manifest_judge_elsewhere(const struct ps_raw_service *s);
 
 /* The protocols of a "protocol" value; 0 for NULL. */
 unsigned manifest_judge_protocols(const cJSON *value);

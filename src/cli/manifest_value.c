@@ -107,7 +107,7 @@ static bool is_variable(const char *text)
 	return text[length] == '\0' && length >= 1 && !is_digit(text[0]);
 }
 
-static bool is_clean(const char *text)
+bool manifest_value_is_clean(const char *text)
 {
 	if (*text == '\0')
 		return false;
@@ -155,7 +155,7 @@ bool manifest_value_clean(struct ps_raw *raw, const cJSON *item, const char *exp
 {
 	if (!manifest_value_string(raw, item, expected))
 		return false;
-	return is_clean(item->valuestring) ||
+	return manifest_value_is_clean(item->valuestring) ||
 	       manifest_value_bad(raw, item, "bad-value", "text, not empty and without control characters", NULL);
 }
 
@@ -301,6 +301,28 @@ bool manifest_value_span(struct ps_raw *raw, const cJSON *item)
 	       manifest_value_bad(raw, item, "bad-range", "two ports from 1 to 65535, like \"3000-3099\"", NULL);
 }
 
+/* One part of a rule's range. */
+static bool check_rule_span(struct ps_raw *raw, const cJSON *item)
+{
+	if (cJSON_IsNumber(item))
+		return manifest_value_port(raw, item);
+	return manifest_value_range(raw, item);
+}
+
+/* A rule may hold for several ranges, and for single ports. */
+bool manifest_value_spans(struct ps_raw *raw, const cJSON *item)
+{
+	bool good = true;
+
+	if (!cJSON_IsArray(item))
+		return check_rule_span(raw, item);
+	if (!item->child)
+		return manifest_value_bad(raw, item, "bad-range", "at least one range or port", NULL);
+	for (const cJSON *part = item->child; part; part = part->next)
+		good = check_rule_span(raw, part) && good;
+	return good;
+}
+
 bool manifest_value_scheme(struct ps_raw *raw, const cJSON *item)
 {
 	const char *text;
@@ -336,6 +358,51 @@ bool manifest_value_conflicts(struct ps_raw *raw, const cJSON *item)
 	for (const cJSON *name = item->child; name; name = name->next)
 		good = manifest_value_service_name(raw, name) && good;
 	return manifest_raw_unique(raw, item, false) && good;
+}
+
+/* At least one service. */
+bool manifest_value_names(struct ps_raw *raw, const cJSON *item)
+{
+	if (cJSON_IsArray(item) && !item->child)
+		return manifest_value_bad(raw, item, "bad-name", "at least one name of a service", NULL);
+	return manifest_value_conflicts(raw, item);
+}
+
+/* Names of profiles; "" is the manifest without one. */
+bool manifest_value_profiles(struct ps_raw *raw, const cJSON *item)
+{
+	bool good = true;
+
+	if (!cJSON_IsArray(item))
+		return manifest_value_wrong_type(raw, item, "an array of names of profiles",
+						 cJSON_IsString(item) ? "write [\"NAME\"]" : NULL);
+	if (!item->child)
+		return manifest_value_bad(raw, item, "bad-name", "at least one name of a profile", NULL);
+	for (const cJSON *name = item->child; name; name = name->next) {
+		if (!manifest_value_string(raw, name, "the name of a profile"))
+			good = false;
+		else if (name->valuestring[0] && !manifest_value_is_name(name->valuestring))
+			good = manifest_value_bad(raw, name, "bad-name",
+						  "the name of a profile, or \"\" for the manifest without one", NULL);
+	}
+	return manifest_raw_unique(raw, item, false) && good;
+}
+
+/* "PROJECT/SERVICE". */
+bool manifest_value_from(struct ps_raw *raw, const cJSON *item)
+{
+	const char *slash;
+	char project[PS_NAME_MAX];
+
+	if (!manifest_value_string(raw, item, "a service of another project, like \"auth/backend\""))
+		return false;
+	slash = strchr(item->valuestring, '/');
+	if (slash && slash - item->valuestring <= NAME_LENGTH) {
+		snprintf(project, sizeof(project), "%.*s", (int)(slash - item->valuestring), item->valuestring);
+		if (manifest_value_is_name(project) && manifest_value_is_service_name(slash + 1))
+			return true;
+	}
+	return manifest_value_bad(raw, item, "bad-name", "PROJECT/SERVICE, like \"auth/backend\"", NULL);
 }
 
 /* The last part of a path must be able to name a file. */
@@ -402,7 +469,7 @@ static bool check_template(struct ps_raw *raw, const cJSON *item)
 	if (!manifest_value_string(raw, item, "text, like \"http://{host}:{port}\""))
 		return false;
 	at = item->valuestring;
-	if (*at && !is_clean(at))
+	if (*at && !manifest_value_is_clean(at))
 		return manifest_value_bad(raw, item, "bad-template", "text without control characters", NULL);
 	do
 		piece = manifest_template_next(&at);

@@ -18,6 +18,8 @@ bool manifest_value_bad(struct ps_raw *raw, const cJSON *item, const char *code,
 bool manifest_value_is_name(const char *text);
 bool manifest_value_is_service_name(const char *text);
 bool manifest_value_is_range_name(const char *text);
+/* Not empty, and without control characters. */
+bool manifest_value_is_clean(const char *text);
 
 /* Reads "3000-3099". False if it is not of this form; the ends may be the wrong way round. */
 bool manifest_value_parse_span(const char *text, uint16_t *first, uint16_t *last);
@@ -31,16 +33,20 @@ bool manifest_value_bool(struct ps_raw *raw, const cJSON *item);
 bool manifest_value_conflicts(struct ps_raw *raw, const cJSON *item);
 bool manifest_value_discovery(struct ps_raw *raw, const cJSON *item);
 bool manifest_value_env(struct ps_raw *raw, const cJSON *item);
+bool manifest_value_from(struct ps_raw *raw, const cJSON *item);
 bool manifest_value_glob(struct ps_raw *raw, const cJSON *item);
+bool manifest_value_names(struct ps_raw *raw, const cJSON *item);
 bool manifest_value_offset(struct ps_raw *raw, const cJSON *item);
 bool manifest_value_port(struct ps_raw *raw, const cJSON *item);
 bool manifest_value_ports(struct ps_raw *raw, const cJSON *item);
+bool manifest_value_profiles(struct ps_raw *raw, const cJSON *item);
 bool manifest_value_protocol(struct ps_raw *raw, const cJSON *item);
 bool manifest_value_range(struct ps_raw *raw, const cJSON *item);
 bool manifest_value_report(struct ps_raw *raw, const cJSON *item);
 bool manifest_value_scheme(struct ps_raw *raw, const cJSON *item);
 bool manifest_value_service_name(struct ps_raw *raw, const cJSON *item);
 bool manifest_value_span(struct ps_raw *raw, const cJSON *item);
+bool manifest_value_spans(struct ps_raw *raw, const cJSON *item);
 bool manifest_value_strategy(struct ps_raw *raw, const cJSON *item);
 
 #endif

@@ -27,7 +27,7 @@ MUTATIONS_MAX = 6000
 # The codes of findings that a schema cannot make.
 SEMANTIC = {
     "unknown-service", "unknown-range", "range-order", "inherit-cycle", "same-port", "same-file", "conflict",
-    "offset-range", "bad-file",
+    "offset-range", "bad-file", "unknown-profile",
 }
 
 try:
@@ -116,11 +116,13 @@ VALUES = [
     "..", "a/.", "a\u2028/..", "/", "x/y.json", "LD_A", "LDA", "PORTSHIM_A", "*", [], {}, [1], [1, 1], [1, 1.0], [1, True],
     [0], ["A"], ["A", "A"], ["A", "a"], ["a-b"], [None], [[]], {"A": "x"}, {"A": 1}, {"a b": "x"}, {"": ""}, {"port": 80},
     {"ports": [80]}, {"args": "x"}, {"args": ""}, {"offset": 1}, {"web": {"port": 1}}, {"a": "1-2"},
+    "a/b", "a/1", "/b", "a/b/c", "a/", "-a/b", "a" * 63 + "/" + "a" * 63, "a" * 64 + "/b", ["1-2", 3, "a"], ["1-2", "3"], [""], {"base": 80},
+    {"range": "1-2", "services": ["a"]}, {"range": [80], "services": ["a", "b"], "profiles": [""]},
 ]
 KEYS = [
     "port", "ports", "inherit", "range", "protocol", "scheme", "env", "match", "report", "strategy", "os", "external",
     "discovery", "conflicts", "version", "services", "profiles", "defaults", "ranges", "project", "$schema", "offset",
-    "command", "args", "directory", "a", "A", "3000", "a b", "", "-a", ".a", "a\n", "a" * 63, "a" * 64, "3a", "_", "ä", "Port",
+    "command", "args", "directory", "from", "rules", "allocate", "base", "avoid", "profiles", "a", "A", "3000", "a b", "", "-a", ".a", "a\n", "a" * 63, "a" * 64, "3a", "_", "ä", "Port",
 ]
 
 

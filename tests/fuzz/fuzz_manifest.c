@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../../src/check/check.h"
 #include "../../src/cli/manifest.h"
 #include "fuzz.h"
 
@@ -58,6 +59,22 @@ static void check_found(const struct ps_diagnostics *found)
 		     *found->list[i].text);
 }
 
+/* What is right is checked further. */
+static void look(struct ps_raw *raw, void *context)
+{
+	struct ps_findings findings = { 0 };
+	struct ps_check check;
+
+	(void)context;
+	MUST(check_start(&check, raw, "x", &findings));
+	check_self(&check);
+	check_rules(&check);
+	check_end(&check);
+	for (size_t i = 0; i < findings.count; i++)
+		MUST(findings.list[i].line >= 1 && findings.list[i].column >= 1 && findings.list[i].text[0]);
+	finding_free(&findings);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ps_diagnostics found = { 0 };
@@ -66,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int result;
 
 	MUST(ftruncate(fd, 0) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size);
-	result = manifest_load(&m, path, size & 1 ? "test" : NULL, &found, &error);
+	result = manifest_examine(&m, path, size & 1 ? "test" : NULL, &found, look, NULL, &error);
 	MUST((result == 0) == (m != NULL));
 	if (m)
 		check_good(m);

@@ -21,7 +21,11 @@ _portshim_value()
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		;;
 	--strategy) mapfile -t COMPREPLY < <(compgen -W "minimal conservative" -- "$current") ;;
-	--format) mapfile -t COMPREPLY < <(compgen -W "sh fish json dotenv" -- "$current") ;;
+	--format)
+		local formats="sh fish json dotenv"
+		[[ $command == check ]] && formats="text json sarif github"
+		mapfile -t COMPREPLY < <(compgen -W "$formats" -- "$current")
+		;;
 	--timeout) mapfile -t COMPREPLY < <(compgen -W "500ms 10s 30s 60s forever" -- "$current") ;;
 	*) return 1 ;;
 	esac
@@ -85,7 +89,7 @@ _portshim()
 		;;
 	status | port | url | wait | why) _portshim_words services ;;
 	help) _portshim_words commands ;;
-	validate) compopt -o default 2>/dev/null ;;
+	validate | check) compopt -o default 2>/dev/null ;;
 	esac
 }
 

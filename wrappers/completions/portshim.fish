@@ -64,7 +64,8 @@ complete -c portshim -f
 complete -c portshim -n __portshim_first -a '(__portshim_words commands)'
 complete -c portshim -n '__portshim_is status port url wait why' -a '(__portshim_words services)'
 complete -c portshim -n '__portshim_is help' -a '(__portshim_words commands)'
-complete -c portshim -n '__portshim_is validate' -F
+complete -c portshim -n '__portshim_is validate check' -F
+complete -c portshim -n '__portshim_is check' -l format -x -a 'text json sarif github'
 complete -c portshim -n '__portshim_is doctor' -a '(__fish_complete_command)'
 complete -c portshim -n '__portshim_is run exec' -a '(__portshim_subcommand)'
 complete -c portshim -n 'not __portshim_first; and __portshim_in_options; and string match -q -- "-*" (commandline -ct)' \

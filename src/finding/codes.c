@@ -1,0 +1,67 @@
+/*
+ * codes.c - every code that a finding can have. portshim-findings(7) has the same ones, each with an example.
+ */
+#include "finding.h"
+
+const struct ps_finding_code finding_codes[] = {
+	/* The text of a manifest. */
+	{ "syntax", "The text is not JSON" },
+	{ "utf-8", "The text is not UTF-8" },
+	{ "empty", "The file is empty" },
+	{ "too-deep", "The text is nested too deeply" },
+	{ "too-big", "The file, or a number in it, is too big" },
+
+	/* Its values. */
+	{ "duplicate-key", "A key stands twice in one object" },
+	{ "duplicate-value", "A value stands twice in one list" },
+	{ "unknown-key", "There is no such key" },
+	{ "missing-key", "A key is missing" },
+	{ "exclusive-keys", "Two keys exclude one another" },
+	{ "wrong-type", "A value is of the wrong type" },
+	{ "bad-value", "A value is none of those that are possible" },
+	{ "bad-protocol", "A protocol is none" },
+	{ "bad-scheme", "A scheme is none" },
+	{ "bad-report", "A value of \"report\" is none" },
+	{ "bad-strategy", "A strategy is none" },
+	{ "bad-version", "The version is not 1" },
+	{ "bad-name", "A name cannot be one" },
+	{ "bad-port", "A number is no port" },
+	{ "bad-range", "A range is none" },
+	{ "bad-offset", "An offset is none" },
+	{ "bad-env", "A variable cannot have this name" },
+	{ "bad-template", "A template is wrong" },
+	{ "bad-path", "A path names no file" },
+	{ "too-many", "There are too many services" },
+
+	/* What they mean together. */
+	{ "unknown-service", "Nothing declares a service of this name" },
+	{ "unknown-range", "Nothing declares a range of this name" },
+	{ "unknown-profile", "Nothing declares a profile of this name" },
+	{ "range-order", "A range ends before it begins" },
+	{ "inherit-cycle", "Services inherit from one another in a ring" },
+	{ "same-port", "Two services have one port, and nothing tells them apart" },
+	{ "same-file", "Two services write one discovery file" },
+	{ "conflict", "Services that must not share a port do" },
+	{ "offset-range", "A profile's offset makes a number that is no port" },
+	{ "bad-file", "A discovery file cannot be written there" },
+
+	/* A manifest that is right, with itself. */
+	{ "overlapping-ports", "Two services may ask for one port" },
+	{ "overlapping-ranges", "Two ranges overlap" },
+	{ "unmet-conflict", "Services that must not share a port may ask for the same" },
+	{ "outside-range", "A service's port lies outside of its range" },
+	{ "unused-range", "Nothing uses a range" },
+	{ "profile-overlap", "Two profiles give one port to different services" },
+	{ "privileged-port", "A port needs a privilege" },
+	{ "browser-port", "Browsers refuse a port" },
+	{ "ephemeral-port", "The kernel may give a port to an outgoing connection" },
+	{ "ephemeral-range", "The kernel may give a range's ports to outgoing connections" },
+
+	/* With its rules. */
+	{ "rule-outside", "A service lies outside of its rule" },
+	{ "rule-taken", "A service lies in ports that a rule keeps for others" },
+	{ "rule-overlap", "Two rules claim the same ports" },
+	{ "rule-contradiction", "Two rules leave a service no port" },
+
+	{ NULL, NULL },
+};

@@ -1,0 +1,283 @@
+#!/usr/bin/python3
+"""portshim check: every example of portshim-findings(7), the forms of output, and what goes wrong.
+
+By hand: PORTSHIM_TEST_BUILD=build /usr/bin/python3 tests/cli/check.py
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+PROGRAM = os.path.join(os.path.abspath(os.environ.get("PORTSHIM_TEST_BUILD", os.path.join(TOP, "build"))), "portshim")
+PAGE = os.path.join(TOP, "docs", "man", "portshim-findings.7")
+
+passed = failed = skipped = 0
+
+
+def check(good, what):
+    global passed, failed
+    if good:
+        passed += 1
+    else:
+        failed += 1
+        print("not ok:", what)
+    return good
+
+
+def skip(what, why):
+    global skipped
+    skipped += 1
+    print("skip: %s: %s" % (what, why))
+
+
+def run(*words, **more):
+    result = subprocess.run([PROGRAM, "check", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
+                            timeout=120, text=True, errors="surrogateescape", **more)
+    return result.returncode, result.stdout, result.stderr
+
+
+def write(text, name="ports.manifest.json"):
+    with open(name, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def numbers(path):
+    try:
+        with open(path, encoding="ascii") as f:
+            return [int(n) for n in f.read().split()]
+    except OSError:
+        return None
+
+
+def usual_kernel(code):
+    """The page's examples are about the kernel's usual numbers."""
+    if code.startswith("ephemeral"):
+        return numbers("/proc/sys/net/ipv4/ip_local_port_range") == [32768, 60999]
+    if code == "privileged-port":
+        return numbers("/proc/sys/net/ipv4/ip_unprivileged_port_start") in (None, [1024])
+    return True
+
+
+def examples():
+    """(code, [manifest, findings]) of each entry of the page; an empty list for one without an example."""
+    with open(PAGE, encoding="utf-8") as f:
+        page = f.read()
+    body = page[page.index(".Ss The text of a manifest"):]
+    for entry in body.split("\n.It Li ")[1:]:
+        parts = re.findall(r"^\.Bd -literal\n(.*?)^\.Ed$", entry, re.S | re.M)
+        clean = [re.sub(r"^\\&", "", p, flags=re.M).replace("\\e", "\\") for p in parts]
+        yield entry.split("\n", 1)[0], clean
+
+
+def folded(text):
+    """Lines that go on in an indented one are put together."""
+    return re.sub(r"\n +", " ", text).strip().split("\n")
+
+
+# What cannot stand in a page.
+def make_unprintable(code):
+    if code == "utf-8":
+        with open("ports.manifest.json", "wb") as f:
+            f.write(b'{ "version": 1, "project": "caf\xe9" }')
+    elif code == "too-big":
+        with open("ports.manifest.json", "wb") as f:
+            f.truncate((64 << 20) + 1)
+    elif code == "too-many":
+        write('{"version": 1, "services": {' + ",".join('"s%d":{"port":1}' % i for i in range(65535)) + "}}")
+    else:
+        return False
+    return True
+
+
+def check_page():
+    codes = []
+    for code, parts in examples():
+        codes.append(code)
+        if not parts:
+            if check(make_unprintable(code), "%s: an example" % code):
+                result = run("--json")
+                check(result[0] == 1 and [f["code"] for f in json.loads(result[1])["findings"]] == [code],
+                      "%s: found" % code)
+            continue
+        if not usual_kernel(code):
+            skip(code, "the kernel's numbers are not the usual ones here")
+            continue
+        write(parts[0])
+        status, out, err = run()
+        found = [line[len("ports.manifest.json:"):] for line in out.split("\n") if line.startswith("ports.manifest.json:")]
+        check([" ".join(l.split()) for l in found] == [" ".join(l.split()) for l in folded(parts[1])],
+              "%s: the page says %r, check says %r %s" % (code, parts[1], found, err))
+        check(any("[%s]" % code in line for line in found), "%s: its example has it" % code)
+        wrong = any(re.match(r"\d+:\d+: error: ", line) for line in found)
+        check(status == (1 if wrong else 0), "%s: exit status %d" % (code, status))
+        check(wrong or run("--strict")[0] == (1 if ": warning: " in out else 0), "%s: --strict" % code)
+    write('{"version": 1}')
+    rules = [r["id"] for r in json.loads(run("--format=sarif")[1])["runs"][0]["tool"]["driver"]["rules"]]
+    check(sorted(rules) == sorted(codes), "the page has the program's codes: %s" % sorted(set(rules) ^ set(codes)))
+    check(len(codes) == len(set(codes)), "each once")
+
+
+def check_same_as_validate():
+    """What validate refuses, check finds, at the same place."""
+    known = set()
+    for code, _ in examples():
+        known.add(code)
+    for folder in ("invalid", "semantic", "valid"):
+        folder = os.path.join(HERE, "manifests", folder)
+        for name in sorted(os.listdir(folder)):
+            path = os.path.join(folder, name)
+            wanted = json.loads(subprocess.run([PROGRAM, "validate", "--json", path], stdout=subprocess.PIPE, check=False,
+                                               timeout=60).stdout)["findings"]
+            status, out, _ = run("--json", path)
+            found = json.loads(out)["findings"]
+            check({f["code"] for f in found} <= known, "%s: codes are in the page: %s" % (name, found))
+            if wanted:
+                keys = ("line", "column", "code", "text", "key")
+                check(status == 1, "%s: status" % name)
+                check([[f[k] for k in keys] for f in found] == [[f[k] for k in keys] for f in wanted],
+                      "%s: as validate" % name)
+                check(all(f["severity"] == "error" for f in found), "%s: errors" % name)
+
+
+BROKEN = """{ "version": 1, "services": {
+  "web": { "ports": [3000, 4000], "conflicts": ["api"] },
+  "api": { "port": 4000 },
+  "x":   { "port": 6000, "range": "7000-7010" } } }
+"""
+
+
+def check_forms():
+    write(BROKEN)
+    status, out, err = run()
+    check(status == 1 and err == "" and out.endswith("1 error, 1 warning, 1 note\n"), "text: %s" % out)
+    check("ports.manifest.json:2:28: error: services.web.ports[1]: " in out and "\n\thint: " in out, "text: place and hint")
+    check(run("-q")[1].count("\n") == 2, "--quiet: the error and its hint alone")
+    check("\x1b" not in out, "no colour into a pipe")
+
+    log = json.loads(run("--json")[1])
+    check(log["version"] == 1 and (log["errors"], log["warnings"], log["notes"]) == (1, 1, 1), "JSON: counts")
+    check(all(set(f) == {"file", "line", "column", "severity", "code", "key", "text", "hint"} for f in log["findings"]),
+          "JSON: keys")
+    check(run("--json")[1] == run("--format=json")[1], "--json is --format=json")
+
+    sarif = json.loads(run("--format", "sarif")[1])
+    check(sarif["version"] == "2.1.0" and "sarif-2.1.0" in sarif["$schema"], "SARIF: version")
+    rules = sarif["runs"][0]["tool"]["driver"]["rules"]
+    results = sarif["runs"][0]["results"]
+    check([r["level"] for r in results] == ["error", "warning", "note"], "SARIF: levels")
+    for r in results:
+        check(rules[r["ruleIndex"]]["id"] == r["ruleId"], "SARIF: the rule's index")
+        place = r["locations"][0]["physicalLocation"]
+        check(place["artifactLocation"]["uri"] == "ports.manifest.json" and place["region"]["startLine"] >= 1 and
+              place["region"]["startColumn"] >= 1, "SARIF: the place")
+        check(r["message"]["text"], "SARIF: the message")
+
+    lines = run("--format=github")[1].strip().split("\n")
+    check(len(lines) == 3 and lines[0].startswith("::error file=ports.manifest.json,line=2,col=28,title=unmet-conflict::"),
+          "GitHub: an error: %s" % lines)
+    check(lines[1].startswith("::warning ") and lines[2].startswith("::notice "), "GitHub: levels")
+    check(all("%0Ahint: " in line for line in lines), "GitHub: hints")
+
+    # Names that mean something in each of the forms.
+    name = "a b%,:\n::error::x.json"
+    write(BROKEN, name)
+    check(all(line.startswith(("::error file=a b%25%2C%3A%0A%3A%3Aerror%3A%3Ax.json,", "::warning file=a b%25", "::notice file=a b"))
+              for line in run("--format=github", name)[1].strip().split("\n")), "GitHub: a hostile name")
+    check(json.loads(run("--format=sarif", name)[1])["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
+          ["artifactLocation"]["uri"] == "a%20b%25%2C%3A%0A%3A%3Aerror%3A%3Ax.json", "SARIF: a hostile name")
+    check("\n::error" not in run(name)[1], "text: a hostile name")
+    os.unlink(name)
+
+    os.mkdir("below")
+    check("ports.manifest.json:2:28: error" in run(cwd="below")[1], "from below")
+    write('{"version": 1}', "right.json")
+    status, out, _ = run("right.json", "ports.manifest.json")
+    check(status == 1 and "ports.manifest.json:2:28" in out and "right.json" not in out, "several files")
+    check(run("right.json") == (0, "0 errors, 0 warnings, 0 notes\n", ""), "nothing is wrong")
+    check(run("-q", "right.json") == (0, "", ""), "nothing is wrong, quietly")
+
+
+# The rules as they are written down in the project: they contradict one another.
+LUMIERE = """{
+  "version": 1,
+  "services": {
+    "pourtier": { "port": 9000 }, "courier": { "port": 9765 }, "passeur": { "port": 9766 },
+    "postgresql": { "port": 5432, "external": true }, "redis": { "port": 6379, "external": true },
+    "influxdb": { "port": 8086, "external": true },
+    "index": { "port": 9001, "external": true }
+  },
+  "profiles": { "production": { "offset": -1000 }, "test": { "offset": -2000, "services": { "postgresql": { "port": 5433 } } } },
+  "rules": {
+    "production": { "range": "8000-8799", "profiles": ["production"], "services": ["pourtier", "courier", "passeur"] },
+    "development": { "range": "9000-9799", "profiles": [""], "services": ["pourtier", "courier", "passeur"] },
+    "test": { "range": "7000-7799", "profiles": ["test"], "services": ["pourtier", "courier", "passeur"] },
+    "infrastructure": { "range": ["5000-6999", 8080, "9001-65535"], "services": ["postgresql", "redis", "influxdb", "index"] }
+  }
+}
+"""
+
+
+def check_rules():
+    write(LUMIERE)
+    status, out, _ = run()
+    check(status == 1, "contradictory rules")
+    for line in (
+            r':7:24: error: services.index.port: "index" has 9001, which the rule "development" .* 9000-9799 \[rule-taken\]',
+            r':6:27: error: .*"influxdb" has 8086, which the rule "production" .* under the profile "production" \[rule-taken\]',
+            r':6:27: error: .*"influxdb" has 8086, but the rule "infrastructure" .* \[rule-outside\]',
+            r':14:\d+: error: .*"infrastructure" and "development" \(line 12\) contradict .* 9001-9799 \[rule-overlap\]',
+            r':14:\d+: error: .*"infrastructure" and "production" \(line 11\) contradict .* claim 8080 \[rule-overlap\]'):
+        check(re.search(line, out), "contradictory rules: %s in %s" % (line, out))
+    check("7000" not in out, "the rule of the tests is kept")
+    example = os.path.join(TOP, "manifest", "examples", "lumiere.manifest.json")
+    check(run(example)[0] == 0, "the example's rules can be kept: %s" % run(example)[1])
+    with open(example, encoding="utf-8") as f:
+        text = f.read()
+    check('"rules"' in text, "the example has rules")
+    write(text.replace('"port": 9765', '"port": 9800'))
+    check("[rule-outside]" in run()[1], "the example's rules are judged")
+
+
+def check_examples():
+    folder = os.path.join(TOP, "manifest", "examples")
+    for name in sorted(os.listdir(folder)):
+        status, out, err = run(os.path.join(folder, name))
+        check(status == 0, "%s: %s%s" % (name, out, err))
+
+
+def check_bad():
+    check(run("--format=sarfi")[0] == 2 and "did you mean sarif" in run("--format=sarfi")[2], "a format's typing error")
+    check(run("--format=x")[0] == 2, "no format")
+    check(run("none.json")[0] == 3, "no file")
+    check(run("--json", "none.json")[0] == 3 and json.loads(run("--json", "none.json")[1])["findings"] == [], "no file, JSON")
+    check(run(".")[0] == 3, "a directory")
+    with tempfile.TemporaryDirectory(prefix="portshim-check-") as empty:
+        if not os.path.exists(os.path.join(os.path.dirname(empty), "ports.manifest.json")):
+            status, _, err = run(cwd=empty)
+            check(status == 3 and "hint: " in err, "no manifest")
+    # 50,000 services of which each has something wrong, and rules over all of them.
+    write(json.dumps({"version": 1, "services": {"s%d" % i: {"ports": [i + 2, i + 3]} for i in range(50000)},
+                      "rules": {"r%d" % r: {"range": ["%d-%d" % (i, i + 9) for i in range(1, 60000, 20)],
+                                            "services": ["s%d" % i for i in range(0, 50000, 2)]} for r in range(3)}}, indent=1))
+    status, out, _ = run("--json")
+    check(status == 1 and len(json.loads(out)["findings"]) == 1000, "a big manifest: a thousand findings")
+    check("at most 1000 findings are listed" in run()[1], "a big manifest: what is left off is said")
+
+
+def main():
+    for name in [n for n in os.environ if n.startswith("PORTSHIM_") and n != "PORTSHIM_TEST_BUILD"]:
+        del os.environ[name]
+    with tempfile.TemporaryDirectory(prefix="portshim-check-") as folder:
+        os.chdir(folder)
+        for part in (check_page, check_same_as_validate, check_forms, check_rules, check_examples, check_bad):
+            part()
+        os.chdir("/")
+    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
+    return failed != 0
+
+
+sys.exit(main())
