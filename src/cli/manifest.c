@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "manifest_files.h"
 #include "manifest_raw.h"
 #include "manifest_template.h"
 #include "manifest_value.h"
@@ -387,7 +388,7 @@ static struct ps_manifest *build(const struct ps_raw *raw, const struct ps_raw_p
 		build_service(&b, &m->services[m->service_count++], &view[i]);
 		m->by_name[i] = raw->service_names[i].index;
 	}
-	if (b.memory)
+	if (b.memory || !manifest_files_build(raw, m))
 		goto fail;
 	build_heirs(m);
 	free(view);
@@ -423,6 +424,7 @@ void manifest_free(struct ps_manifest *manifest)
 			free(s->conflicts[k]);
 		free(s->conflicts);
 	}
+	manifest_files_free(manifest);
 	free(manifest->services);
 	free(manifest->by_name);
 	free(manifest->path);

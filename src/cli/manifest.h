@@ -39,6 +39,23 @@ struct ps_manifest_service {
 	bool os;
 };
 
+/* A place in a file (place/place_file.h), and whose port stands there. */
+struct ps_manifest_place {
+	char *where;
+	size_t service;	  /* its index */
+	int line, column; /* in the manifest */
+};
+
+struct ps_manifest_file {
+	char *path; /* relative to the project; may have {profile}: see manifest_files_path */
+	int line;
+	unsigned format; /* enum ps_place_format */
+	struct ps_manifest_place *places;
+	size_t place_count;
+	char **profiles; /* none: see manifest_files.c */
+	size_t profile_count;
+};
+
 struct ps_manifest {
 	char *path;
 	char *project; /* or NULL */
@@ -48,6 +65,10 @@ struct ps_manifest {
 	bool os;
 	uint16_t default_first, default_last;
 	uint32_t *by_name; /* the indices of the services, sorted by name */
+	struct ps_manifest_file *files;
+	size_t file_count;
+	char **profiles; /* the names of all profiles */
+	size_t profile_count;
 };
 
 /* One thing that is wrong with a manifest. */

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "manifest_files.h"
 #include "manifest_template.h"
 #include "manifest_value.h"
 #include "output.h"
@@ -636,6 +637,7 @@ void manifest_judge(struct ps_raw *raw)
 			judge_references(raw, &profile->overrides[k].raw,
 					 raw->services[profile->overrides[k].service].object->string);
 	}
+	manifest_files_judge(raw);
 	if (!raw->memory)
 		judge_views(raw);
 }

@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "manifest_files.h"
 #include "manifest_value.h"
 #include "output.h"
 
@@ -33,13 +34,6 @@
 
 #define NAME_RULE "expected 1 to 63 letters, digits, `_`, `.` or `-`, not beginning with `.` or `-`"
 #define SERVICE_RULE NAME_RULE ", and not only digits"
-
-typedef bool check_fn(struct ps_raw *raw, const cJSON *item);
-
-struct field {
-	const char *name;
-	check_fn *check;
-};
 
 /* ---- reporting ---- */
 
@@ -251,7 +245,7 @@ long manifest_raw_range(const struct ps_raw *raw, const char *name)
 
 /* ---- objects ---- */
 
-static void report_unknown(struct ps_raw *raw, const cJSON *item, const struct field *fields, unsigned count)
+static void report_unknown(struct ps_raw *raw, const cJSON *item, const struct ps_raw_field *fields, unsigned count)
 {
 	const char *names[PS_KEY_COUNT + 8], *near;
 	char hint[512] = "the keys here are ", text[QUOTE_MAX];
@@ -267,9 +261,8 @@ static void report_unknown(struct ps_raw *raw, const cJSON *item, const struct f
 			    output_clean(text, sizeof(text), item->string));
 }
 
-/* Checks an object's keys and values. values[i] is what fields[i] has, NULL if it is not there or wrong. */
-static bool check_object(struct ps_raw *raw, const cJSON *object, const char *expected, const struct field *fields,
-			 unsigned count, const cJSON **values)
+bool manifest_raw_object(struct ps_raw *raw, const cJSON *object, const char *expected,
+			 const struct ps_raw_field *fields, unsigned count, const cJSON **values)
 {
 	bool good;
 
@@ -295,7 +288,7 @@ static bool check_object(struct ps_raw *raw, const cJSON *object, const char *ex
 	return good;
 }
 
-static const struct field match_fields[] = {
+static const struct ps_raw_field match_fields[] = {
 	{ "command", manifest_value_glob },
 	{ "args", manifest_value_glob },
 	{ "directory", manifest_value_glob },
@@ -305,14 +298,14 @@ static bool check_match(struct ps_raw *raw, const cJSON *item)
 {
 	const cJSON *values[3];
 
-	if (!check_object(raw, item, "an object with \"command\", \"args\" or \"directory\"", match_fields, 3, values))
+	if (!manifest_raw_object(raw, item, "an object with \"command\", \"args\" or \"directory\"", match_fields, 3, values))
 		return false;
 	return item->child || manifest_value_bad(raw, item, "bad-value",
 						 "at least one of \"command\", \"args\" and \"directory\"", NULL);
 }
 
 /* In the order of enum ps_key. */
-static const struct field service_fields[PS_KEY_COUNT] = {
+static const struct ps_raw_field service_fields[PS_KEY_COUNT] = {
 	{ "port", manifest_value_port },
 	{ "ports", manifest_value_ports },
 	{ "inherit", manifest_value_service_name },
@@ -392,7 +385,7 @@ static bool check_together(struct ps_raw *raw, const cJSON *object)
 static bool read_service(struct ps_raw *raw, const cJSON *item, struct ps_raw_service *service, bool whole)
 {
 	service->object = item;
-	service->broken = !check_object(raw, item, "an object that describes a service", service_fields, PS_KEY_COUNT,
+	service->broken = !manifest_raw_object(raw, item, "an object that describes a service", service_fields, PS_KEY_COUNT,
 					service->value);
 	if (!cJSON_IsObject(item))
 		return false;
@@ -483,7 +476,7 @@ static bool check_any_object(struct ps_raw *raw, const cJSON *item)
 	return cJSON_IsObject(item) || manifest_value_wrong_type(raw, item, "an object of services", NULL);
 }
 
-static const struct field profile_fields[] = {
+static const struct ps_raw_field profile_fields[] = {
 	{ "offset", manifest_value_offset },
 	{ "services", check_any_object },
 };
@@ -516,7 +509,7 @@ static void read_profile(struct ps_raw *raw, const cJSON *item, struct ps_raw_pr
 
 	profile->object = item;
 	check_key(raw, item, manifest_value_is_name(item->string), NAME_RULE);
-	check_object(raw, item, "an object with \"offset\" or \"services\"", profile_fields, 2, values);
+	manifest_raw_object(raw, item, "an object with \"offset\" or \"services\"", profile_fields, 2, values);
 	profile->offset = values[0];
 	if (!values[1])
 		return;
@@ -552,13 +545,13 @@ static bool read_profiles(struct ps_raw *raw, const cJSON *item)
 
 /* ---- rules: which ports belong to whom, and how new ones are found ---- */
 
-static const struct field rule_fields[] = {
+static const struct ps_raw_field rule_fields[] = {
 	{ "range", manifest_value_spans },
 	{ "services", manifest_value_names },
 	{ "profiles", manifest_value_profiles },
 };
 
-static const struct field allocate_fields[] = {
+static const struct ps_raw_field allocate_fields[] = {
 	{ "base", manifest_value_port },
 	{ "avoid", manifest_value_ports },
 };
@@ -589,7 +582,7 @@ static void read_rules(struct ps_raw *raw, const cJSON *item)
 	raw->rules = make(raw, count_children(item), sizeof(*raw->rules));
 	for (const cJSON *child = item->child; raw->rules && child; child = child->next) {
 		check_text_key(raw, child);
-		check_object(raw, child, "an object with \"range\", \"services\" and perhaps \"profiles\"", rule_fields, 3,
+		manifest_raw_object(raw, child, "an object with \"range\", \"services\" and perhaps \"profiles\"", rule_fields, 3,
 			     values);
 		require(raw, child, "range", "write \"range\": \"FIRST-LAST\"");
 		require(raw, child, "services", "write \"services\": [\"NAME\"]");
@@ -609,7 +602,7 @@ static void read_allocate(struct ps_raw *raw, const cJSON *item)
 	raw->allocations = make(raw, count_children(item), sizeof(*raw->allocations));
 	for (const cJSON *child = item->child; raw->allocations && child; child = child->next) {
 		check_key(raw, child, manifest_value_is_service_name(child->string), SERVICE_RULE);
-		check_object(raw, child, "an object with \"base\" and perhaps \"avoid\"", allocate_fields, 2, values);
+		manifest_raw_object(raw, child, "an object with \"base\" and perhaps \"avoid\"", allocate_fields, 2, values);
 		require(raw, child, "base", "write \"base\": PORT, where counting begins");
 		raw->allocations[raw->allocation_count++] = (struct ps_raw_allocate){ child, values[0], values[1] };
 	}
@@ -631,7 +624,7 @@ bool manifest_raw_rule_span(const struct ps_raw *raw, const cJSON *item, uint16_
 	return *first && *first <= *last;
 }
 
-static const struct field defaults_fields[] = {
+static const struct ps_raw_field defaults_fields[] = {
 	{ "strategy", manifest_value_strategy },
 	{ "report", manifest_value_report },
 	{ "range", manifest_value_range },
@@ -642,7 +635,7 @@ static bool read_defaults(struct ps_raw *raw, const cJSON *item)
 {
 	const cJSON *values[4];
 
-	check_object(raw, item, "an object with \"strategy\", \"report\", \"range\" or \"os\"", defaults_fields, 4,
+	manifest_raw_object(raw, item, "an object with \"strategy\", \"report\", \"range\" or \"os\"", defaults_fields, 4,
 		     values);
 	raw->strategy = values[0];
 	raw->report = values[1];
@@ -685,10 +678,11 @@ static bool read_later(struct ps_raw *raw, const cJSON *item)
 	return true;
 }
 
-static const struct field root_fields[] = {
+static const struct ps_raw_field root_fields[] = {
 	{ "version", read_version },   { "project", read_project },   { "ranges", read_ranges },
 	{ "services", read_services }, { "defaults", read_defaults }, { "profiles", read_later },
 	{ "$schema", read_schema },    { "rules", read_later },       { "allocate", read_later },
+	{ "files", manifest_files_read },
 };
 
 #define ROOT_COUNT (sizeof(root_fields) / sizeof(root_fields[0]))
@@ -704,7 +698,7 @@ void manifest_raw_read(struct ps_raw *raw)
 	/* A second "services" would be read into the memory of the first. */
 	if (!manifest_raw_unique(raw, raw->root, true))
 		return;
-	check_object(raw, raw->root, "", root_fields, ROOT_COUNT, values);
+	manifest_raw_object(raw, raw->root, "", root_fields, ROOT_COUNT, values);
 	if (values[5])
 		read_profiles(raw, values[5]);
 	if (values[7])

@@ -88,6 +88,7 @@ struct ps_raw {
 	size_t rule_count;
 	struct ps_raw_allocate *allocations;
 	size_t allocation_count;
+	const cJSON *files; /* right by themselves (manifest_files.c), or NULL */
 	struct ps_raw_name *service_names, *range_names;
 	char directory[PS_PATH_MAX]; /* of the project */
 	char file[PS_PATH_MAX];	     /* the manifest, absolute */
@@ -123,6 +124,15 @@ void manifest_raw_path(const struct ps_raw *raw, const cJSON *item, char *path, 
 /* The ports of one element of a rule's "range": a port, two of them, or the name of a range. False for a name that
  * nothing has, or for the wrong order. */
 bool manifest_raw_rule_span(const struct ps_raw *raw, const cJSON *item, uint16_t *first, uint16_t *last);
+
+/* Checks an object's keys and their values. values[i] is what fields[i] has, NULL if it is not there or wrong. */
+struct ps_raw_field {
+	const char *name;
+	bool (*check)(struct ps_raw *raw, const cJSON *item);
+};
+
+bool manifest_raw_object(struct ps_raw *raw, const cJSON *object, const char *expected,
+			 const struct ps_raw_field *fields, unsigned count, const cJSON **values);
 
 /* The line of a value, for messages that point to a second place. */
 int manifest_raw_line(const struct ps_raw *raw, const cJSON *item);

@@ -108,7 +108,7 @@ struct ps_place_file *place_file_read(enum ps_place_format format, const char *t
 	return NULL;
 }
 
-bool place_file_find(const struct ps_place_file *file, const char *where, struct ps_place *place,
+bool place_file_find(const struct ps_place_file *file, const char *where, struct ps_spot *place,
 		     struct ps_place_fault *fault)
 {
 	if (file->format == PS_PLACE_TEXT)

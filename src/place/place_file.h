@@ -31,7 +31,7 @@ enum ps_place_format {
 extern const char *const place_file_formats[PS_PLACE_FORMAT_COUNT];
 
 /* The digits of a port. */
-struct ps_place {
+struct ps_spot {
 	size_t offset, length;
 };
 
@@ -56,7 +56,7 @@ struct ps_place_file *place_file_read(enum ps_place_format format, const char *t
 				      struct ps_place_fault *fault);
 
 /* The number at a place, or false with the fault filled: it is not there, stands twice, is no number. */
-bool place_file_find(const struct ps_place_file *file, const char *where, struct ps_place *place,
+bool place_file_find(const struct ps_place_file *file, const char *where, struct ps_spot *place,
 		     struct ps_place_fault *fault);
 
 void place_file_free(struct ps_place_file *file);

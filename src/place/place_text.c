@@ -52,7 +52,7 @@ static bool second(size_t offset, size_t first_line, struct ps_place_fault *faul
 }
 
 /* The number in the first group. */
-static bool number(const char *text, const regmatch_t *groups, struct ps_place *place, struct ps_place_fault *fault)
+static bool number(const char *text, const regmatch_t *groups, struct ps_spot *place, struct ps_place_fault *fault)
 {
 	size_t offset = (size_t)groups[1].rm_so, length = (size_t)(groups[1].rm_eo - groups[1].rm_so);
 
@@ -63,11 +63,11 @@ static bool number(const char *text, const regmatch_t *groups, struct ps_place *
 	if (length > DIGITS_MAX || strspn(text + offset, "0123456789") < length)
 		return place_fault(fault, offset, "no-port", "`%.*s`, the pattern's first group, is no port",
 				   (int)(length > 60 ? 60 : length), text + offset);
-	*place = (struct ps_place){ offset, length };
+	*place = (struct ps_spot){ offset, length };
 	return true;
 }
 
-static bool search(const regex_t *regex, const char *text, size_t size, struct ps_place *place,
+static bool search(const regex_t *regex, const char *text, size_t size, struct ps_spot *place,
 		   struct ps_place_fault *fault)
 {
 	regmatch_t groups[2], again[2];
@@ -97,7 +97,7 @@ static bool search(const regex_t *regex, const char *text, size_t size, struct p
 	return number(text, groups, place, fault);
 }
 
-bool place_text_find(const char *text, size_t size, const char *pattern, struct ps_place *place,
+bool place_text_find(const char *text, size_t size, const char *pattern, struct ps_spot *place,
 		     struct ps_place_fault *fault)
 {
 	regex_t regex;

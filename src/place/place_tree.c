@@ -359,7 +359,7 @@ static bool lost(const struct way *w, struct ps_place_fault *fault)
 	return false;
 }
 
-static bool found_number(const struct way *w, struct ps_place *place, struct ps_place_fault *fault)
+static bool found_number(const struct way *w, struct ps_spot *place, struct ps_place_fault *fault)
 {
 	const struct ps_node *node = &w->tree->nodes[w->found[0]];
 	uint32_t *places;
@@ -378,7 +378,7 @@ static bool found_number(const struct way *w, struct ps_place *place, struct ps_
 		   memcmp(w->tree->text + places[start], value + start, length) != 0) {
 		good = place_fault(fault, places[start], "no-port", "this number is written with escapes");
 	} else {
-		*place = (struct ps_place){ places[start], length };
+		*place = (struct ps_spot){ places[start], length };
 	}
 	free(value);
 	free(places);
@@ -393,7 +393,7 @@ static bool found_alias(const struct way *w, const struct ps_node *node, struct 
 }
 
 bool place_tree_find(const struct ps_place_tree *tree, enum ps_place_format format, const char *where,
-		     struct ps_place *place, struct ps_place_fault *fault)
+		     struct ps_spot *place, struct ps_place_fault *fault)
 {
 	struct way w = { .tree = tree, .path = where, .format = format };
 	const struct ps_node *nodes = tree->nodes, *node;

@@ -56,7 +56,7 @@ char *place_tree_value(const struct ps_place_tree *tree, const struct ps_node *n
 
 /* Finds the node of a path. */
 bool place_tree_find(const struct ps_place_tree *tree, enum ps_place_format format, const char *where,
-		     struct ps_place *place, struct ps_place_fault *fault);
+		     struct ps_spot *place, struct ps_place_fault *fault);
 
 /* ---- the formats: each fills a tree, or the fault and false ---- */
 
@@ -86,7 +86,7 @@ bool place_fault(struct ps_place_fault *fault, size_t offset, const char *code, 
 bool place_fault_hint(struct ps_place_fault *fault, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The pattern in a text (place_text.c). */
-bool place_text_find(const char *text, size_t size, const char *pattern, struct ps_place *place,
+bool place_text_find(const char *text, size_t size, const char *pattern, struct ps_spot *place,
 		     struct ps_place_fault *fault);
 const char *place_text_check(const char *pattern, char *text);
 

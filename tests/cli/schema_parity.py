@@ -27,7 +27,7 @@ MUTATIONS_MAX = 6000
 # The codes of findings that a schema cannot make.
 SEMANTIC = {
     "unknown-service", "unknown-range", "range-order", "inherit-cycle", "same-port", "same-file", "conflict",
-    "offset-range", "bad-file", "unknown-profile",
+    "offset-range", "bad-file", "unknown-profile", "unknown-format", "bad-place",
 }
 
 try:

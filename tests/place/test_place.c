@@ -43,7 +43,7 @@ static void run_one(enum ps_place_format format, const struct test *t)
 	size_t start, length;
 	char *text = without_marks(t->text, &start, &length);
 	struct ps_place_fault fault = { 0 };
-	struct ps_place place = { 0 };
+	struct ps_spot place = { 0 };
 	struct ps_place_file *file = place_file_read(format, text, strlen(text), &fault);
 	bool found = file && place_file_find(file, t->where, &place, &fault);
 
