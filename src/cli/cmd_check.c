@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../check/check.h"
+#include "../known/known.h"
 #include "manifest.h"
 #include "options.h"
 #include "output.h"
@@ -95,6 +96,7 @@ static void check_found(struct check *c)
 		error_hint(&error, "name one: `portshim check FILE`");
 		c->code = error_print(&error);
 	} else {
+		known_note(path);
 		check_file(c, path, from_here(path));
 	}
 }

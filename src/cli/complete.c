@@ -31,6 +31,21 @@ out:
 	return code;
 }
 
+/* What `portshim next` takes. */
+static int print_rules(void)
+{
+	const struct ps_project_options none = {0};
+	struct ps_error ignored = {0};
+	struct ps_project project;
+
+	if (project_find(&project, &none, &ignored))
+		return PS_EXIT_NO;
+	for (size_t i = 0; project.manifest && i < project.manifest->allocation_count; i++)
+		puts(project.manifest->allocations[i].name);
+	project_free(&project);
+	return PS_EXIT_YES;
+}
+
 static int compare(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -102,6 +117,8 @@ int complete_print(int argc, char **argv)
 
 	if (strcmp(what, "services") == 0)
 		return print_services();
+	if (strcmp(what, "rules") == 0)
+		return print_rules();
 	if (strcmp(what, "environments") == 0)
 		return print_environments();
 	if (strcmp(what, "commands") == 0)

@@ -368,6 +368,23 @@ static void build_heirs(struct ps_manifest *m)
 	}
 }
 
+static void build_allocations(struct builder *b, struct ps_manifest *m)
+{
+	const struct ps_raw *raw = b->raw;
+
+	m->allocations = make(b, raw->allocation_count, sizeof(*m->allocations));
+	for (size_t i = 0; m->allocations && i < raw->allocation_count; i++) {
+		struct ps_manifest_allocate *a = &m->allocations[m->allocation_count++];
+		const cJSON *avoid = raw->allocations[i].avoid;
+
+		a->name = copy(b, raw->allocations[i].item->string);
+		a->base = (uint16_t)raw->allocations[i].base->valuedouble;
+		a->avoid = avoid ? make(b, count_children(avoid), sizeof(*a->avoid)) : NULL;
+		for (const cJSON *item = avoid ? avoid->child : NULL; a->avoid && item; item = item->next)
+			a->avoid[a->avoid_count++] = (uint16_t)item->valuedouble;
+	}
+}
+
 static struct ps_manifest *build(const struct ps_raw *raw, const struct ps_raw_profile *profile)
 {
 	struct ps_raw_service *view = calloc(raw->service_count + 1, sizeof(*view));
@@ -380,6 +397,10 @@ static struct ps_manifest *build(const struct ps_raw *raw, const struct ps_raw_p
 	m->path = copy(&b, raw->path);
 	m->project = copy_value(&b, raw->project);
 	m->services = make(&b, raw->service_count, sizeof(*m->services));
+	build_allocations(&b, m);
+	m->profiles = make(&b, raw->profile_count, sizeof(*m->profiles));
+	for (size_t i = 0; m->profiles && i < raw->profile_count; i++)
+		m->profiles[m->profile_count++] = copy(&b, raw->profiles[i].object->string);
 	m->by_name = make(&b, raw->service_count, sizeof(*m->by_name));
 	if (b.memory)
 		goto fail;
@@ -425,6 +446,14 @@ void manifest_free(struct ps_manifest *manifest)
 		free(s->conflicts);
 	}
 	manifest_files_free(manifest);
+	for (size_t i = 0; i < manifest->allocation_count; i++) {
+		free(manifest->allocations[i].name);
+		free(manifest->allocations[i].avoid);
+	}
+	free(manifest->allocations);
+	for (size_t i = 0; i < manifest->profile_count; i++)
+		free(manifest->profiles[i]);
+	free(manifest->profiles);
 	free(manifest->services);
 	free(manifest->by_name);
 	free(manifest->path);

@@ -56,11 +56,23 @@ struct ps_manifest_file {
 	size_t profile_count;
 };
 
+/* How `next` finds a new number: counting up from `base`. */
+struct ps_manifest_allocate {
+	char *name;
+	uint16_t base;
+	uint16_t *avoid;
+	size_t avoid_count;
+};
+
 struct ps_manifest {
 	char *path;
 	char *project; /* or NULL */
 	struct ps_manifest_service *services;
 	size_t service_count;
+	char **profiles; /* the names of all of them */
+	size_t profile_count;
+	struct ps_manifest_allocate *allocations;
+	size_t allocation_count;
 	uint8_t report, strategy;
 	bool os;
 	uint16_t default_first, default_last;

@@ -26,6 +26,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../known/known.h"
 #include "output.h"
 
 #define MANIFEST_NAME "ports.manifest.json"
@@ -312,10 +313,13 @@ int project_find(struct ps_project *project, const struct ps_project_options *op
 		code = load_manifest(&found, chosen(options->profile, "PORTSHIM_PROFILE"), error);
 	if (!code)
 		code = set_names(&found, options, error);
-	if (code)
+	if (code) {
 		project_free(&found);
-	else
+	} else {
 		*project = found;
+		if (found.manifest_path[0])
+			known_note(found.manifest_path);
+	}
 	return code;
 }
 

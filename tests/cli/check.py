@@ -272,6 +272,8 @@ def main():
     for name in [n for n in os.environ if n.startswith("PORTSHIM_") and n != "PORTSHIM_TEST_BUILD"]:
         del os.environ[name]
     with tempfile.TemporaryDirectory(prefix="portshim-check-") as folder:
+        os.environ["PORTSHIM_RUNTIME_DIR"] = os.path.join(folder, "runtime")
+        os.mkdir("%s/runtime" % folder, 0o700)
         os.chdir(folder)
         for part in (check_page, check_same_as_validate, check_forms, check_rules, check_examples, check_bad):
             part()

@@ -23,6 +23,10 @@ touch file-one
 
 same "services" "web worker api" "$("$portshim" __complete services | tr '\n' ' ' | sed 's/ $//')"
 same "environments" "completing" "$("$portshim" __complete environments)"
+cat >"$scratch/rules.json" <<'END'
+{ "version": 1, "allocate": { "backend": { "base": 4000 }, "front": { "base": 5173 } } }
+END
+same "rules" "backend front" "$(PORTSHIM_MANIFEST=$scratch/rules.json "$portshim" __complete rules | tr '\n' ' ' | sed 's/ $//')"
 same "nothing else" "" "$("$portshim" __complete nonsense)"
 same "commands" "$("$portshim" help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p')" "$("$portshim" __complete commands)"
 # Every long option that a command's help shows is offered, and every one that is offered is taken.

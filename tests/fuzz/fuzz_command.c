@@ -153,7 +153,7 @@ static void set_environment(struct fuzz *f, uint8_t how)
 static char *take_word(struct fuzz *f)
 {
 	static const char *const known[] = {
-		"run", "exec", "status", "port", "url", "env", "wait", "why", "doctor", "validate", "check", "help", "version",
+		"run", "exec", "status", "port", "url", "env", "wait", "why", "doctor", "validate", "check", "map", "next", "help", "version",
 		"__complete", "--help", "-h", "--version", "-V", "--", "--json", "--env", "--isolate", "--profile",
 		"--manifest", "--service", "--strategy", "--allow", "--strict", "--quiet", "-q", "--verbose", "-v",
 		"--timeout", "--any", "--all", "--format", "--env=b", "--env=", "--allow=b", "--profile=test",

@@ -26,6 +26,7 @@ _portshim_value()
 		[[ $command == check ]] && formats="text json sarif github"
 		mapfile -t COMPREPLY < <(compgen -W "$formats" -- "$current")
 		;;
+	--dir) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
 	--timeout) mapfile -t COMPREPLY < <(compgen -W "500ms 10s 30s 60s forever" -- "$current") ;;
 	*) return 1 ;;
 	esac
@@ -88,6 +89,7 @@ _portshim()
 		compopt -o default 2>/dev/null
 		;;
 	status | port | url | wait | why) _portshim_words services ;;
+	next) _portshim_words rules ;;
 	help) _portshim_words commands ;;
 	validate | check) compopt -o default 2>/dev/null ;;
 	esac

@@ -63,6 +63,8 @@ end
 complete -c portshim -f
 complete -c portshim -n __portshim_first -a '(__portshim_words commands)'
 complete -c portshim -n '__portshim_is status port url wait why' -a '(__portshim_words services)'
+complete -c portshim -n '__portshim_is next' -a '(__portshim_words rules)'
+complete -c portshim -n '__portshim_is map' -l dir -x -a '(__fish_complete_directories)'
 complete -c portshim -n '__portshim_is help' -a '(__portshim_words commands)'
 complete -c portshim -n '__portshim_is validate check' -F
 complete -c portshim -n '__portshim_is check' -l format -x -a 'text json sarif github'
