@@ -398,9 +398,6 @@ static struct ps_manifest *build(const struct ps_raw *raw, const struct ps_raw_p
 	m->project = copy_value(&b, raw->project);
 	m->services = make(&b, raw->service_count, sizeof(*m->services));
 	build_allocations(&b, m);
-	m->profiles = make(&b, raw->profile_count, sizeof(*m->profiles));
-	for (size_t i = 0; m->profiles && i < raw->profile_count; i++)
-		m->profiles[m->profile_count++] = copy(&b, raw->profiles[i].object->string);
 	m->by_name = make(&b, raw->service_count, sizeof(*m->by_name));
 	if (b.memory)
 		goto fail;
@@ -451,9 +448,6 @@ void manifest_free(struct ps_manifest *manifest)
 		free(manifest->allocations[i].avoid);
 	}
 	free(manifest->allocations);
-	for (size_t i = 0; i < manifest->profile_count; i++)
-		free(manifest->profiles[i]);
-	free(manifest->profiles);
 	free(manifest->services);
 	free(manifest->by_name);
 	free(manifest->path);

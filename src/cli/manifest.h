@@ -69,8 +69,6 @@ struct ps_manifest {
 	char *project; /* or NULL */
 	struct ps_manifest_service *services;
 	size_t service_count;
-	char **profiles; /* the names of all of them */
-	size_t profile_count;
 	struct ps_manifest_allocate *allocations;
 	size_t allocation_count;
 	uint8_t report, strategy;

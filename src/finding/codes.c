@@ -31,6 +31,7 @@ const struct ps_finding_code finding_codes[] = {
 	{ "bad-env", "A variable cannot have this name" },
 	{ "bad-template", "A template is wrong" },
 	{ "bad-path", "A path names no file" },
+	{ "bad-format", "A format of files is none" },
 	{ "too-many", "There are too many services" },
 
 	/* What they mean together. */
@@ -43,6 +44,8 @@ const struct ps_finding_code finding_codes[] = {
 	{ "same-file", "Two services write one discovery file" },
 	{ "conflict", "Services that must not share a port do" },
 	{ "offset-range", "A profile's offset makes a number that is no port" },
+	{ "unknown-format", "The name of a file does not tell its format" },
+	{ "bad-place", "No place in a file can be meant" },
 	{ "bad-file", "A discovery file cannot be written there" },
 
 	/* A manifest that is right, with itself. */
