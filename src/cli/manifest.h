@@ -48,7 +48,7 @@ struct ps_manifest_place {
 
 struct ps_manifest_file {
 	char *path; /* relative to the project; may have {profile}: see manifest_files_path */
-	int line;
+	int line, column; /* in the manifest */
 	unsigned format; /* enum ps_place_format */
 	struct ps_manifest_place *places;
 	size_t place_count;

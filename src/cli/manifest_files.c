@@ -290,7 +290,7 @@ static bool build_file(const struct ps_raw *raw, const cJSON *item, struct ps_ma
 	format_of(item, &format);
 	file->format = format;
 	file->path = strdup(said(item, FIELD_PATH)->valuestring);
-	file->line = manifest_raw_line(raw, said(item, FIELD_PATH));
+	json_text_position(&raw->text, raw->text.places[said(item, FIELD_PATH)->valueint].value, &file->line, &file->column);
 	file->places = calloc(count_children(set) + 1, sizeof(*file->places));
 	file->profiles = calloc(count_children(profiles) + 1, sizeof(*file->profiles));
 	if (!file->path || !file->places || !file->profiles)

@@ -77,7 +77,7 @@ complete -c portshim -n '__portshim_in_options; and __portshim_is run exec statu
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec' -l allow -x -a '(__portshim_words environments)'
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec env' -l service -x -a '(__portshim_words services)'
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec' -l strategy -x -a 'minimal conservative'
-complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait why validate' -l profile -x
-complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait why' -l manifest -r -F
+complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait why validate sync' -l profile -x
+complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait why sync' -l manifest -r -F
 complete -c portshim -n '__portshim_is env' -l format -x -a 'sh fish json dotenv'
 complete -c portshim -n '__portshim_is wait' -l timeout -x -a '500ms 10s 30s 60s forever'
