@@ -85,7 +85,7 @@ struct ps_host {
 	uint64_t netns; /* kernel_netns() of the network namespace that the ports are those of */
 	char maker[24]; /* the version of portshim that made it; found there in every format */
 	uint8_t pad[4096 - 40]; /* tables start on page boundaries: see space_reserve */
-	_Atomic uint64_t moved[PS_BITMAP_WORDS]; /* bit set: an actual port that differs from its requested port, or
+	_Atomic uint64_t moved[PS_BITMAP_WORDS]; /* bit set: an actual port that differs from what some client calls it, or
 	                                            did before it became free */
 	_Atomic uint64_t owned[PS_BITMAP_WORDS]; /* bit set: the record is or was in use; else it may not be looked at (scope.h) */
 	_Atomic uint64_t named[PS_BITMAP_WORDS]; /* bit set: owned, or requested in some scope: it may mean something */

@@ -25,6 +25,8 @@ enum ps_report { PS_REPORT_ACTUAL, PS_REPORT_REQUESTED };
 #define PS_PLAN_RANKS 4u /* before the strings: uint32_t[PS_BITMAP_WORDS], how many entries of the index lie before each
                             word of `avoid`, which has the index's ports and no others */
 
+#define PS_PLAN_FROM 8u  /* some service is another project's, and that project is known */
+
 #define PS_PLAN_SMALL 64 /* entries of the index that need no ranks */
 
 struct ps_service {
@@ -52,6 +54,13 @@ struct ps_plan_port {
 	uint16_t service;
 };
 
+/* A service of another project: clients that ask for `port` are led to where that environment has `requested`. */
+struct ps_plan_from {
+	uint16_t port;
+	uint16_t requested;
+	uint32_t env;
+};
+
 struct ps_plan {
 	uint32_t magic;
 	uint32_t abi;
@@ -62,6 +71,8 @@ struct ps_plan {
 	uint32_t port_count;
 	uint32_t index;           /* offset of struct ps_plan_port[index_count] */
 	uint32_t index_count;
+	uint32_t from;            /* offset of struct ps_plan_from[from_count] */
+	uint32_t from_count;
 	uint32_t strings;         /* offset of the first string; strings reach to the end and the last byte is NUL */
 	uint16_t default_first;   /* the default range, inclusive */
 	uint16_t default_last;

@@ -13,6 +13,12 @@
 /* Law 8: the actual port that a client of this space reaches when it asks for `requested`, or 0 if no scope has it. */
 uint16_t registry_forward(const struct ps_space *space, uint16_t requested);
 
+/* Where another project's service is that the plan calls `port`, or 0. Only for a plan with PS_PLAN_FROM. */
+uint16_t registry_from(const struct ps_space *space, uint16_t port);
+
+/* What the plan calls an assignment of another project, by its head; 0 if it is none of those. */
+uint16_t registry_from_name(const struct ps_space *space, uint64_t head);
+
 /* The actual port of this very run for `requested`, or 0. */
 uint16_t registry_own(const struct ps_space *space, uint16_t requested);
 

@@ -22,7 +22,7 @@
 #include <portshim/lock.h>
 
 #ifndef PS_ABI /* the tests build another version */
-#define PS_ABI 3u
+#define PS_ABI 4u
 #endif
 #define PS_PORTS 65536u
 #define PS_BITMAP_WORDS (PS_PORTS / 64)

@@ -33,6 +33,7 @@
 #include <portshim/registry.h>
 
 #include "../keeper/keeper.h"
+#include "../known/known.h"
 #include "inject.h"
 #include "leftover.h"
 #include "library.h"
@@ -180,9 +181,9 @@ static struct ps_plan *bare_plan(const uint64_t *foreign)
 	return plan;
 }
 
-static int make_plan(struct ps_launch *launch, int strategy, struct ps_error *error)
+static int make_plan(struct ps_launch *launch, int strategy, bool quiet, struct ps_error *error)
 {
-	const struct ps_manifest *manifest = launch->project.manifest;
+	struct ps_manifest *manifest = launch->project.manifest;
 	struct foreign *foreign = NULL;
 
 	if (!manifest && strategy < 0)
@@ -194,6 +195,8 @@ static int make_plan(struct ps_launch *launch, int strategy, struct ps_error *er
 		foreign->directory = launch->project.directory;
 		nest_environments(launch->runtime, note_foreign, foreign);
 	}
+	if (manifest)
+		known_follow(manifest, launch->runtime, quiet);
 	launch->plan = manifest ? manifest_compile(manifest, foreign ? foreign->ports : NULL)
 				: bare_plan(foreign ? foreign->ports : NULL);
 	free(foreign);
@@ -354,6 +357,18 @@ static int open_environment(struct ps_launch *launch, const struct ps_scope *out
 	return 0;
 }
 
+/* So that a client's call to another project's service is looked at, also before that has started. */
+static void name_from(struct ps_space *space)
+{
+	const struct ps_plan *plan = space->plan;
+
+	for (uint32_t i = 0; plan && i < plan->from_count; i++) {
+		const struct ps_plan_from *from = (const void *)((const char *)plan + plan->from);
+
+		shared_set(space->host->named, from[i].port);
+	}
+}
+
 static int create_run(struct ps_launch *launch, struct ps_scope_spec *spec, uint32_t flags, struct ps_error *why)
 {
 	struct ps_scope *run;
@@ -369,6 +384,8 @@ static int create_run(struct ps_launch *launch, struct ps_scope_spec *spec, uint
 		error = space_open(&launch->space, launch->run_path);
 		if (error)
 			unlink(launch->run_path);
+		else
+			name_from(&launch->space);
 	}
 	if (error)
 		refusal_registry(why, PS_EXIT_FAILED, launch->runtime, launch->env, error);
@@ -394,7 +411,7 @@ static int activate(struct ps_launch *launch, const struct ps_launch_options *op
 		goto out;
 	nest_chain(spec.chain, launch->env, outer, options->project.isolate, options->quiet);
 	*fatal = true;
-	if (nest_allow(spec.chain, launch->runtime, &options->allow, error) || make_plan(launch, strategy, error))
+	if (nest_allow(spec.chain, launch->runtime, &options->allow, error) || make_plan(launch, strategy, options->quiet, error))
 		goto out;
 	*fatal = false;
 	if (create_run(launch, &spec, flags | (env->flags & PS_SCOPE_PRIVATE), error))

@@ -24,6 +24,8 @@ struct ps_manifest_service {
 	uint16_t range_first, range_last; /* 0, 0: none */
 	char *inherit;			  /* or NULL */
 	char *from; /* PROJECT/SERVICE: another known project's, or NULL */
+	uint32_t from_env; /* that project's environment and the port that it is there; 0 until known_follow knows */
+	uint16_t from_port;
 	int inherits;			  /* index of that service, or -1 */
 	int root;     /* index of the service whose port it has in the end: itself, if it does not inherit */
 	char *scheme; /* or NULL */

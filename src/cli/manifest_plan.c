@@ -45,14 +45,17 @@ static bool measure(const struct ps_manifest *manifest, struct ps_plan *plan)
 		const struct ps_manifest_service *s = &manifest->services[i];
 
 		ports += s->port_count;
+		plan->from_count += s->from_port != 0;
 		strings += string_size(s->name) + string_size(scheme_of(manifest, s)) + string_size(s->match_command) +
 			   string_size(s->match_args) + string_size(s->match_directory) + string_size(s->discovery);
 	}
 	size = sizeof(*plan) + manifest->service_count * sizeof(struct ps_service) +
-	       ports * sizeof(struct ps_plan_port);
+	       ports * sizeof(struct ps_plan_port) + plan->from_count * sizeof(struct ps_plan_from);
 	plan->services = sizeof(*plan);
 	plan->service_count = (uint32_t)manifest->service_count;
-	plan->index = (uint32_t)(plan->services + manifest->service_count * sizeof(struct ps_service));
+	plan->from = (uint32_t)(plan->services + manifest->service_count * sizeof(struct ps_service));
+	plan->index = (uint32_t)(plan->from + plan->from_count * sizeof(struct ps_plan_from));
+	plan->flags |= plan->from_count ? PS_PLAN_FROM : 0;
 	plan->index_count = plan->port_count = (uint32_t)ports;
 	plan->ports = (uint32_t)size;
 	size += ports * sizeof(uint16_t);
@@ -112,6 +115,7 @@ struct ps_plan *manifest_compile(const struct ps_manifest *manifest, const uint6
 	struct ps_plan header = { .magic = PS_PLAN_MAGIC, .abi = PS_ABI }, *plan;
 	struct ps_service *services;
 	struct ps_plan_port *index;
+	struct ps_plan_from *from;
 	struct compiler c;
 	uint16_t *ports;
 	uint32_t used = 0;
@@ -132,6 +136,7 @@ struct ps_plan *manifest_compile(const struct ps_manifest *manifest, const uint6
 
 	c = (struct compiler){ .block = (char *)plan, .strings = plan->strings };
 	services = (void *)(c.block + plan->services);
+	from = (void *)(c.block + plan->from);
 	index = (void *)(c.block + plan->index);
 	ports = (void *)(c.block + plan->ports);
 	for (size_t i = 0; i < manifest->service_count; i++) {
@@ -142,6 +147,8 @@ struct ps_plan *manifest_compile(const struct ps_manifest *manifest, const uint6
 			plan->flags |= PS_PLAN_HEIRS;
 		if (s->match_command || s->match_args || s->match_directory)
 			plan->flags |= PS_PLAN_MATCH;
+		if (s->from_port)
+			*from++ = (struct ps_plan_from){ s->ports[0], s->from_port, s->from_env };
 		services[i].ports = used;
 		for (size_t k = 0; k < s->port_count; k++, used++) {
 			ports[used] = s->ports[k];

@@ -133,6 +133,8 @@ bool plan_fits(const struct ps_plan *plan, uint64_t size)
 	    !section_fits(size, plan->ports, plan->port_count, sizeof(uint16_t), sizeof(uint16_t)) ||
 	    !section_fits(size, plan->index, plan->index_count, sizeof(struct ps_plan_port),
 			  _Alignof(struct ps_plan_port)) ||
+	    !section_fits(size, plan->from, plan->from_count, sizeof(struct ps_plan_from),
+			  _Alignof(struct ps_plan_from)) ||
 	    (plan->flags & PS_PLAN_RANKS && !ranks_fit(plan)))
 		return false;
 	return plan->strings >= sizeof(*plan) && plan->strings <= size &&
@@ -161,6 +163,12 @@ bool plan_check(const struct ps_plan *plan, uint64_t size)
 	for (uint32_t i = 0; i < plan->index_count; i++) {
 		if (index[i].port == 0 || index[i].service >= plan->service_count ||
 		    services[index[i].service].inherits != PS_NO_SERVICE || !index_sorted(index, i))
+			return false;
+	}
+	for (uint32_t i = 0; i < plan->from_count; i++) {
+		const struct ps_plan_from *from = (const void *)((const char *)plan + plan->from);
+
+		if (from[i].port == 0 || from[i].requested == 0)
 			return false;
 	}
 	return ranks_right(plan, index);

@@ -23,6 +23,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <portshim/space.h>
+
 #define PROJECTS "projects"
 
 /* ---- the state directory ---- */
@@ -262,6 +264,53 @@ const struct ps_manifest_service *known_service(const struct ps_known_list *know
 bool known_owns(const struct ps_manifest_service *service)
 {
 	return !service->external && !service->inherit && !service->from;
+}
+
+/* Tells why clients of a service cannot be led to it. */
+static void tell(const struct ps_manifest_service *s, const struct ps_known *project)
+{
+	int length = (int)strcspn(s->from, "/");
+
+	if (!project)
+		fprintf(stderr, "portshim: %s: the project %.*s is not known; clients of %u go where that leads\n"
+				"hint: use portshim there once, or: portshim map --dir DIR\n",
+			s->name, length, s->from, s->ports[0]);
+	else if (!project->manifest)
+		fprintf(stderr, "portshim: %s: the manifest of %s is wrong; see `portshim validate %s`\n", s->name,
+			project->project, project->path);
+	else
+		fprintf(stderr, "portshim: %s: %s has no service %s; clients of %u go where that leads\n", s->name,
+			project->project, s->from + length + 1, s->ports[0]);
+}
+
+void known_follow(struct ps_manifest *manifest, const char *runtime, bool quiet)
+{
+	struct ps_known_list known = { 0 };
+	struct ps_error ignored = { 0 };
+	bool read = false;
+
+	for (size_t i = 0; i < manifest->service_count; i++) {
+		struct ps_manifest_service *s = &manifest->services[i];
+		const struct ps_manifest_service *there;
+		const struct ps_known *project;
+		char key[PS_PATH_MAX + 8];
+
+		if (!s->from)
+			continue;
+		if (!read && known_read(&known, &ignored) != 0)
+			break;
+		read = true;
+		there = known_service(&known, s->from, &project);
+		if (there) {
+			there = manifest_root(project->manifest, there);
+			snprintf(key, sizeof(key), "dir:%s", project->directory);
+			s->from_env = space_env_id(runtime, key);
+			s->from_port = there->ports[0];
+		} else if (!quiet) {
+			tell(s, project);
+		}
+	}
+	known_free(&known);
 }
 
 /* ---- scanning ---- */

@@ -56,6 +56,11 @@ const struct ps_known *known_project(const struct ps_known_list *known, const ch
 const struct ps_manifest_service *known_service(const struct ps_known_list *known, const char *text,
 						const struct ps_known **project);
 
+/* Finds where the services are that the manifest has "from" other projects, for manifest_compile: their environments and
+ * the ports that they are there. Tells of those that are not known, unless `quiet`. Reads the known projects only if
+ * there is such a service. */
+void known_follow(struct ps_manifest *manifest, const char *runtime, bool quiet);
+
 /* Notes all manifests below a directory; those in hidden directories and in node_modules are left out. Returns how many
  * there are, or a negative errno for a directory that cannot be read. */
 long known_scan(const char *directory);

@@ -118,13 +118,18 @@ enum shim_route route_out(struct ps_space *space, int fd, const struct sockaddr 
 	if (actual == port || (!address_copy(a, address, length) && !(unspec = route_copy_unspec(a, address, length))))
 		return ROUTE_PASS;
 	locality = address_locality(a);
+	if (!actual && space->plan && space->plan->flags & PS_PLAN_FROM) {
+		actual = registry_from(space, port);
+		if (actual == port)
+			return ROUTE_PASS;
+	}
 	if (actual && serves(&space->host->record[actual], fd, a, locality)) {
 		if (!is_local(a, locality))
 			return ROUTE_PASS;
 		remove_direct(actual);
 		return moved(a, actual, unspec);
 	}
-	if (registry_is_actual(space, port)) {
+	if (registry_is_actual(space, port) || registry_from_name(space, host_head(space->host, port))) {
 		if (shared_bit(space->host->moved, port))
 			add_direct(port);
 		return ROUTE_PASS;
@@ -190,8 +195,10 @@ void route_in_moved(struct ps_space *space, void *address, socklen_t room, sockl
 {
 	uint64_t head = host_head_of_owned(space->host, port);
 
-	if (is_seen(space, head) && !find_direct(port) && is_local_buffer(address, room, filled))
-		put_port(address, head_requested(head));
+	uint16_t name = is_seen(space, head) ? head_requested(head) : registry_from_name(space, head);
+
+	if (name && !find_direct(port) && is_local_buffer(address, room, filled))
+		put_port(address, name);
 }
 
 /* Node's cluster passes the primary's getsockname to its workers, which compare it with what they asked for. */

@@ -195,6 +195,132 @@ def check_now():
     end(stranger)
 
 
+NAMED = """
+import socket, sys, threading
+port, name = int(sys.argv[1]), sys.argv[2].encode()
+t = socket.socket()
+t.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+t.bind(("127.0.0.1", port))
+t.listen()
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+u.bind(("127.0.0.1", port))
+def tcp():
+    while True:
+        c, _ = t.accept()
+        c.sendall(name)
+        c.close()
+def udp():
+    while True:
+        u.sendto(name, u.recvfrom(10)[1])
+threading.Thread(target=tcp, daemon=True).start()
+threading.Thread(target=udp, daemon=True).start()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+# Asks once for each line: by TCP, then by UDP; says who answered, and whose port it saw.
+ASK = """
+import socket, sys
+port = int(sys.argv[1])
+for _ in sys.stdin:
+    said = []
+    try:
+        with socket.create_connection(("127.0.0.1", port), 10) as c:
+            said += [c.recv(100).decode(), str(c.getpeername()[1] == port)]
+    except OSError as e:
+        said += [type(e).__name__]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
+        u.settimeout(0.5 if "quick" in sys.argv else 10)
+        try:
+            u.sendto(b"?", ("127.0.0.1", port))
+            data, source = u.recvfrom(100)
+            said += [data.decode(), str(source[1] == port)]
+        except OSError as e:
+            said += ["nobody"]
+    print(*said, flush=True)
+"""
+
+
+def named(port, name, *words, **more):
+    child = subprocess.Popen([*words, "/usr/bin/python3", "-c", NAMED, str(port), name], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL, **more)
+    check(child.stdout.readline() == "ready\n", "%s on %d" % (name, port))
+    return child
+
+
+def asker(port, where, *options):
+    return subprocess.Popen([PROGRAM, "run", *options, "--", "/usr/bin/python3", "-c", ASK, str(port), "quick"],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=where)
+
+
+def ask(client):
+    client.stdin.write("\n")
+    client.stdin.flush()
+    return client.stdout.readline().strip()
+
+
+def check_from():
+    """Clients follow another project's service to wherever it really is, and to nothing else of that project."""
+    fresh()
+    port, other = unused(1), unused(1, 21000)
+    spare = unused(60, 22000)
+    free = "%d-%d" % (spare, spare + 59)
+    project("auth", {"backend": {"port": port, "range": free}, "admin": {"port": other, "range": free}})
+    project("shop", {"web": {"port": other + 1}, "login": {"port": port, "from": "auth/backend"}})
+    project("plain", {"web": {"port": other + 1}})
+    project("apart", {"login": {"port": port + 7, "from": "auth/backend"}, "live": {"inherit": "login", "scheme": "ws"}})
+    # Nobody knows auth yet: that is said, and the program runs.
+    client = asker(port, "shop")
+    client.stdin.close()
+    talk = client.stderr.read()
+    check(client.wait(timeout=30) == 0 and "the project auth is not known" in talk and "hint: " in talk, "not known: %s" % talk)
+    run("map", "--dir", ".")
+    check("no service nothing" in (project("wrong", {"x": {"port": port, "from": "auth/nothing"}}) or
+                                   run("run", "--", "true", cwd="wrong")[2]), "no such service")
+    check(run("run", "--quiet", "--", "true", cwd="wrong")[2] == "", "no such service, quietly")
+    shutil.rmtree("wrong")
+
+    # Begun before there is anything to follow; the number is a stranger's.
+    stranger = named(port, "stranger")
+    holder = named(other, "holder")
+    clients = {name: asker(number, name, "--quiet") for name, number in
+               (("shop", port), ("plain", port), ("apart", port + 7))}
+    check(ask(clients["shop"]) == "stranger True stranger True", "without auth, the number leads to who has it")
+    check(ask(clients["apart"]) == "ConnectionRefusedError nobody", "without auth, nobody is there")
+    auth = named(port, "auth", PROGRAM, "run", "--quiet", "--", cwd="auth")
+    admin = named(other, "admin", PROGRAM, "run", "--quiet", "--", cwd="auth")
+    rows = {(r["project"], r["service"]): r for r in mapped()[1]["ports"]}
+    actual = rows["auth", "backend"].get("actual")
+    check(actual and actual != port and rows["auth", "admin"].get("actual"), "auth was moved: %s" % rows)
+    check(ask(clients["shop"]) == "auth True auth True", "followed, by TCP and UDP, with the name that was used")
+    check(ask(clients["apart"]) == "auth True auth True", "followed by another number")
+    check(ask(clients["plain"]) == "stranger True stranger True", "who does not say so does not follow")
+    for number, wanted, what in ((actual, "auth True auth True", "its actual port"),
+                                 (rows["auth", "admin"]["actual"], "ConnectionRefusedError nobody", "nothing else of it")):
+        client = asker(number, "shop", "--quiet")
+        check(ask(client) == wanted, "%s: %s" % (what, wanted))
+        end(client)
+    # The stranger goes; auth is where it was. auth goes, and comes back on its own number.
+    end(stranger)
+    check(ask(clients["shop"]) == "auth True auth True", "the number is free, and auth is still elsewhere")
+    end(auth)
+    check(ask(clients["shop"]) == "ConnectionRefusedError nobody", "auth is gone")
+    new = named(port, "new", PROGRAM, "run", "--quiet", "--", cwd="auth")
+    check(ask(clients["shop"]) == "new True new True", "auth is back: %s" % mapped()[1]["ports"])
+    # A server of its own is nearer than another project's.
+    own = named(port, "own", PROGRAM, "run", "--quiet", "--", cwd="shop")
+    check(ask(clients["shop"]) == "own True own True", "the nearest scope")
+    answer = ask(clients["apart"])
+    check(answer == "new True new True", "of others, too: %s" % answer)
+    end(own)
+    # Another environment on the number is not reached by accident.
+    end(new)
+    rival = named(port, "rival", PROGRAM, "run", "--quiet", "--", cwd="plain")
+    check(ask(clients["shop"]) == "ConnectionRefusedError nobody", "a third project's server on the number")
+    for child in (rival, admin, holder, *clients.values()):
+        end(child)
+
+
 def check_next():
     fresh()
     first = unused(12)
@@ -254,7 +380,7 @@ def main():
             tempfile.TemporaryDirectory(prefix="portshim-map-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as runtime:
         os.environ["PORTSHIM_RUNTIME_DIR"] = runtime
         os.chdir(os.path.realpath(folder))
-        for part in (check_known, check_map, check_now, check_next, check_at_once):
+        for part in (check_known, check_map, check_now, check_from, check_next, check_at_once):
             for name in os.listdir("."):
                 shutil.rmtree(name)
             part()
