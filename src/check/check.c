@@ -101,6 +101,13 @@ void check_end(struct ps_check *check)
 	check->services = NULL;
 }
 
+void check_view_first(struct ps_check *check)
+{
+	check->view = 0;
+	check_view_next(check);
+	check->view = 0;
+}
+
 bool check_view_next(struct ps_check *check)
 {
 	if (check->view > check->raw->profile_count) {

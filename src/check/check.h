@@ -36,6 +36,9 @@ bool check_view_next(struct ps_check *check);
 /* The line of a value, for messages that point to a second place. */
 int check_line(const struct ps_check *check, const cJSON *item);
 
+/* Goes to the manifest without a profile, out of turn. */
+void check_view_first(struct ps_check *check);
+
 /* Reports a finding at a value; not if an earlier view has the same one at the same place. */
 void check_report(struct ps_check *check, const cJSON *item, const char *code, enum ps_severity severity,
 		  const char *hint, const char *format, ...) __attribute__((format(printf, 6, 7)));
@@ -61,5 +64,7 @@ struct ps_check_port *check_ports(struct ps_check *check, size_t *count);
 
 void check_self(struct ps_check *check);  /* ports, ranges, and the kernel's own numbers */
 void check_rules(struct ps_check *check); /* the key "rules" */
+void check_projects(struct ps_check *check); /* what other projects declare */
+void check_running(struct ps_check *check);  /* who holds the ports now */
 
 #endif

@@ -18,16 +18,35 @@
 #include "output.h"
 #include "project.h"
 
+static void check_manifest(struct ps_check *check)
+{
+	check_self(check);
+	check_rules(check);
+}
+
 enum format { TEXT, JSON, SARIF, GITHUB };
 
 struct check {
 	const char *format_name;
 	bool json, strict, quiet;
+	struct ps_option_list only;
+	unsigned parts; /* bit per entry of `parts` */
 	enum format format;
 	struct ps_findings findings;
 	size_t files;
 	int code; /* PS_EXIT_SYSTEM for what cannot be read */
 };
+
+static const struct {
+	const char *name;
+	void (*check)(struct ps_check *check);
+} parts[] = {
+	{ "manifest", check_manifest },
+	{ "projects", check_projects },
+	{ "running", check_running },
+};
+
+#define PART_COUNT (sizeof(parts) / sizeof(parts[0]))
 
 struct one {
 	struct check *check;
@@ -39,10 +58,10 @@ static void look(struct ps_raw *raw, void *context)
 	struct one *one = context;
 	struct ps_check check;
 
-	if (check_start(&check, raw, one->file, &one->check->findings)) {
-		check_self(&check);
-		check_rules(&check);
-	}
+	if (check_start(&check, raw, one->file, &one->check->findings))
+		for (unsigned i = 0; i < PART_COUNT; i++)
+			if (one->check->parts & 1u << i)
+				parts[i].check(&check);
 	check_end(&check);
 }
 
@@ -175,11 +194,31 @@ static bool choose_format(struct check *c)
 	return false;
 }
 
+static bool choose_parts(struct check *c)
+{
+	for (unsigned i = 0; i < c->only.count; i++) {
+		unsigned part = 0;
+
+		while (part < PART_COUNT && strcmp(parts[part].name, c->only.value[i]) != 0)
+			part++;
+		if (part == PART_COUNT) {
+			command_usage(&command_check, "--only %s: it is manifest, projects or running",
+				      c->only.value[i]);
+			return false;
+		}
+		c->parts |= 1u << part;
+	}
+	if (!c->only.count)
+		c->parts = (1u << PART_COUNT) - 1;
+	return true;
+}
+
 static int run(int argc, char **argv)
 {
 	struct check c = { 0 };
 	const struct ps_option options[] = {
 		{ .name = "format", .argument = "FORMAT", .value = &c.format_name },
+		{ .name = "only", .argument = "PART", .list = &c.only },
 		{ .name = "json", .flag = &c.json },
 		{ .name = "strict", .flag = &c.strict },
 		{ .name = "quiet", .letter = 'q', .flag = &c.quiet },
@@ -189,7 +228,7 @@ static int run(int argc, char **argv)
 
 	if (!options_parse(&command_check, options, 0, &argc, &argv, &code))
 		return code;
-	if (!choose_format(&c))
+	if (!choose_format(&c) || !choose_parts(&c))
 		return PS_EXIT_USAGE;
 	if (argc == 0)
 		check_found(&c);
@@ -206,14 +245,18 @@ const struct ps_command command_check = {
 		"  portshim check --strict              in CI: warnings count as well\n"
 		"  portshim check --format=github       as annotations of a pull request\n"
 		"  portshim check --format=sarif >portshim.sarif\n"
+		"  portshim check --only=manifest       whatever else there is on this machine\n"
 		"\n"
-		"Usage: portshim check [--format FORMAT] [--json] [--strict] [--quiet] [FILE...]\n"
+		"Usage: portshim check [--only PART]... [--format FORMAT] [--json] [--strict] [--quiet] [FILE...]\n"
 		"\n"
 		"Finds what a manifest gets wrong, under each of its profiles: all that `portshim validate`\n"
 		"refuses; ports and ranges in each other's way; services outside of their rules, and rules that\n"
 		"contradict one another; ports that need a privilege, that browsers refuse, or that the kernel\n"
-		"gives to outgoing connections. portshim-findings(7) explains each code with an example.\n"
+		"gives to outgoing connections (the part \"manifest\"); ports that other known projects have\n"
+		"(\"projects\"); and who holds the ports now (\"running\"). portshim-findings(7) explains each code\n"
+		"with an example.\n"
 		"\n"
+		"  --only PART      manifest, projects or running; may be given several times\n"
 		"  --format FORMAT  text (the default), json, sarif (2.1.0) or github (annotations)\n"
 		"  --json           the same as --format=json\n"
 		"  --strict         warnings count as errors\n"

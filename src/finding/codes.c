@@ -66,5 +66,15 @@ const struct ps_finding_code finding_codes[] = {
 	{ "rule-overlap", "Two rules claim the same ports" },
 	{ "rule-contradiction", "Two rules leave a service no port" },
 
+	/* With other projects. */
+	{ "other-project", "Another project has the port too" },
+	{ "other-external", "An external service is another project's" },
+	{ "unknown-project", "A service is from a project that is not known" },
+	{ "unknown-source", "A service is from one that is not there" },
+
+	/* With what runs. */
+	{ "port-held", "Somebody else holds a port now" },
+	{ "external-down", "Nobody has the port of an external service now" },
+
 	{ NULL, NULL },
 };

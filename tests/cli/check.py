@@ -35,6 +35,9 @@ def skip(what, why):
 
 
 def run(*words, **more):
+    """Only the manifest itself, where nothing else is asked for: what else there is on the machine does not matter."""
+    if not any(word.startswith("--only") for word in words):
+        words = ("--only=manifest", *words)
     result = subprocess.run([PROGRAM, "check", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
                             timeout=120, text=True, errors="surrogateescape", **more)
     return result.returncode, result.stdout, result.stderr
@@ -93,6 +96,42 @@ def make_unprintable(code):
     return True
 
 
+SERVER = """
+import socket, sys
+s = socket.socket()
+s.bind(("127.0.0.1", int(sys.argv[1]) if sys.argv[1:] else 0))
+s.listen()
+print(s.getsockname()[1], flush=True)
+sys.stdin.read()
+"""
+
+
+def check_running(code, parts):
+    """The page's number is a drawn one here, and its holder is a server of ours."""
+    server = subprocess.Popen(["/usr/bin/python3", "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    port = server.stdout.readline().strip()
+    if code == "external-down":
+        check("nobody has" not in run("--only=running")[1], "somebody is there")
+        server.stdin.close()
+        server.wait(timeout=30)
+    write(parts[0].replace("3000", port))
+    wanted = " ".join(folded(parts[1].replace("3000", port))[0].split())
+    wanted = wanted.replace("node, pid 812, ~/other", "python3, pid %d, ~" % server.pid)
+    found = run("--only=running")[1]
+    check(found.startswith("ports.manifest.json:" + wanted + "\n\thint: "), "%s: %r, not %r" % (code, found, wanted))
+    if code == "port-held":
+        server.stdin.close()
+        server.wait(timeout=30)
+        check(run("--only=running")[1].startswith("0 errors, 0 warnings"), "the holder is gone")
+        # What portshim runs for this project holds its ports by right.
+        own = subprocess.Popen([PROGRAM, "run", "--quiet", "--", "/usr/bin/python3", "-c", SERVER, port], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)
+        check(own.stdout.readline().strip() == port, "an own server")
+        check(run("--only=running")[1].startswith("0 errors, 0 warnings"), "an own server is no finding")
+        own.stdin.close()
+        own.wait(timeout=30)
+
+
 def check_page():
     codes = []
     for code, parts in examples():
@@ -106,15 +145,25 @@ def check_page():
         if not usual_kernel(code):
             skip(code, "the kernel's numbers are not the usual ones here")
             continue
+        if code in ("port-held", "external-down"):
+            check_running(code, parts)
+            continue
         write(parts[0])
-        status, out, err = run()
+        beside = code in ("other-project", "other-external", "unknown-project", "unknown-source")
+        if beside:
+            os.makedirs("auth", exist_ok=True)
+            write('{ "version": 1, "services": { "backend": { "port": 4000 } } }', "auth/ports.manifest.json")
+            subprocess.run([PROGRAM, "map", "--dir", "auth", "--json"], stdout=subprocess.DEVNULL,
+                           check=False)
+        part = "--only=projects" if beside else "--only=manifest"
+        status, out, err = run(part)
         found = [line[len("ports.manifest.json:"):] for line in out.split("\n") if line.startswith("ports.manifest.json:")]
         check([" ".join(l.split()) for l in found] == [" ".join(l.split()) for l in folded(parts[1])],
               "%s: the page says %r, check says %r %s" % (code, parts[1], found, err))
         check(any("[%s]" % code in line for line in found), "%s: its example has it" % code)
         wrong = any(re.match(r"\d+:\d+: error: ", line) for line in found)
         check(status == (1 if wrong else 0), "%s: exit status %d" % (code, status))
-        check(wrong or run("--strict")[0] == (1 if ": warning: " in out else 0), "%s: --strict" % code)
+        check(wrong or run("--strict", part)[0] == (1 if ": warning: " in out else 0), "%s: --strict" % code)
     write('{"version": 1}')
     rules = [r["id"] for r in json.loads(run("--format=sarif")[1])["runs"][0]["tool"]["driver"]["rules"]]
     check(sorted(rules) == sorted(codes), "the page has the program's codes: %s" % sorted(set(rules) ^ set(codes)))
@@ -252,6 +301,7 @@ def check_examples():
 def check_bad():
     check(run("--format=sarfi")[0] == 2 and "did you mean sarif" in run("--format=sarfi")[2], "a format's typing error")
     check(run("--format=x")[0] == 2, "no format")
+    check(run("--only=x")[0] == 2 and "manifest, projects or running" in run("--only=x")[2], "no part")
     check(run("none.json")[0] == 3, "no file")
     check(run("--json", "none.json")[0] == 3 and json.loads(run("--json", "none.json")[1])["findings"] == [], "no file, JSON")
     check(run(".")[0] == 3, "a directory")
@@ -274,6 +324,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="portshim-check-") as folder:
         os.environ["PORTSHIM_RUNTIME_DIR"] = os.path.join(folder, "runtime")
         os.mkdir("%s/runtime" % folder, 0o700)
+        os.environ["HOME"] = folder = os.path.realpath(folder)
         os.chdir(folder)
         for part in (check_page, check_same_as_validate, check_forms, check_rules, check_examples, check_bad):
             part()

@@ -1,0 +1,93 @@
+/*
+ * running.c - a manifest against what runs at this moment: who holds the declared ports.
+ *
+ * The kernel is asked once which ports are held at all; processes are looked for only where one is. What portshim runs
+ * for this project, in whichever environment, holds its own ports by right.
+ */
+#include "check.h"
+
+#include <portshim/plan.h>
+#include <portshim/kernel.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../cli/holder.h"
+#include "../cli/state.h"
+
+struct running {
+	uint64_t held[2][PS_BITMAP_WORDS]; /* TCP, UDP */
+	struct ps_state_now state;
+	bool has_state;
+};
+
+static bool note_held(const struct ps_listener *listener, void *context)
+{
+	struct running *r = context;
+
+	bitmap_set(r->held[listener->protocol == PS_UDP], listener->port);
+	return true;
+}
+
+static bool is_held(const struct running *r, uint16_t port, unsigned protocols)
+{
+	return (protocols & PS_TCP && bitmap_get(r->held[0], port)) ||
+	       (protocols & PS_UDP && bitmap_get(r->held[1], port));
+}
+
+static bool is_own(const struct running *r, const struct ps_check *check, uint16_t port)
+{
+	const struct ps_assignment *a = r->has_state ? state_actual(&r->state, port) : NULL;
+
+	return a && a->env && strcmp(a->env->directory, check->raw->directory) == 0;
+}
+
+static void check_port(struct ps_check *check, const struct running *r, const struct ps_check_port *p)
+{
+	uint16_t port = (uint16_t)p->port;
+	unsigned protocols = check_protocols(p->service);
+	char phrase[PS_HOLDER_PHRASE];
+	struct ps_holder holder;
+
+	if (p->service->value[PS_KEY_FROM])
+		return;
+	if (manifest_judge_elsewhere(p->service)) {
+		if (!is_held(r, port, protocols))
+			check_report(check, p->item, "external-down", PS_NOTE, "start it, if this project needs it now",
+				     "\"%s\" is external, and nobody has %u at this moment", p->service->object->string,
+				     port);
+		return;
+	}
+	if (!is_held(r, port, protocols) || is_own(r, check, port) || !holder_find(port, protocols, &holder))
+		return;
+	holder_phrase(&holder, phrase);
+	check_report(check, p->item, "port-held", PS_WARNING,
+		     "`portshim run` moves the service; `portshim why PORT` says more about who is there",
+		     "%u is %s", port, phrase);
+}
+
+void check_running(struct ps_check *check)
+{
+	struct running *r = calloc(1, sizeof(*r));
+	struct ps_error ignored = { 0 };
+	struct ps_check_port *ports;
+	size_t count = 0;
+
+	if (!r) {
+		check->findings->memory = true;
+		return;
+	}
+	/* Where the kernel cannot be asked, nothing is said about what it knows. */
+	if (kernel_listeners(0, PS_TCP | PS_UDP, note_held, r) < 0)
+		goto out;
+	r->has_state = state_read(&r->state, NULL, 0, &ignored) == 0;
+	check_view_first(check);
+	ports = check_ports(check, &count);
+	for (size_t i = 0; ports && i < count; i++)
+		if (ports[i].first)
+			check_port(check, r, &ports[i]);
+	free(ports);
+	state_free(&r->state);
+out:
+	free(r);
+}
