@@ -93,6 +93,10 @@ _portshim()
 	next) _portshim_words rules ;;
 	help) _portshim_words commands ;;
 	validate | check) compopt -o default 2>/dev/null ;;
+	inventory)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -d -- "$current")
+		;;
 	esac
 }
 

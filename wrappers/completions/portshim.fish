@@ -69,6 +69,7 @@ complete -c portshim -n '__portshim_is help' -a '(__portshim_words commands)'
 complete -c portshim -n '__portshim_is validate check' -F
 complete -c portshim -n '__portshim_is check' -l only -x -a 'manifest projects running'
 complete -c portshim -n '__portshim_is check' -l format -x -a 'text json sarif github'
+complete -c portshim -n '__portshim_is inventory' -x -a '(__fish_complete_directories)'
 complete -c portshim -n '__portshim_is doctor' -a '(__fish_complete_command)'
 complete -c portshim -n '__portshim_is run exec' -a '(__portshim_subcommand)'
 complete -c portshim -n 'not __portshim_first; and __portshim_in_options; and string match -q -- "-*" (commandline -ct)' \
@@ -79,6 +80,6 @@ complete -c portshim -n '__portshim_in_options; and __portshim_is run exec' -l a
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec env' -l service -x -a '(__portshim_words services)'
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec' -l strategy -x -a 'minimal conservative'
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait why validate sync' -l profile -x
-complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait why sync' -l manifest -r -F
+complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait why sync inventory' -l manifest -r -F
 complete -c portshim -n '__portshim_is env' -l format -x -a 'sh fish json dotenv'
 complete -c portshim -n '__portshim_is wait' -l timeout -x -a '500ms 10s 30s 60s forever'

@@ -1,0 +1,172 @@
+/*
+ * ignore.c - .gitignore, as gitignore(5) has it.
+ *
+ * Theory of operation: `*` and `?` stop at a slash, `**` between slashes does not. Matching backtracks to the last star
+ * only, and to the last `**`, so that a pattern of stars costs the product of two lengths and no more.
+ */
+#include "ignore.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A set "[a-z]" or "[!a-z]" at `*p`; moves behind it. A bracket that is never closed is a bracket. */
+static bool in_set(const char **p, char c)
+{
+	const char *at = *p + 1;
+	bool no = *at == '!' || *at == '^', found = false;
+
+	at += no;
+	for (const char *first = at; *at && (*at != ']' || at == first); at++) {
+		if (*at == '\\' && at[1])
+			at++;
+		if (at[1] == '-' && at[2] && at[2] != ']') {
+			found = found || (c >= at[0] && c <= at[2]);
+			at += 2;
+		} else {
+			found = found || c == *at;
+		}
+	}
+	if (*at != ']') {
+		(*p)++;
+		return c == '[';
+	}
+	*p = at + 1;
+	return found != no && c != '/';
+}
+
+/* One sign of the pattern against one byte; moves behind the sign. */
+static bool one(const char **p, char c)
+{
+	if (**p == '[')
+		return in_set(p, c);
+	if (**p == '?') {
+		(*p)++;
+		return c != '/';
+	}
+	if (**p == '\\' && (*p)[1])
+		(*p)++;
+	return *(*p)++ == c;
+}
+
+static bool glob(const char *p, const char *s)
+{
+	const char *star_p = NULL, *star_s = NULL, *deep_p = NULL, *deep_s = NULL;
+
+	for (;;) {
+		if (p[0] == '*' && p[1] == '*') {
+			while (*p == '*')
+				p++;
+			if (*p == '/') /* also none at all: "a", "**" and "b" with slashes between is a/b too */
+				p++;
+			deep_p = p;
+			deep_s = s;
+			star_p = NULL;
+			if (!*p)
+				return true;
+			continue;
+		}
+		if (*p == '*') {
+			star_p = ++p;
+			star_s = s;
+			continue;
+		}
+		if (!*s && !*p)
+			return true;
+		if (*s && *p) {
+			const char *next = p;
+
+			if (one(&next, *s)) {
+				p = next;
+				s++;
+				continue;
+			}
+		}
+		if (star_p && *star_s && *star_s != '/') {
+			p = star_p;
+			s = ++star_s;
+		} else if (deep_p && *deep_s) {
+			deep_s++;
+			while (*deep_s && deep_s[-1] != '/')
+				deep_s++;
+			if (deep_s[-1] != '/')
+				return false;
+			p = deep_p;
+			s = deep_s;
+			star_p = NULL;
+		} else {
+			return false;
+		}
+	}
+}
+
+bool ignore_pattern(const char *pattern, const char *path, bool directory)
+{
+	size_t length = strlen(pattern);
+	char text[1024];
+	const char *slash;
+
+	if (length == 0 || length >= sizeof(text))
+		return false;
+	memcpy(text, pattern, length + 1);
+	if (text[length - 1] == '/') {
+		if (!directory)
+			return false;
+		text[--length] = '\0';
+	}
+	slash = strchr(text, '/');
+	if (!slash) { /* at any depth */
+		const char *base = strrchr(path, '/');
+
+		return glob(text, base ? base + 1 : path);
+	}
+	return glob(text + (text[0] == '/'), path);
+}
+
+bool ignore_read(struct ps_ignore *ignore, const struct ps_ignore *above, char *text, size_t base)
+{
+	size_t lines = 1;
+	char *next;
+
+	*ignore = (struct ps_ignore){ .above = above, .text = text, .base = base };
+	if (!text)
+		return true;
+	for (const char *at = text; *at; at++)
+		lines += *at == '\n';
+	ignore->patterns = calloc(lines, sizeof(*ignore->patterns));
+	if (!ignore->patterns)
+		return false;
+	for (char *line = text; line; line = next) {
+		size_t length;
+
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		length = strlen(line);
+		while (length > 0 && (line[length - 1] == '\r' ||
+				      (line[length - 1] == ' ' && (length < 2 || line[length - 2] != '\\'))))
+			line[--length] = '\0';
+		if (length > 0 && line[0] != '#')
+			ignore->patterns[ignore->count++] = line;
+	}
+	return true;
+}
+
+bool ignore_matches(const struct ps_ignore *ignore, const char *path, bool directory)
+{
+	for (; ignore; ignore = ignore->above)
+		for (size_t i = ignore->count; i-- > 0;) {
+			const char *pattern = ignore->patterns[i];
+			bool no = pattern[0] == '!';
+
+			if (ignore_pattern(pattern + no, path + ignore->base, directory))
+				return !no;
+		}
+	return false;
+}
+
+void ignore_free(struct ps_ignore *ignore)
+{
+	free(ignore->patterns);
+	free(ignore->text);
+	*ignore = (struct ps_ignore){ 0 };
+}

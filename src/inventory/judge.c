@@ -1,0 +1,561 @@
+/*
+ * judge.c - is this number a port: what introduces it, and in which call, list or line it stands.
+ *
+ * The theory of operation is in scan.c. Everything here looks back from one token, and changes nothing.
+ */
+#include "judge.h"
+
+#include <string.h>
+
+const struct ps_token judge_nothing = { .kind = PS_TOKEN_END };
+
+const struct ps_token *judge_token(const struct walk *w, uint32_t number)
+{
+	return number == 0 || number >= w->next || w->next - number > RING ? &judge_nothing : &w->ring[number % RING];
+}
+
+static bool is_opening(const struct ps_token *t)
+{
+	return t->kind == PS_TOKEN_OPERATOR && (t->op == OP1('(') || t->op == OP1('[') || t->op == OP1('{'));
+}
+
+bool judge_is_word(const struct walk *w, const struct ps_token *t, const char *list)
+{
+	return t->kind == PS_TOKEN_NAME && words_are(w->s->text + t->from, t->until - t->from, list);
+}
+
+/* The same, also for what is in quotes. */
+bool judge_is_text(const struct walk *w, const struct ps_token *t, const char *list)
+{
+	return t->kind == PS_TOKEN_STRING ? words_are(judge_inner(w, t), judge_length(t), list)
+					  : judge_is_word(w, t, list);
+}
+
+bool judge_has_word(const struct walk *w, const struct ps_token *t, const char *list)
+{
+	return (t->kind == PS_TOKEN_NAME || t->kind == PS_TOKEN_STRING) &&
+	       words_have(judge_inner(w, t), judge_length(t), list);
+}
+
+/* Strings that name something have no spaces, but "-p, --port <number>" has. */
+enum ps_portness judge_portness(const struct walk *w, const struct ps_token *t)
+{
+	const char *text = judge_inner(w, t), *dashes;
+	size_t length = judge_length(t);
+
+	if (t->kind == PS_TOKEN_NAME)
+		return words_port(text, length);
+	if (t->kind != PS_TOKEN_STRING || length > 80)
+		return PS_NO_PORT;
+	if (memchr(text, ' ', length)) {
+		if (text[0] != '-' || !(dashes = memmem(text, length, "--", 2)))
+			return PS_NO_PORT;
+		length -= (size_t)(dashes - text);
+		text = dashes;
+		for (size_t i = 0; i < length; i++)
+			if (text[i] == ' ' || text[i] == '=')
+				length = i;
+	}
+	if (memchr(text, ':', length) || memchr(text, '/', length))
+		return PS_NO_PORT;
+	return words_port(text, length);
+}
+
+/* The key of the frame, else that of the heading above (YAML). */
+const struct ps_token *judge_key(const struct walk *w, unsigned depth)
+{
+	const struct frame *f = &w->frames[depth];
+
+	if (f->key.kind != PS_TOKEN_END || !(w->language->flags & LANG_INDENT) || w->heading_count == 0 || depth > 0)
+		return &f->key;
+	return &w->headings[w->heading_count - 1].key;
+}
+
+/* The name above the key: `ports` of `ports: {web: 3000}`. */
+static const struct ps_token *parent_key(const struct walk *w, unsigned depth)
+{
+	unsigned own;
+
+	if (depth > 0)
+		return judge_key(w, depth - 1);
+	if (!(w->language->flags & LANG_INDENT) || w->heading_count == 0)
+		return &judge_nothing;
+	own = w->headings[w->heading_count - 1].key.from == w->frames[0].key.from &&
+	      w->frames[0].key.kind != PS_TOKEN_END;
+	return w->heading_count > own ? &w->headings[w->heading_count - 1 - own].key : &judge_nothing;
+}
+
+static const struct ps_call *call_of(const struct walk *w, unsigned depth)
+{
+	const struct frame *f = &w->frames[depth];
+	const struct ps_call *call;
+
+	if (f->callee.kind != PS_TOKEN_NAME)
+		return NULL;
+	/* TCPServer.new(2000), SocketAddr::new(ip, 80): the class says it. */
+	if (judge_is_word(w, &f->callee, "new New from create open start_link") && f->owner.kind == PS_TOKEN_NAME) {
+		call = words_call(judge_inner(w, &f->owner), judge_length(&f->owner), w->s->language);
+		if (call)
+			return call;
+	}
+	return words_call(judge_inner(w, &f->callee), judge_length(&f->callee), w->s->language);
+}
+
+/* Server or client, by the calls around; PS_USE_COUNT if none tells. */
+enum ps_use judge_use_around(const struct walk *w, unsigned depth)
+{
+	for (unsigned i = 0; i < 4; i++, depth--) {
+		const struct ps_call *call = call_of(w, depth);
+
+		if (call && (call->kind == CALL_LISTEN || call->kind == CALL_SCOPE_LISTEN))
+			return PS_USE_LISTEN;
+		if (call && (call->kind == CALL_CONNECT || call->kind == CALL_SCOPE_CONNECT))
+			return PS_USE_CONNECT;
+		if (depth == 0)
+			break;
+	}
+	return PS_USE_COUNT;
+}
+
+/* By the calls around, else by the name of the value. */
+static enum ps_use use_of(const struct walk *w, unsigned depth, const struct ps_token *name)
+{
+	enum ps_use use = judge_use_around(w, depth);
+
+	if (use != PS_USE_COUNT)
+		return use;
+	if (judge_has_word(w, name, "listen bind"))
+		return PS_USE_LISTEN;
+	return PS_USE_CONFIG;
+}
+
+static bool is_host_number(const struct walk *w, uint32_t number)
+{
+	/* `[127, 0, 0, 1]`, `{0, 0, 0, 0}`: three commas and a bracket on each side. */
+	if (!judge_is_op(judge_token(w, number), OP1(']')) && !judge_is_op(judge_token(w, number), OP1('}')) &&
+	    !judge_is_op(judge_token(w, number), OP1(')')))
+		return false;
+	for (uint32_t i = 1; i <= 7; i++)
+		if (i % 2 ? judge_token(w, number - i)->kind != PS_TOKEN_NUMBER
+			  : !judge_is_op(judge_token(w, number - i), OP1(',')))
+			return false;
+	return true;
+}
+
+/* True if the token before the comma is a host. *empty: one that says nothing by itself. */
+static bool is_host(const struct walk *w, uint32_t number, bool *remote, bool *empty)
+{
+	const struct ps_token *t = judge_token(w, number);
+
+	*remote = *empty = false;
+	if (t->kind == PS_TOKEN_STRING) {
+		*empty = judge_length(t) == 0;
+		return words_host(judge_inner(w, t), judge_length(t), remote);
+	}
+	if (judge_is_word(w, t, "None nil null NULL undefined")) {
+		*empty = true;
+		return true;
+	}
+	if (judge_is_op(t, OP1(')')) && judge_is_word(w, judge_token(w, number - 2), "LOCALHOST UNSPECIFIED"))
+		return true;
+	if (t->kind == PS_TOKEN_NAME)
+		return words_have(judge_inner(w, t), judge_length(t),
+				  "host hostname addr address ip localhost unspecified loopback iface");
+	return is_host_number(w, number);
+}
+
+/* True if a name of a port stands among the arguments before: a string, or a constant. A variable of that name has a
+ * port of its own. */
+static bool names_port_argument(const struct walk *w, uint32_t from, uint32_t until, bool *capitals)
+{
+	for (uint32_t i = until; i-- > from && until - i < 40;) {
+		const struct ps_token *t = judge_token(w, i);
+
+		if (t->kind == PS_TOKEN_END)
+			break;
+		*capitals = words_are_capitals(judge_inner(w, t), judge_length(t));
+		if ((t->kind == PS_TOKEN_STRING || *capitals) && judge_portness(w, t) != PS_NO_PORT)
+			return true;
+	}
+	return false;
+}
+
+/* True if a name of a port stands in the expression before the number. *capitals: it is one of the environment. */
+static bool names_port(const struct walk *w, uint32_t from, uint32_t until, bool *capitals)
+{
+	*capitals = false;
+	for (uint32_t i = until; i-- > from && until - i < 40;) {
+		const struct ps_token *t = judge_token(w, i);
+
+		if (t->kind == PS_TOKEN_END)
+			break;
+		if (judge_portness(w, t) == PS_NO_PORT)
+			continue;
+		*capitals = words_are_capitals(judge_inner(w, t), judge_length(t));
+		return true;
+	}
+	return false;
+}
+
+/* ---- judging a number of code ---- */
+
+/* What may stand before a value. */
+static bool introduces(const struct walk *w, const struct ps_token *t)
+{
+	static const uint16_t operators[] = { OP1('='),      OP1(':'),      OP2('=', '>'), OP2(':', '='),
+					      OP2('|', '|'), OP2('?', '?'), OP2('?', ':'), OP2('?', '='),
+					      OP1('?'),      OP2('<', '-'), OP2('-', '>'), OP2('\\', '\\') };
+
+	if (t->kind == PS_TOKEN_NAME)
+		return judge_is_word(w, t, "else or then do in default");
+	for (unsigned i = 0; i < sizeof(operators) / sizeof(operators[0]); i++)
+		if (judge_is_op(t, operators[i]))
+			return true;
+	return false;
+}
+
+/* The first token of `a.b::c`, of which `number` is the last. */
+static uint32_t chain_start(const struct walk *w, uint32_t number)
+{
+	while (judge_token(w, number - 1)->kind == PS_TOKEN_OPERATOR &&
+	       (judge_is_op(judge_token(w, number - 1), OP1('.')) ||
+		judge_is_op(judge_token(w, number - 1), OP2(':', ':')) ||
+		judge_is_op(judge_token(w, number - 1), OP2('-', '>')) ||
+		judge_is_op(judge_token(w, number - 1), OP2('?', '.'))) &&
+	       judge_token(w, number - 2)->kind == PS_TOKEN_NAME)
+		number -= 2;
+	if (judge_is_word(w, judge_token(w, number - 1), "new await return"))
+		number--;
+	return number;
+}
+
+static bool set(struct verdict *v, enum ps_use use, enum ps_certainty certainty)
+{
+	v->use = use;
+	v->certainty = certainty;
+	v->inside = false;
+	return true;
+}
+
+/* A Python or C listen() takes a backlog, and that is what its numbers look like. */
+static bool is_backlog(const struct walk *w, const struct frame *f, unsigned port)
+{
+	return (w->language->flags & LANG_BACKLOG) && judge_is_word(w, &f->callee, "listen") &&
+	       (port < 1024 || (port & (port - 1)) == 0) && !judge_is_op(judge_token(w, f->token - 2), OP1(':'));
+}
+
+bool judge_is_default(const struct walk *w, const struct ps_token *key)
+{
+	return judge_has_word(w, key, "default defaults fallback") && judge_portness(w, key) == PS_NO_PORT;
+}
+
+/* `key <introducer> NUMBER` in this frame. */
+static bool in_value(const struct walk *w, unsigned depth, uint32_t before, unsigned port, struct verdict *v)
+{
+	const struct frame *f = &w->frames[depth];
+	const struct ps_token *key = judge_key(w, depth), *p = judge_token(w, before), *parent;
+	enum ps_portness is = judge_portness(w, key);
+	bool capitals;
+
+	/* An alternative to something named like a port. */
+	if (judge_is_op(p, OP2('|', '|')) || judge_is_op(p, OP2('?', '?')) || judge_is_op(p, OP2('?', ':')) ||
+	    judge_is_word(w, p, "or") || judge_is_op(p, OP1(':'))) {
+		if ((!judge_is_op(p, OP1(':')) || is != PS_NO_PORT) && names_port(w, f->segment, before, &capitals) &&
+		    (!judge_is_op(p, OP1(':')) || judge_token(w, before - 1)->from != key->from))
+			return set(v, judge_is_op(p, OP1(':')) ? use_of(w, depth, key) : PS_USE_DEFAULT, PS_CERTAIN);
+		if (!judge_is_op(p, OP1(':')) && is == PS_NO_PORT)
+			return false;
+	}
+	if (!introduces(w, p) && !(f->open == '{' && judge_is_op(p, OP1('{'))))
+		return false;
+	if (is == PS_PORT || (is == PS_PORTS && (port >= 1000 || judge_is_op(p, OP1(':')))))
+		return set(v, judge_is_op(p, OP2('|', '|')) ? PS_USE_DEFAULT : use_of(w, depth, key), PS_CERTAIN);
+	if (key->kind == PS_TOKEN_END)
+		return false;
+	if (judge_is_word(w, key, "listen expose published ListenStream ListenDatagram") && port >= SCAN_LEAST)
+		return set(v, PS_USE_LISTEN, PS_CERTAIN);
+	parent = parent_key(w, depth);
+	if (judge_has_word(w, key, "target published guest host") &&
+	    (judge_portness(w, parent) == PS_PORTS || names_port(w, f->segment, before, &capitals))) {
+		set(v, PS_USE_MAPPING, PS_CERTAIN);
+		v->inside = judge_has_word(w, key, "target guest");
+		return true;
+	}
+	if (judge_is_default(w, key) && depth > 0) {
+		const struct frame *outer = f->open == '{' ? &w->frames[depth - 1] : f;
+
+		if (judge_portness(w, parent) == PS_PORT)
+			return set(v, PS_USE_DEFAULT, PS_CERTAIN);
+		if (outer->open == '(' && names_port(w, outer->token, before, &capitals))
+			return set(v, PS_USE_DEFAULT, PS_CERTAIN);
+	}
+	/* ports: {web: 3000}; not the attributes of one. */
+	if (judge_portness(w, parent) == PS_PORTS && (judge_is_op(p, OP1(':')) || judge_is_op(p, OP2('=', '>'))) &&
+	    port >= 80 && !judge_has_word(w, key, "timeout count size id max min limit interval protocol mode name"))
+		return set(v, PS_USE_CONFIG, PS_LIKELY);
+	return false;
+}
+
+/* Argument of a call. `before` is the number of the token before it: `(` or `,`. */
+static bool in_call(const struct walk *w, unsigned depth, uint32_t before, unsigned port, bool string,
+		    struct verdict *v)
+{
+	const struct frame *f = &w->frames[depth];
+	const struct ps_call *call = call_of(w, depth);
+	bool first = is_opening(judge_token(w, before)), remote, empty, capitals;
+	enum ps_use around = judge_use_around(w, depth);
+	enum ps_portness is;
+
+	if (!first && is_host(w, before - 1, &remote, &empty) && (!empty || around != PS_USE_COUNT) &&
+	    !judge_has_word(w, &f->callee, "timeout ping sleep wait_ms") &&
+	    !(string && port < 1000 && around == PS_USE_COUNT))
+		return set(v,
+			   around != PS_USE_COUNT                                                ? around
+			   : judge_has_word(w, &f->callee, "bind listen serve server start run") ? PS_USE_LISTEN
+												 : PS_USE_CONNECT,
+			   PS_CERTAIN);
+	if (f->callee.kind != PS_TOKEN_NAME)
+		return false;
+	if (call && call->argument == f->argument && port >= call->least &&
+	    (call->kind == CALL_LISTEN || call->kind == CALL_CONNECT) && !is_backlog(w, f, port))
+		return set(v, call->kind == CALL_LISTEN ? PS_USE_LISTEN : PS_USE_CONNECT,
+			   call->least < 1000 ? PS_CERTAIN : PS_LIKELY);
+	/* A name of a port as an earlier argument: getenv("PORT", 3000), flag.Int("port", 3000, ...). */
+	if (f->argument > 0 && f->argument < 4 && names_port_argument(w, f->token, before, &capitals) &&
+	    !judge_has_word(w, &f->callee, "equal equals assert expect log printf timeout"))
+		return set(v, capitals || (call && call->kind == CALL_DEFAULT) ? PS_USE_DEFAULT : PS_USE_CONFIG,
+			   call && call->kind == CALL_DEFAULT ? PS_CERTAIN : PS_LIKELY);
+	is = judge_portness(w, &f->callee);
+	if (is == PS_PORTS || (is == PS_PORT && first) ||
+	    (first && judge_has_word(w, &f->callee, "port") &&
+	     judge_has_word(w, &f->callee, "wait free available open use kill listening until for")))
+		return port >= 80 && !judge_has_word(w, &f->callee, "is parse validate format")
+			       ? set(v, use_of(w, depth - (depth > 0), &f->callee), PS_LIKELY)
+			       : false;
+	return false;
+}
+
+/* Everything that a number can be in a bracket of several values: ports = [3000, 3001]. */
+static bool in_list(const struct walk *w, unsigned depth, unsigned port, struct verdict *v)
+{
+	const struct frame *f = &w->frames[depth];
+
+	if (f->open != '[' && !(f->open == '(' && f->callee.kind == PS_TOKEN_END) && f->open != '{')
+		return false;
+	if (depth == 0 || port < 80)
+		return false;
+	if (judge_portness(w, judge_key(w, depth - 1)) != PS_NO_PORT)
+		return set(v, PS_USE_CONFIG, PS_CERTAIN);
+	return false;
+}
+
+/* `set :port, 4567`, `port 3000`, `#define PORT 8080`, `Some(8080)`. */
+static bool after(const struct walk *w, uint32_t before, struct verdict *v)
+{
+	const struct ps_token *p = judge_token(w, before), *q = judge_token(w, before - 1);
+
+	if (judge_is_op(p, OP1(',')) && judge_portness(w, q) == PS_PORT && q->kind == PS_TOKEN_NAME &&
+	    judge_is_op(judge_token(w, before - 2), OP1(':')))
+		return set(v, PS_USE_LISTEN, PS_CERTAIN);
+	/* systemProperty 'server.port', '8080' */
+	if (judge_is_op(p, OP1(',')) && q->kind == PS_TOKEN_STRING && judge_portness(w, q) == PS_PORT &&
+	    judge_token(w, before - 2)->kind == PS_TOKEN_NAME)
+		return set(v, PS_USE_CONFIG, PS_CERTAIN);
+	if (judge_is_op(p, OP1(',')) && q->kind == PS_TOKEN_STRING && judge_length(q) > 1 &&
+	    judge_inner(w, q)[0] == '-' &&
+	    (judge_portness(w, q) == PS_PORT || words_are(judge_inner(w, q), judge_length(q), "-p -P")))
+		return set(v, PS_USE_CONFIG, PS_CERTAIN);
+	if (p->kind == PS_TOKEN_NAME && judge_portness(w, p) == PS_PORT &&
+	    (judge_is_word(w, q, "define") || w->s->language == PS_LANG_RUBY))
+		return set(v, PS_USE_CONFIG, PS_CERTAIN);
+	/* sprintf("localhost:%d", 3000), "localhost:" + 3000 */
+	if ((judge_is_op(p, OP1(',')) || judge_is_op(p, OP1('+')) || judge_is_op(p, OP1('.'))) &&
+	    q->kind == PS_TOKEN_STRING && judge_length(q) > 0) {
+		const char *text = judge_inner(w, q);
+		size_t length = judge_length(q);
+
+		if (judge_is_op(p, OP1(','))
+			    ? length > 2 && (memmem(text, length, ":%d", 3) || memmem(text, length, ":%s", 3))
+			    : text[length - 1] == ':')
+			return set(v, PS_USE_URL, PS_LIKELY);
+	}
+	return false;
+}
+
+static bool is_arithmetic(const struct ps_token *t)
+{
+	static const uint16_t operators[] = { OP1('*'),      OP1('/'),      OP1('%'),      OP1('<'),      OP1('>'),
+					      OP2('=', '='), OP2('!', '='), OP2('<', '='), OP2('>', '='), OP2('<', '<'),
+					      OP2('>', '>'), OP2('*', '*'), OP2('+', '='), OP2('-', '='), OP2('*', '='),
+					      OP2('/', '='), OP1('&'),      OP1('^'),      OP1('-') };
+
+	for (unsigned i = 0; i < sizeof(operators) / sizeof(operators[0]); i++)
+		if (judge_is_op(t, operators[i]))
+			return true;
+	return false;
+}
+
+bool judge_code(const struct walk *w, uint32_t number, unsigned port, const struct ps_token *next, struct verdict *v)
+{
+	bool string = judge_token(w, number)->kind == PS_TOKEN_STRING, capitals, block;
+	uint32_t before = number - 1;
+	unsigned depth = w->depth;
+	const struct ps_token *p;
+	const struct ps_call *call;
+
+	if ((is_arithmetic(next) && !next->line && !judge_is_op(next, OP1('-')) && !judge_is_op(next, OP1('<'))) ||
+	    (judge_is_op(next, OP1('(')) && !next->line))
+		return false;
+	for (unsigned turns = 0; turns < 4; turns++) {
+		p = judge_token(w, before);
+		if (is_arithmetic(p))
+			return false;
+		if (after(w, before, v) || in_value(w, depth, before, port, v))
+			return true;
+		if (depth == 0)
+			return false;
+		block = w->frames[depth].open == '{';
+		if (!is_opening(p) && !judge_is_op(p, OP1(',')) && !block && !judge_is_op(p, OP1('|')))
+			return false;
+		call = call_of(w, depth);
+		if (w->frames[depth].open == '(' && in_call(w, depth, before, port, string, v))
+			return true;
+		if (is_opening(p) && call && call->kind == CALL_DEFAULT && w->frames[depth].open == '(' &&
+		    names_port(w, w->frames[depth - 1].segment, before, &capitals))
+			return set(v, PS_USE_DEFAULT, PS_CERTAIN);
+		/* .unwrap_or_else(|_| "8080".into()) */
+		if (judge_is_op(p, OP1('|')) && call && call->kind == CALL_DEFAULT &&
+		    names_port(w, w->frames[depth - 1].segment, before, &capitals))
+			return set(v, PS_USE_DEFAULT, PS_CERTAIN);
+		if (in_list(w, depth, port, v))
+			return true;
+		/* fetch("PORT") { 3000 }, catch { 3000 } */
+		if (block && judge_is_op(p, OP1('{')) &&
+		    names_port(w, w->frames[depth - 1].segment, before, &capitals) && judge_is_op(next, OP1('}')))
+			return set(v, PS_USE_DEFAULT, PS_CERTAIN);
+		if (w->frames[depth].open != '(' ||
+		    (w->frames[depth].callee.kind == PS_TOKEN_NAME && (!call || call->kind != CALL_CONVERT)) ||
+		    w->frames[depth].argument > (call && !strcmp(call->name, "range")))
+			return false;
+		before = w->frames[depth].token;
+		if (w->frames[depth].callee.kind == PS_TOKEN_NAME)
+			before = chain_start(w, before - 1);
+		before--;
+		depth--;
+		string = false;
+	}
+	return false;
+}
+
+/* ---- judging a number among words ---- */
+
+const struct ps_token *judge_line(const struct walk *w)
+{
+	return judge_token(w, w->line);
+}
+
+static bool is_named_value(const struct walk *w, const struct ps_token *p)
+{
+	const char *text = w->s->text + p->from;
+	size_t length = p->until - p->from;
+
+	return p->kind == PS_TOKEN_NAME && length > 2 && text[0] == '-' && words_port(text, length) == PS_PORT;
+}
+
+/* EXPOSE 80 443; listen 80; port 6379; nc db 5432; -p 3000. */
+static bool after_word(const struct walk *w, uint32_t before, unsigned port, struct verdict *v)
+{
+	const struct ps_token *p = judge_token(w, before), *line = judge_line(w), *q = judge_token(w, before - 1);
+	bool prose = w->language->flags & LANG_EMBEDDED, remote;
+
+	if (p->line && before != w->line)
+		return false;
+	if (w->s->language == PS_LANG_DOCKERFILE && !prose) {
+		if (judge_is_word(w, line, "EXPOSE expose") && w->line < before + 1) {
+			set(v, PS_USE_MAPPING, PS_CERTAIN);
+			v->inside = true;
+			return true;
+		}
+		if (judge_is_word(w, line, "ENV ARG") && judge_portness(w, p) == PS_PORT && before == w->line + 1)
+			return set(v, PS_USE_CONFIG, PS_CERTAIN);
+	}
+	if (is_named_value(w, p) || judge_is_word(w, p, "http.server SimpleHTTPServer kill-port"))
+		return set(v, PS_USE_CONFIG, PS_CERTAIN);
+	if (judge_is_word(w, p, "--expose --publish")) {
+		set(v, PS_USE_MAPPING, PS_CERTAIN);
+		return v->inside = true;
+	}
+	if (judge_is_word(w, p, "-p") && (port >= 1000 || port == 80 || port == 443) &&
+	    !judge_is_word(w, q, "mkdir cp touch") && !judge_is_word(w, line, "mkdir cp touch"))
+		return set(v, judge_is_word(w, line, "ssh psql redis-cli mysql nc") ? PS_USE_CONNECT : PS_USE_CONFIG,
+			   PS_CERTAIN);
+	if (judge_is_word(w, p, "-P -l") && port >= 1000 &&
+	    judge_is_word(w, line, "ssh scp sftp mysql nc ncat serve npx mysqldump psql"))
+		return set(v, PS_USE_CONNECT, PS_CERTAIN);
+	if (judge_is_word(w, p, "-lp -lk -lu -ul -klp -nlp -lnp -lkp") && port >= 80)
+		return set(v, PS_USE_LISTEN, PS_CERTAIN);
+	if (prose)
+		return false;
+	if ((w->language->flags & LANG_DIRECTIVE) && p->line && before == w->line &&
+	    (judge_is_word(w, p, "listen Listen") || judge_portness(w, p) == PS_PORT))
+		return set(v, PS_USE_LISTEN, PS_CERTAIN);
+	/* nc -z localhost 5432 */
+	for (uint32_t i = before; i >= w->line && i > 0 && before - i < 8; i--)
+		if (judge_is_word(w, judge_token(w, i), "nc ncat telnet") && i < before && p->kind == PS_TOKEN_NAME &&
+		    w->s->text[p->from] != '-' &&
+		    (words_host(judge_inner(w, p), judge_length(p), &remote) || lex_is_alpha(w->s->text[p->from])))
+			return set(v, PS_USE_CONNECT, PS_CERTAIN);
+	if (judge_is_word(w, p, "http tcp") && judge_is_word(w, q, "ngrok lt"))
+		return set(v, PS_USE_CONNECT, PS_CERTAIN);
+	/* for port in 3000 3001 */
+	if (judge_is_word(w, line, "for") && judge_portness(w, judge_token(w, w->line + 1)) != PS_NO_PORT &&
+	    judge_is_word(w, judge_token(w, w->line + 2), "in"))
+		return set(v, PS_USE_CONFIG, PS_LIKELY);
+	return false;
+}
+
+bool judge_words(const struct walk *w, uint32_t number, unsigned port, struct verdict *v)
+{
+	uint32_t before = number - 1;
+	const struct ps_token *p = judge_token(w, before), *key = judge_key(w, w->depth), *t = judge_token(w, number);
+	enum ps_portness is = judge_portness(w, key);
+
+	if (w->inherited == PS_PORTS && port >= 80)
+		return set(v, PS_USE_CONFIG, PS_CERTAIN);
+	/* YAML: a value, or an item of the list under a key. */
+	if (w->language->flags & LANG_INDENT) {
+		bool item = judge_is_word(w, p, "-") && p->line;
+
+		if (item && judge_is_word(w, key, "expose") && w->s->language == PS_LANG_COMPOSE) {
+			set(v, PS_USE_MAPPING, PS_CERTAIN);
+			v->inside = true;
+			return true;
+		}
+		if (item && is_named_value(w, judge_token(w, before - 1)))
+			return set(v, PS_USE_CONFIG, PS_CERTAIN);
+		if (item && is != PS_NO_PORT) {
+			set(v, PS_USE_MAPPING, PS_CERTAIN);
+			v->inside = true;
+			return true;
+		}
+	}
+	if (after_word(w, before, port, v) || (judge_is_op(p, OP1(',')) && after(w, before, v)))
+		return true;
+	/* <port>8080</port> */
+	if (w->s->language == PS_LANG_MARKUP && judge_is_op(p, OP1('>')))
+		return judge_portness(w, judge_token(w, before - 1)) == PS_PORT &&
+		       judge_is_op(judge_token(w, before - 2), OP1('<')) && set(v, PS_USE_CONFIG, PS_CERTAIN);
+	if (t->line && !(w->language->flags & LANG_INDENT))
+		return false;
+	if (judge_is_op(p, OP1('=')) ||
+	    (judge_is_op(p, OP1(':')) && (w->many || !(w->language->flags & LANG_EMBEDDED))) ||
+	    judge_is_op(p, OP2('?', '=')) || judge_is_op(p, OP2(':', '='))) {
+		if (in_value(w, w->depth, before, port, v)) {
+			/* What stands after a name in a Kubernetes or compose file may be the container's own. */
+			v->inside = v->inside || judge_has_word(w, key, "container target");
+			return true;
+		}
+		return false;
+	}
+	return in_list(w, w->depth, port, v);
+}

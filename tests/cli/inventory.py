@@ -1,0 +1,260 @@
+#!/usr/bin/python3
+"""`portshim inventory`: real directories, with and without git, real listeners, bad input; its JSON against its schema.
+
+By hand: PORTSHIM_TEST_BUILD=build /usr/bin/python3 tests/cli/inventory.py
+"""
+import json
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(TOP, "tests", "keeper", "lib"))
+from harness import LIMIT, PORTSHIM, PYTHON, Place, Skip, free_port, line, main, same
+
+LISTEN = """
+import socket, sys
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("127.0.0.1", int(sys.argv[1])))
+s.listen()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+class Listener:
+    """A server that portshim knows nothing of, in a directory."""
+
+    def __init__(self, place, directory, port):
+        self.child = subprocess.Popen([PYTHON, "-c", LISTEN, str(port)], cwd=directory, stdin=subprocess.PIPE,
+                                      stdout=subprocess.PIPE, env=place.environment())
+        place.started.append(self.child)
+        same(line(self.child.stdout), "ready\n")
+
+
+def write(directory, **files):
+    """write(d, **{"a/b.js": "text"})"""
+    for name, text in files.items():
+        path = os.path.join(directory, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(text if isinstance(text, bytes) else text.encode())
+
+
+def manifest(**services):
+    return json.dumps({"version": 1, "project": "shop", "services": services})
+
+
+def valid(text):
+    found = json.loads(text)
+    try:
+        import jsonschema
+    except ImportError:
+        return found
+    with open(os.path.join(TOP, "manifest", "inventory.schema.json"), encoding="utf-8") as file:
+        schema = json.load(file)
+    jsonschema.Draft7Validator.check_schema(schema)
+    jsonschema.Draft7Validator(schema).validate(found)
+    return found
+
+
+def inventory(place, *arguments, **more):
+    """(status, what --json printed, stderr)"""
+    status, out, err = place.run("inventory", "--json", *arguments, **more)
+    return status, valid(out), err
+
+
+def places(found):
+    return ["%s:%d:%d %d" % (u["file"], u["line"], u["column"], u["port"]) for u in found["uses"]]
+
+
+def git(place, *arguments):
+    if not shutil.which("git"):
+        raise Skip("git is not installed")
+    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.com", *arguments], cwd=place.project, check=True,
+                   stdout=subprocess.DEVNULL, env=place.environment(GIT_CONFIG_GLOBAL="/dev/null"), timeout=LIMIT)
+
+
+def test_example(place):
+    """the example of the manual: what is declared, what is not, and where"""
+    write(place.project, **{
+        "ports.manifest.json": manifest(web={"port": 3000}, api={"port": 4010}),
+        "server.js": "const port = process.env.PORT || 3000;\napp.listen(port);\n",
+        "client.py": 'API = "http://localhost:4010"\nCACHE = ("localhost", 6379)\n',
+    })
+    status, out, err = place.run("inventory")
+    same(status, 1)
+    rows = [re.sub(" +", " ", row) for row in out.split("\n")]
+    same(rows[0].strip(), "PLACE PORT USE SERVICE LISTENER")
+    same([row.rsplit(" ", 1)[0] if row.endswith(" -") else row for row in rows[1:4]],
+         ["client.py:1:25 4010 url api", "client.py:2:23 6379 connect undeclared", "server.js:1:34 3000 default web"])
+    assert "portshim: 3 ports in 2 files, 1 undeclared, 0 disagreements" in err, err
+    same(place.run("inventory", "--undeclared", "-q")[2], "")
+    same(place.run("inventory", "--undeclared")[1].count("\n"), 2)
+
+
+def test_all_declared(place):
+    """everything declared: 0; a profile's numbers count"""
+    write(place.project, **{
+        "ports.manifest.json": json.dumps({"version": 1, "services": {"web": {"port": 3000}},
+                                           "profiles": {"test": {"offset": 1000}}}),
+        "a.sh": "curl http://localhost:3000/ http://localhost:4000/\n",
+    })
+    status, found, _ = inventory(place)
+    same(status, 0)
+    same([(u["port"], u["service"], u["profile"]) for u in found["uses"]], [(3000, "web", ""), (4000, "web", "test")])
+
+
+def test_no_manifest(place):
+    """without a manifest nothing is declared"""
+    write(place.project, **{"a.js": "app.listen(3000)\n"})
+    status, found, _ = inventory(place)
+    same((status, found["manifest"], places(found)), (1, "", ["a.js:1:12 3000"]))
+    same(place.run("inventory")[2], "portshim: 1 port in 1 file, 1 undeclared (there is no manifest), 0 disagreements\n")
+
+
+def test_nothing(place):
+    """an empty directory"""
+    status, found, _ = inventory(place)
+    same((status, found["uses"]), (0, []))
+
+
+def populate(place):
+    write(place.project, **{
+        "src/a.js": "app.listen(3001)\n", "dist/b.js": "app.listen(3002)\n", "node_modules/x/c.js": "app.listen(3003)\n",
+        "package-lock.json": '{"port": 3004}', "d.min.js": "app.listen(3005)", "e.js": b"app.listen(3006)\0",
+        "f.js": "x" * 9000 + "\napp.listen(3007)\n", "README.md": "http://localhost:3008\n", ".gitignore": "dist/\n*.tmp.js\n",
+        "src/.gitignore": "!g.tmp.js\n", "src/g.tmp.js": "app.listen(3009)\n", "h.tmp.js": "app.listen(3010)\n",
+        "start": "#!/bin/sh\nPORT=3011 node a.js\n", ".env": "PORT=3012\n", "invalid.js": b"// \xff\xfe\napp.listen(3013)\n",
+    })
+    os.symlink("/etc/services", os.path.join(place.project, "link.conf"))
+    os.symlink(place.project, os.path.join(place.project, "loop"))
+    os.mkfifo(os.path.join(place.project, "pipe.js"))
+
+
+WANTED = [".env:1:6 3012", "invalid.js:2:12 3013", "src/a.js:1:12 3001", "src/g.tmp.js:1:12 3009", "start:2:6 3011"]
+
+
+def test_walk(place):
+    """what is looked at without git"""
+    populate(place)
+    same(places(inventory(place, env={"PATH": "/nonexistent"})[1]), WANTED)
+
+
+def test_git(place):
+    """what is looked at with git, which agrees; a program named in the repository's configuration is not run"""
+    populate(place)
+    git(place, "init", "-q")
+    git(place, "config", "core.fsmonitor", "touch " + os.path.join(place.top, "ran"))
+    same(places(inventory(place, env={"GIT_CONFIG_GLOBAL": "/dev/null"})[1]), WANTED)
+    assert not os.path.exists(os.path.join(place.top, "ran"))
+    git(place, "config", "--unset", "core.fsmonitor")
+    git(place, "add", "-A")
+    os.unlink(os.path.join(place.project, "invalid.js"))  # git still lists it
+    same(places(inventory(place)[1]), [p for p in WANTED if "invalid" not in p])
+
+
+def test_directory(place):
+    """a directory as operand: paths as seen from here; the manifest above it counts"""
+    write(place.project, **{"ports.manifest.json": manifest(web={"port": 3000}), "web/src/a.js": "app.listen(3000)\n"})
+    status, found, _ = inventory(place, "web/src/")
+    same((status, places(found)), (0, ["web/src/a.js:1:12 3000"]))
+    write(place.top, **{"other.json": manifest(x={"port": 4000})})
+    status, found, _ = inventory(place, "--manifest", "../other.json", "web")
+    same((status, places(found)), (1, ["web/src/a.js:1:12 3000"]))
+
+
+def test_listeners(place):
+    """listeners beside the code; one that nothing in the project knows; one of elsewhere on the project's number"""
+    ours, theirs, external = free_port(), free_port(), free_port()
+    other = place.directory("other")
+    write(place.project, **{
+        "ports.manifest.json": manifest(web={"port": theirs}, db={"port": external, "external": True}),
+        "a.js": "app.listen(%d)\nconst dbPort = %d\n" % (theirs, external),
+    })
+    Listener(place, place.project, ours)
+    held = Listener(place, other, theirs)
+    Listener(place, other, external)
+    status, found, _ = inventory(place)
+    same(status, 1)
+    same(sorted((d["code"], d["port"]) for d in found["disagreements"]), [("held-elsewhere", theirs), ("unknown-listener", ours)])
+    first = [d for d in found["disagreements"] if d["port"] == theirs][0]
+    same((first["file"], first["line"], first["column"]), ("a.js", 1, 12))
+    listener = [x for x in found["listeners"] if x["port"] == theirs][0]
+    same((listener["process_id"], listener["directory"], listener["service"], listener["uses"]),
+         (held.child.pid, other, "web", 1))
+    status, out, _ = place.run("inventory")
+    assert re.search(r"^a\.js:1:12: disagreement: %d \(web\) of this project is held by .* \[held-elsewhere\]$" % theirs, out,
+                     re.MULTILINE), out
+    # A number that the code only asks for may be anybody's.
+    write(place.project, **{"a.js": 'fetch("http://localhost:%d")\n' % theirs})
+    same([d["code"] for d in inventory(place)[1]["disagreements"]], ["unknown-listener"])
+
+
+def test_moved(place):
+    """a server that portshim has moved: shown with what it asked for, and no disagreement"""
+    port = free_port()
+    write(place.project, **{"ports.manifest.json": manifest(web={"port": port}), "a.js": "app.listen(%d)\n" % port})
+    Listener(place, place.directory("other"), port)
+    server = place.start("run", "-q", "--", PYTHON, "-c", LISTEN, str(port), stdin=subprocess.PIPE)
+    same(line(server.stdout), "ready\n")
+    status, found, _ = inventory(place)
+    same((status, found["disagreements"]), (0, []))
+    moved = [x for x in found["listeners"] if x.get("requested") == port]
+    same([(x["environment"], x["uses"]) for x in moved], [("shop", 1)])
+    assert moved[0]["port"] != port
+
+
+def test_bad(place):
+    """bad use and bad input: a clear error each"""
+    write(place.project, **{"broken/ports.manifest.json": "{", "a.js": "app.listen(3000)\n"})
+    for arguments, status, words in [
+            (["nowhere"], 3, "nowhere"), (["a.js"], 3, "a.js"), (["a", "b"], 2, "`b`"), (["--nope"], 2, "--nope"),
+            (["broken"], 3, "ports.manifest.json"), (["--manifest", "none.json"], 3, "none.json")]:
+        got, out, err = place.run("inventory", *arguments)
+        same((got, out), (status, ""), str(arguments))
+        assert words in err and err.startswith("portshim"), err
+
+
+def test_large(place):
+    """a file of 100 MB is passed over, one of 1 MB is read; an unreadable directory is none of ours"""
+    write(place.project, **{"a.py": "# line\n" * 140000 + "PORT = 3000\n"})
+    with open(os.path.join(place.project, "big.yaml"), "wb") as file:
+        file.write(b"port: 4000\n")
+        file.truncate(100 << 20)
+    os.mkdir(os.path.join(place.project, "closed"), 0)
+    status, found, _ = inventory(place)
+    same((places(found), found["summary"]["skipped"]), (["a.py:140001:8 3000"], 1))
+    os.chmod(os.path.join(place.project, "closed"), 0o700)
+
+
+def test_terminal(place):
+    """on a terminal: colour, unless NO_COLOR; none in a pipe"""
+    write(place.project, **{"a.js": "app.listen(3000)\n"})
+    for env, colour in (({"TERM": "xterm", "NO_COLOR": None}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False)):
+        ours, theirs = pty.openpty()
+        child = place.start("inventory", "--undeclared", stdout=theirs, env=env)
+        os.close(theirs)
+        text = b""
+        try:
+            while True:
+                piece = os.read(ours, 4096)
+                if not piece:
+                    break
+                text += piece
+        except OSError:
+            pass
+        os.close(ours)
+        same(child.wait(LIMIT), 1)
+        same(b"\033[" in text, colour, text)
+    assert "\033" not in place.run("inventory")[1]
+
+
+if __name__ == "__main__":
+    main(globals())

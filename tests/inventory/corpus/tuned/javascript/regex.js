@@ -1,0 +1,10 @@
+const version = /^v?(\d+)\.(\d+):3000$/;
+const time = /\d\d:\d\d/;
+const isPortrait = (w, h) => h / w > 1080 / 1920;
+const passport = { number: 31337, expires: 2031 };
+const exported = [3000, 4000];
+const portfolioValue = 9000;
+const support = '0800 1234 5000';
+const airports = { FRA: 8080 };
+if (status === 3000 || code == 8080) throw new Error('code 5000');
+module.exports = { version, time, isPortrait, passport, exported, portfolioValue, support, airports };
