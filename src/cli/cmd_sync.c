@@ -42,7 +42,7 @@ static cJSON *places_json(const struct ps_sync *found)
 		output_json_text(entry, "place", p->where);
 		output_json_text(entry, "service", p->service);
 		output_json_text(entry, "profile", p->profile);
-		cJSON_AddNumberToObject(entry, "found", p->found);
+		cJSON_AddNumberToObject(entry, "found", (double)p->found);
 		cJSON_AddNumberToObject(entry, "port", p->port);
 		cJSON_AddBoolToObject(entry, "drift", p->found != p->port);
 		cJSON_AddItemToArray(list, entry);

@@ -21,8 +21,6 @@
 #include "../cli/manifest_files.h"
 #include "../cli/output.h"
 
-#define NO_PORT 65536u
-
 /* What a file is when taken apart; each format by itself, since entries may disagree. */
 struct parsed {
 	struct ps_edit_file *file;
@@ -159,13 +157,14 @@ static struct ps_edit_file *open_file(struct look *l, const struct ps_manifest_f
 
 /* ---- places ---- */
 
-static unsigned number_at(const struct ps_edit_file *file, const struct ps_spot *spot)
+/* At most ten digits. */
+static unsigned long number_at(const struct ps_edit_file *file, const struct ps_spot *spot)
 {
-	unsigned value = 0;
+	unsigned long value = 0;
 
-	for (size_t i = 0; i < spot->length && value < NO_PORT; i++)
-		value = value * 10 + (unsigned)(file->text[spot->offset + i] - '0');
-	return value < NO_PORT ? value : NO_PORT;
+	for (size_t i = 0; i < spot->length; i++)
+		value = value * 10 + (unsigned long)(file->text[spot->offset + i] - '0');
+	return value;
 }
 
 static bool add_place(struct look *l, const struct ps_manifest_place *wanted, struct ps_edit_file *file,

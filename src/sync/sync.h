@@ -20,7 +20,8 @@ struct ps_sync_place {
 	struct ps_edit_file *file;
 	struct ps_spot spot;
 	char *where, *service, *profile; /* the profile may be "" */
-	unsigned found, port;		 /* found: 65536 for what is no port */
+	unsigned long found; /* what stands there, a port or not */
+	unsigned port;
 	int line, column;		 /* in the file */
 };
 
