@@ -1,0 +1,9 @@
+/*
+ * fuzz_place_compose.c - see place.h.
+ */
+#include "place.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	return look(PS_PLACE_COMPOSE, data, size);
+}
