@@ -6,19 +6,52 @@
  * second match anywhere is a fault, since nobody can tell which one is meant.
  */
 #include <regex.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "place_tree.h"
 
 #define LINE_MAX_BYTES (64u << 10)
 #define DIGITS_MAX 10
+#define PATTERN_MAX 512
+#define REPETITIONS_MAX 100000u
+
+/* What would cost time or memory without a limit: repetitions within repetitions are written out when the pattern is
+ * compiled, and back references, which are no part of such expressions, are tried in every way. */
+static const char *too_costly(const char *pattern)
+{
+	unsigned long product = 1;
+
+	if (strlen(pattern) > PATTERN_MAX)
+		return "it is longer than 512 bytes";
+	for (const char *p = pattern; *p; p++) {
+		if (*p == '\\' && p[1] >= '1' && p[1] <= '9')
+			return "back references are not possible";
+		if (*p == '\\' && p[1]) {
+			p++;
+		} else if (*p == '{') {
+			unsigned long first = strtoul(p + 1, NULL, 10), last;
+			const char *comma = p + 1 + strspn(p + 1, "0123456789");
+
+			last = *comma == ',' ? strtoul(comma + 1, NULL, 10) : first;
+			product *= (first > last ? first : last) % REPETITIONS_MAX + 2;
+		} else if (*p == '+') {
+			product *= 2; /* x+ is compiled as xx* */
+		}
+		if (product > REPETITIONS_MAX)
+			return "it has too many repetitions: `*` costs less than `+` and braces";
+	}
+	return NULL;
+}
 
 const char *place_text_check(const char *pattern, char *text)
 {
-	const char *result = NULL;
+	const char *result = too_costly(pattern);
 	regex_t regex;
-	int code = regcomp(&regex, pattern, REG_EXTENDED);
+	int code = result ? 0 : regcomp(&regex, pattern, REG_EXTENDED);
 
+	if (result)
+		return result;
 	if (code) {
 		regerror(code, &regex, text, 128);
 		return text;
@@ -51,8 +84,14 @@ static bool second(size_t offset, size_t first_line, struct ps_place_fault *faul
 	return place_fault_hint(fault, "make it longer, so that it fits one place only");
 }
 
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
 /* The number in the first group. */
-static bool number(const char *text, const regmatch_t *groups, struct ps_spot *place, struct ps_place_fault *fault)
+static bool number(const char *text, size_t size, const regmatch_t *groups, struct ps_spot *place,
+		   struct ps_place_fault *fault)
 {
 	size_t offset = (size_t)groups[1].rm_so, length = (size_t)(groups[1].rm_eo - groups[1].rm_so);
 
@@ -63,6 +102,11 @@ static bool number(const char *text, const regmatch_t *groups, struct ps_spot *p
 	if (length > DIGITS_MAX || strspn(text + offset, "0123456789") < length)
 		return place_fault(fault, offset, "no-port", "`%.*s`, the pattern's first group, is no port",
 				   (int)(length > 60 ? 60 : length), text + offset);
+	if ((offset > 0 && is_digit(text[offset - 1])) || (offset + length < size && is_digit(text[offset + length]))) {
+		place_fault(fault, offset, "no-port", "`%.*s`, the pattern's first group, is only a part of the number",
+			    (int)length, text + offset);
+		return place_fault_hint(fault, "let it fit all digits: ([0-9]+)");
+	}
 	*place = (struct ps_spot){ offset, length };
 	return true;
 }
@@ -94,7 +138,7 @@ static bool search(const regex_t *regex, const char *text, size_t size, struct p
 	}
 	if (!found)
 		return place_fault(fault, 0, "no-place", "no line fits the pattern");
-	return number(text, groups, place, fault);
+	return number(text, size, groups, place, fault);
 }
 
 bool place_text_find(const char *text, size_t size, const char *pattern, struct ps_spot *place,

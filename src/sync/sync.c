@@ -9,6 +9,9 @@
  * A place that two entries, or two profiles, give different numbers is an error too: otherwise the files would never be
  * in sync. So is a file outside of the project's directory, to which a symlink may lead: a manifest that came with
  * somebody's repository must not reach anything else.
+ *
+ * At the end every place is looked for again in what the files would become, and must lead to its port: so running it a
+ * second time changes nothing.
  */
 #include "sync.h"
 
@@ -168,7 +171,7 @@ static unsigned long number_at(const struct ps_edit_file *file, const struct ps_
 }
 
 static bool add_place(struct look *l, const struct ps_manifest_place *wanted, struct ps_edit_file *file,
-		      const struct ps_spot *spot, unsigned port)
+		      enum ps_place_format format, const struct ps_spot *spot, unsigned port)
 {
 	struct ps_sync *sync = l->sync;
 	struct ps_sync_place *p;
@@ -183,7 +186,7 @@ static bool add_place(struct look *l, const struct ps_manifest_place *wanted, st
 		sync->room = room;
 	}
 	p = &sync->places[sync->count++];
-	*p = (struct ps_sync_place){ .file = file, .spot = *spot, .port = port };
+	*p = (struct ps_sync_place){ .file = file, .format = format, .spot = *spot, .port = port };
 	p->found = number_at(file, spot);
 	p->where = strdup(wanted->where);
 	p->service = strdup(l->manifest->services[wanted->service].name);
@@ -193,7 +196,7 @@ static bool add_place(struct look *l, const struct ps_manifest_place *wanted, st
 }
 
 static void look_at_place(struct look *l, const struct ps_manifest_place *place, struct ps_edit_file *file,
-			  const struct ps_place_file *parsed)
+			  enum ps_place_format format, const struct ps_place_file *parsed)
 {
 	const struct ps_manifest_service *root = manifest_root(l->manifest, &l->manifest->services[place->service]);
 	struct ps_place_fault fault = { 0 };
@@ -203,12 +206,13 @@ static void look_at_place(struct look *l, const struct ps_manifest_place *place,
 		return;
 	if (!place_file_find(parsed, place->where, &spot, &fault))
 		report_fault(l, file, &fault, place->where);
-	else if (!add_place(l, place, file, &spot, root->ports[0]))
+	else if (!add_place(l, place, file, format, &spot, root->ports[0]))
 		l->memory = true;
 }
 
 static void look_at_entry(struct look *l, const struct ps_manifest_file *entry)
 {
+	enum ps_place_format format = (enum ps_place_format)entry->format;
 	char *path = manifest_files_path(entry, l->profile);
 	const struct ps_place_file *parsed;
 	struct ps_edit_file *file;
@@ -219,9 +223,9 @@ static void look_at_entry(struct look *l, const struct ps_manifest_file *entry)
 	}
 	l->sync->files++;
 	file = open_file(l, entry, path);
-	parsed = file ? parse(l, file, (enum ps_place_format)entry->format) : NULL;
+	parsed = file ? parse(l, file, format) : NULL;
 	for (size_t i = 0; parsed && i < entry->place_count; i++)
-		look_at_place(l, &entry->places[i], file, parsed);
+		look_at_place(l, &entry->places[i], file, format, parsed);
 	free(path);
 }
 
@@ -274,6 +278,63 @@ static void splice(struct look *l)
 	}
 }
 
+/* True if the place leads to its port in the changed text. */
+static bool found_again(struct ps_place_file *const *formats, const struct ps_sync_place *p, const char *text)
+{
+	const struct ps_place_file *file = formats[p->format];
+	struct ps_place_fault fault = { 0 };
+	struct ps_spot spot;
+	char wanted[16];
+	int length = snprintf(wanted, sizeof(wanted), "%u", p->port);
+
+	if (!file || !place_file_find(file, p->where, &spot, &fault))
+		return false;
+	/* A number with zeros in front may stand there as it was. */
+	return p->found == p->port || (spot.length == (size_t)length && memcmp(text + spot.offset, wanted, spot.length) == 0);
+}
+
+/* The places of one file, from `first` on, in the text that it would have. A pattern may fit the old number only; and
+ * whatever else there is that nobody thought of must not get to the disk. */
+static void prove(struct look *l, size_t first)
+{
+	struct ps_sync *sync = l->sync;
+	const struct ps_edit_file *file = sync->places[first].file;
+	struct ps_place_file *formats[PS_PLACE_FORMAT_COUNT] = { 0 };
+	struct ps_place_fault fault = { 0 };
+	size_t size;
+	char *text = edit_result(file, &size);
+
+	l->memory = l->memory || !text;
+	for (size_t i = first; text && i < sync->count && sync->places[i].file == file; i++) {
+		const struct ps_sync_place *p = &sync->places[i];
+		char path[PS_PATH_MAX], key[128];
+		struct ps_place place = { .file = sync_shown(sync, file->path, path), .line = p->line, .column = p->column,
+					  .key = output_clean(key, sizeof(key), p->where) };
+
+		if (!formats[p->format])
+			formats[p->format] = place_file_read(p->format, text, size, &fault);
+		if (!found_again(formats, p, text))
+			finding_add(&sync->findings, "unstable-place", PS_ERROR, &place,
+				    "let the pattern fit any number: ([0-9]+)",
+				    "with %u here the place would not be found again", p->port);
+	}
+	for (unsigned i = 0; i < PS_PLACE_FORMAT_COUNT; i++)
+		place_file_free(formats[i]);
+	free(text);
+}
+
+static void prove_all(struct look *l)
+{
+	const struct ps_sync *sync = l->sync;
+
+	if (finding_count(&sync->findings, PS_ERROR))
+		return;
+	for (size_t i = 0; i < sync->count; i++) {
+		if (sync->places[i].file->splice_count && (i == 0 || sync->places[i].file != sync->places[i - 1].file))
+			prove(l, i);
+	}
+}
+
 static int look_under(struct look *l, const char *path, const char *profile, struct ps_error *error)
 {
 	struct ps_manifest *manifest = NULL;
@@ -312,8 +373,10 @@ int sync_look(struct ps_sync *sync, const char *path, const char *profile, struc
 		if (!profile || strcmp(profile, manifest->profiles[i]) == 0)
 			code = look_under(&l, path, manifest->profiles[i], error);
 	}
-	if (!code)
+	if (!code) {
 		splice(&l);
+		prove_all(&l);
+	}
 	if (!code && (l.memory || sync->findings.memory))
 		code = error_set(error, PS_EXIT_SYSTEM, "out of memory");
 	for (size_t i = 0; i < l.parsed_count; i++) {

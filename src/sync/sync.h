@@ -18,6 +18,7 @@
 /* A number in a file, and the one that belongs there. */
 struct ps_sync_place {
 	struct ps_edit_file *file;
+	enum ps_place_format format;
 	struct ps_spot spot;
 	char *where, *service, *profile; /* the profile may be "" */
 	unsigned long found; /* what stands there, a port or not */

@@ -258,6 +258,13 @@ def files():
           and os.listdir("real") == ["file.yaml"], "nothing is left over")
     os.chdir("..")
 
+    project("pattern", [{"path": "a.conf", "format": "text", "set": {"listen ([0-9]{3});": "web"}}])
+    write("a.conf", "listen 300;\n")
+    status, _, err = sync("--apply")
+    check(status == 1 and "a.conf:1:8: error: " in err and "[unstable-place]" in err and read("a.conf") == b"listen 300;\n",
+          "a pattern for the old number only: %s" % err)
+    os.chdir("..")
+
     project("two", [{"path": "{profile:-a}.yaml", "profiles": [""], "set": {"port": "web"}}, {"path": "a.yaml", "set": {"port": "api"}}])
     write("a.yaml", "port: 1\n")
     status, _, err = sync("--apply")

@@ -56,8 +56,10 @@ static int look(enum ps_place_format format, const uint8_t *data, size_t size)
 	if (file && place_file_find(file, where, &spot, &fault)) {
 		MUST(spot.length > 0 && spot.offset < length && spot.length <= length - spot.offset);
 		MUST(strspn(text + spot.offset, "0123456789") >= spot.length);
-		look_again(format, where, text, length, &spot, "65535");
-		look_again(format, where, text, length, &spot, "7");
+		if (format != PS_PLACE_TEXT) { /* a pattern may want numbers of one kind: src/sync looks for that */
+			look_again(format, where, text, length, &spot, "65535");
+			look_again(format, where, text, length, &spot, "7");
+		}
 	} else {
 		MUST(fault.code && fault.offset <= length && fault.text[0]);
 	}

@@ -300,6 +300,8 @@ static void test_text(void **state)
 		{ "<>", "listen ([0-9]+)", "no-place", NULL },
 		{ "<>listen\n", "listen( [0-9]+)?", "no-port", "group" },
 		{ "listen <>;\n", "listen ([0-9]*);", "no-port", "empty" },
+		{ "listen 3<>000;\n", "listen 3([0-9]+);", "no-port", "a part" },
+		{ "listen <>3000;\n", "listen ([0-9])", "no-port", "a part" },
 	};
 
 	(void)state;
@@ -325,6 +327,12 @@ static void test_check(void **state)
 	assert_null(place_file_check(PS_PLACE_TEXT, "a([0-9]+)", text));
 	assert_non_null(place_file_check(PS_PLACE_TEXT, "a[0-9]+", text));
 	assert_non_null(place_file_check(PS_PLACE_TEXT, "a([0-9+", text));
+	assert_null(place_file_check(PS_PLACE_TEXT, "a([0-9]{1,5}) \\{9999", text));
+	assert_non_null(place_file_check(PS_PLACE_TEXT, "(((a{200}){200}){200}[0-9])", text));
+	assert_non_null(place_file_check(PS_PLACE_TEXT, "(((a{,200}){1,200}){200,}[0-9])", text));
+	assert_non_null(place_file_check(PS_PLACE_TEXT, "(a)+++++++++++++++++++++++++++++", text));
+	assert_non_null(place_file_check(PS_PLACE_TEXT, "(a){99999999999999999999999}", text));
+	assert_non_null(place_file_check(PS_PLACE_TEXT, "(a)([0-9]+)\\1", text));
 	assert_null(place_file_check(PS_PLACE_DOTENV, "a..b", text));
 }
 
