@@ -126,11 +126,22 @@ static bool note_held(const struct ps_listener *listener, void *context)
 
 static const struct ps_assignment *assigned(const struct map *map, const struct row *row)
 {
+	const struct ps_known *project = row->project;
+	const struct ps_manifest_service *there = NULL;
+	uint16_t port = row->port;
+
+	/* Another project's service is where that project has it. */
+	if (row->service->from)
+		there = known_service(&map->known, row->service->from, &project);
+	if (there)
+		port = manifest_root(project->manifest, there)->ports[0];
+	else
+		project = row->project;
 	for (size_t i = 0; map->has_state && i < map->state.count; i++) {
 		const struct ps_assignment *a = &map->state.list[i];
 
-		if (a->env && a->requested == row->port && a->first && !a->env->profile[0] &&
-		    strcmp(a->env->directory, row->project->directory) == 0)
+		if (a->env && a->requested == port && a->first && !a->env->profile[0] &&
+		    strcmp(a->env->directory, project->directory) == 0)
 			return a;
 	}
 	return NULL;

@@ -13,8 +13,8 @@
  *
  * Cost matters here, since it is paid at every start: no process is started, /proc is not searched, the runtime
  * directory is not listed, and only the environment's own records are looked at. Exceptions are --allow, the
- * conservative strategy, and one launch in 64, which clears away the files that dead runs of all environments have
- * left.
+ * conservative strategy and services of other projects, which read the manifests of all known ones, and one launch in
+ * 64, which clears away the files that dead runs of all environments have left.
  */
 #include "launch.h"
 
@@ -33,7 +33,7 @@
 #include <portshim/registry.h>
 
 #include "../keeper/keeper.h"
-#include "../known/known.h"
+#include "../known/numbers.h"
 #include "inject.h"
 #include "leftover.h"
 #include "library.h"
@@ -152,6 +152,26 @@ static bool note_foreign(const struct ps_scope *env, void *context)
 	return true;
 }
 
+/* Those of all known projects, also of those that never ran here, and the numbers that `portshim next` handed out. */
+static void note_known(struct foreign *f)
+{
+	struct ps_known_list known;
+	struct ps_error ignored = { 0 };
+	size_t count;
+	struct ps_number *numbers = numbers_list(&count);
+
+	if (known_read(&known, &ignored) == 0)
+		for (size_t i = 0; i < known.count; i++)
+			for (size_t s = 0; known.list[i].manifest && s < known.list[i].manifest->service_count; s++)
+				if (strcmp(known.list[i].directory, f->directory) != 0)
+					note_service(f, &known.list[i].manifest->services[s]);
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(numbers[i].directory, f->directory) != 0)
+			bitmap_set(f->ports, numbers[i].port);
+	known_free(&known);
+	free(numbers);
+}
+
 static bool wants_foreign(const struct ps_manifest *manifest, int strategy)
 {
 	if (strategy >= 0 || !manifest)
@@ -194,6 +214,7 @@ static int make_plan(struct ps_launch *launch, int strategy, bool quiet, struct 
 			return error_set(error, PS_EXIT_FAILED, "out of memory");
 		foreign->directory = launch->project.directory;
 		nest_environments(launch->runtime, note_foreign, foreign);
+		note_known(foreign);
 	}
 	if (manifest)
 		known_follow(manifest, launch->runtime, quiet);
