@@ -80,18 +80,19 @@ static void summary(const struct sync *s, size_t errors, bool applied)
 	if (s->quiet)
 		return;
 	if (errors)
-		fprintf(stderr, "portshim: %zu place%s cannot be used; nothing is applied before that is settled\n", errors,
-			plural(errors));
+		fprintf(stderr, "portshim: %zu place%s cannot be used; nothing is applied before that is settled\n",
+			errors, plural(errors));
 	else if (!s->found.files)
 		fprintf(stderr, "portshim: the manifest names no files\nhint: see \"files\" in portshim-manifest(5)\n");
 	else if (!ports)
 		fprintf(stderr, "portshim: %zu port%s in %zu file%s: all as in the manifest\n", s->found.count,
 			plural(s->found.count), s->found.edit.count, plural(s->found.edit.count));
 	else if (applied)
-		fprintf(stderr, "portshim: changed %zu port%s in %zu file%s\n", ports, plural(ports), files, plural(files));
+		fprintf(stderr, "portshim: changed %zu port%s in %zu file%s\n", ports, plural(ports), files,
+			plural(files));
 	else
-		fprintf(stderr, "portshim: %zu port%s in %zu file%s differ from the manifest\n%s", ports, plural(ports), files,
-			plural(files), s->check ? "" : "hint: `portshim sync --apply` writes them\n");
+		fprintf(stderr, "portshim: %zu port%s in %zu file%s differ from the manifest\n%s", ports, plural(ports),
+			files, plural(files), s->check ? "" : "hint: `portshim sync --apply` writes them\n");
 }
 
 /* ---- what is done ---- */
@@ -116,7 +117,8 @@ static int finish(struct sync *s)
 	finding_sort(&s->found.findings);
 	if (s->json)
 		return print_json(s, code, applied);
-	finding_print_text(&s->found.findings, PS_NOTE, s->check ? stdout : stderr, output_colour(s->check ? stdout : stderr));
+	finding_print_text(&s->found.findings, PS_NOTE, s->check ? stdout : stderr,
+			   output_colour(s->check ? stdout : stderr));
 	if (!s->check && !s->apply && !edit_diff(&s->found.edit, stdout)) {
 		fputs("portshim: out of memory\n", stderr);
 		code = PS_EXIT_SYSTEM;

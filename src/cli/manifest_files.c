@@ -1,13 +1,13 @@
 /*
  * manifest_files.c - the key "files" of a manifest.
  *
- * Theory of operation: an entry names a file, or one for each profile if its path has {profile} in it, and maps places in
- * it (src/place) to services. The steps are those of the other keys: single values here (manifest_files_read, which the
- * JSON Schema says too), then what they mean together (manifest_files_judge), then the copy without the JSON.
+ * Theory of operation: an entry names a file, or one for each profile if its path has {profile} in it, and maps places
+ * in it (src/place) to services. The steps are those of the other keys: single values here (manifest_files_read, which
+ * the JSON Schema says too), then what they mean together (manifest_files_judge), then the copy without the JSON.
  *
- * Which profiles an entry is for: those in "profiles", where "" is the manifest without a profile. Where it does not say:
- * all of them if the path has {profile}, also none if it says what that is called then, {profile:-development}; and none
- * alone if the path has no {profile}. So no two of them write one path, except by different entries.
+ * Which profiles an entry is for: those in "profiles", where "" is the manifest without a profile. Where it does not
+ * say: all of them if the path has {profile}, also none if it says what that is called then, {profile:-development};
+ * and none alone if the path has no {profile}. So no two of them write one path, except by different entries.
  */
 #include "manifest_files.h"
 
@@ -33,10 +33,10 @@ static size_t profile_length(const char *text, const char **otherwise, size_t *o
 	size_t length = strlen(PROFILE);
 	const char *end;
 
-	if (strncmp(text, PROFILE, length) != 0)
-		return 0;
 	*otherwise = NULL;
 	*otherwise_length = 0;
+	if (strncmp(text, PROFILE, length) != 0)
+		return 0;
 	if (text[length] == '}')
 		return length + 1;
 	end = strchr(text, '}');
@@ -87,7 +87,9 @@ static bool check_path(struct ps_raw *raw, const cJSON *item)
 		return false;
 	if (!inside(item->valuestring))
 		return manifest_value_bad(raw, item, "bad-path", "the path of a file below the project's directory",
-					  strstr(item->valuestring, "..") ? "a manifest changes files of its own project only" : NULL);
+					  strstr(item->valuestring, "..")
+						  ? "a manifest changes files of its own project only"
+						  : NULL);
 	return good_template(item->valuestring) ||
 	       manifest_value_bad(raw, item, "bad-path", "no braces but {profile} and {profile:-NAME}", NULL);
 }
@@ -117,7 +119,8 @@ static bool check_set(struct ps_raw *raw, const cJSON *item)
 	bool good = true;
 
 	if (!cJSON_IsObject(item))
-		return manifest_value_wrong_type(raw, item, "an object of places and services, like {\"server.port\": \"web\"}",
+		return manifest_value_wrong_type(raw, item,
+						 "an object of places and services, like {\"server.port\": \"web\"}",
 						 NULL);
 	if (!item->child)
 		return manifest_value_bad(raw, item, "bad-value", "at least one place and its service", NULL);
@@ -144,13 +147,17 @@ bool manifest_files_read(struct ps_raw *raw, const cJSON *item)
 	bool good = true;
 
 	if (!cJSON_IsArray(item))
-		return manifest_value_wrong_type(raw, item, "an array of files", cJSON_IsObject(item) ? "write [{...}]" : NULL);
+		return manifest_value_wrong_type(raw, item, "an array of files",
+						 cJSON_IsObject(item) ? "write [{...}]" : NULL);
 	for (const cJSON *file = item->child; file; file = file->next) {
-		good = manifest_raw_object(raw, file, "an object with \"path\" and \"set\"", fields, FIELD_COUNT, values) && good;
+		good = manifest_raw_object(raw, file, "an object with \"path\" and \"set\"", fields, FIELD_COUNT,
+					   values) &&
+		       good;
 		for (unsigned i = FIELD_PATH; cJSON_IsObject(file) && i <= FIELD_SET; i += FIELD_SET) {
 			if (cJSON_GetObjectItemCaseSensitive(file, fields[i].name))
 				continue;
-			manifest_raw_report(raw, file, false, "missing-key", NULL, "the key \"%s\" is missing", fields[i].name);
+			manifest_raw_report(raw, file, false, "missing-key", NULL, "the key \"%s\" is missing",
+					    fields[i].name);
 			good = false;
 		}
 	}
@@ -214,7 +221,7 @@ static void judge_profiles(struct ps_raw *raw, const cJSON *file, const char *co
 			manifest_raw_report(raw, path, false, "unknown-profile", "write {profile:-NAME}",
 					    "the path does not say what {profile} is without a profile");
 	}
-	if (!template && list && list->child->next)
+	if (!template && list && list->child && list->child->next)
 		manifest_raw_report(raw, list, false, "same-file",
 				    "write {profile} where their paths differ, or keep one profile",
 				    "the path has no {profile}, so one file would have the ports of several profiles");
@@ -241,7 +248,8 @@ static void judge_file(struct ps_raw *raw, const cJSON *file, const char *const 
 		if (why)
 			manifest_raw_report(raw, item, true, "bad-place", NULL, "\"%s\" is no %s: %s",
 					    output_clean(place, sizeof(place), item->string),
-					    format == PS_PLACE_TEXT ? "pattern for a number" : "place in such a file", why);
+					    format == PS_PLACE_TEXT ? "pattern for a number" : "place in such a file",
+					    why);
 		if (manifest_raw_service(raw, item->valuestring, strlen(item->valuestring)) < 0)
 			report_unknown(raw, item, "service", services, raw->service_count);
 	}
@@ -290,7 +298,8 @@ static bool build_file(const struct ps_raw *raw, const cJSON *item, struct ps_ma
 	format_of(item, &format);
 	file->format = format;
 	file->path = strdup(said(item, FIELD_PATH)->valuestring);
-	json_text_position(&raw->text, raw->text.places[said(item, FIELD_PATH)->valueint].value, &file->line, &file->column);
+	json_text_position(&raw->text, raw->text.places[said(item, FIELD_PATH)->valueint].value, &file->line,
+			   &file->column);
 	file->places = calloc(count_children(set) + 1, sizeof(*file->places));
 	file->profiles = calloc(count_children(profiles) + 1, sizeof(*file->profiles));
 	if (!file->path || !file->places || !file->profiles)

@@ -2,9 +2,9 @@
  * edit.c - files as they were read, and what is to be replaced in them.
  *
  * Theory of operation: a file is read once, as a whole, and stays as it is; what changes are splices beside it, kept in
- * order and apart from one another. So the offsets that somebody found in the text stay true whatever else is to change,
- * and all bytes that no splice names survive. A file is known by device and inode, so that two names of one file, by a
- * symlink say, do not become two edits of it.
+ * order and apart from one another. So the offsets that somebody found in the text stay true whatever else is to
+ * change, and all bytes that no splice names survive. A file is known by device and inode, so that two names of one
+ * file, by a symlink say, do not become two edits of it.
  */
 #include "edit.h"
 

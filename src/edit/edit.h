@@ -31,7 +31,7 @@ struct ps_splice {
 };
 
 struct ps_edit_file {
-	char *path; /* relative to the edit's directory if it lies below it, else absolute; of what a symlink leads to */
+	char *path; /* of what a symlink leads to; relative to the edit's directory, or absolute if it lies outside */
 	char *real; /* absolute, without symlinks: what is replaced */
 	char *text; /* as it was read, any bytes, with a NUL behind */
 	size_t size;
@@ -42,7 +42,7 @@ struct ps_edit_file {
 };
 
 struct ps_edit {
-	char *directory;	     /* absolute, without symlinks */
+	char *directory;             /* absolute, without symlinks */
 	struct ps_edit_file **files; /* in the order in which they were opened */
 	size_t count, room;
 };

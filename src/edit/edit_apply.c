@@ -86,8 +86,8 @@ static bool copy_attributes(int from, int to)
 	return length >= 0 || errno == ENOTSUP;
 }
 
-/* A file with this text and the owner, mode and attributes of the file open at `like`. Its path, malloc'ed, or NULL with
- * the error set. */
+/* A file with this text and the owner, mode and attributes of the file open at `like`. Its path, malloc'ed, or NULL
+ * with the error set. */
 static char *write_beside(const struct ps_edit_file *file, int like, const char *text, size_t size,
 			  struct ps_error *error)
 {
@@ -173,7 +173,7 @@ static int open_same(const struct ps_edit_file *file, const char *path, struct p
 
 /* ---- the steps ---- */
 
-static int prepare(struct change *change, struct ps_error *error)
+static bool prepare(struct change *change, struct ps_error *error)
 {
 	const struct ps_edit_file *file = change->file;
 	int fd = open_same(file, file->real, error);
@@ -182,7 +182,7 @@ static int prepare(struct change *change, struct ps_error *error)
 	char *text;
 
 	if (fd < 0)
-		return error->code;
+		return false;
 	text = edit_result(file, &size);
 	if (!text) {
 		error_set(error, PS_EXIT_SYSTEM, "out of memory");
@@ -195,7 +195,7 @@ static int prepare(struct change *change, struct ps_error *error)
 	}
 	free(text);
 	close(fd);
-	return change->beside ? 0 : error->code;
+	return change->beside != NULL;
 }
 
 /* Puts the old contents aside and renames the new file over the old one, where both cannot be exchanged. */
@@ -298,21 +298,23 @@ int edit_apply(const struct ps_edit *edit, struct ps_error *error)
 	struct change *changes = calloc(edit->count + 1, sizeof(*changes));
 	sigset_t all, before;
 	size_t count = 0;
+	bool good = true;
 	int code = 0;
 
 	if (!changes)
 		return error_set(error, PS_EXIT_SYSTEM, "out of memory");
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
-	for (size_t i = 0; i < edit->count && !code; i++) {
+	for (size_t i = 0; i < edit->count && good; i++) {
 		if (edit->files[i]->splice_count == 0)
 			continue;
 		changes[count].file = edit->files[i];
-		code = prepare(&changes[count++], error);
+		good = prepare(&changes[count++], error);
 	}
-	if (!code) {
+	if (good) {
 		code = commit_all(changes, count, error);
 	} else {
+		code = error->code;
 		for (size_t i = 0; i < count; i++) {
 			if (changes[i].beside)
 				unlink(changes[i].beside);

@@ -18,10 +18,10 @@
 #define CONTEXT 3
 
 struct region {
-	size_t start, end;	      /* of the old text, whole lines */
-	char *text;		      /* the new lines, malloc'ed */
-	size_t from, length;	      /* what counts of it */
-	size_t line;		      /* how many lines of the old text come before */
+	size_t start, end;   /* of the old text, whole lines */
+	char *text;          /* the new lines, malloc'ed */
+	size_t from, length; /* what counts of it */
+	size_t line;         /* how many lines of the old text come before */
 	size_t old_lines, new_lines;
 };
 
@@ -151,7 +151,7 @@ static size_t context_before(const struct ps_edit_file *file, size_t *start)
 {
 	size_t count = 0;
 
-	for (; count < CONTEXT && *start > 0; count++)
+	for (; count<CONTEXT && * start> 0; count++)
 		*start = line_start(file->text, *start - 1);
 	return count;
 }

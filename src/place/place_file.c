@@ -21,7 +21,7 @@ struct ps_place_file {
 };
 
 const char *const place_file_formats[PS_PLACE_FORMAT_COUNT] = {
-	[PS_PLACE_YAML] = "yaml",     [PS_PLACE_JSON] = "json",	      [PS_PLACE_TOML] = "toml",
+	[PS_PLACE_YAML] = "yaml",     [PS_PLACE_JSON] = "json",       [PS_PLACE_TOML] = "toml",
 	[PS_PLACE_DOTENV] = "dotenv", [PS_PLACE_COMPOSE] = "compose", [PS_PLACE_TEXT] = "text",
 };
 

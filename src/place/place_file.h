@@ -7,10 +7,10 @@
  *		...	(text + place.offset has place.length digits)
  *	place_file_free(file);
  *
- * A path is keys with dots between them, [N] for the entry N of a list (from 0), [KEY=VALUE] for the one entry of a list
- * that has this, and ['KEY'] for keys with dots or brackets. At a value like "127.0.0.1:9000:80" a last key `published`
- * or `target` says which side is meant; without, it is the published one. In a file of the format "text" the place is a
- * POSIX extended regular expression, whose first group is the number.
+ * A path is keys with dots between them, [N] for the entry N of a list (from 0), [KEY=VALUE] for the one entry of a
+ * list that has this, and ['KEY'] for keys with dots or brackets. At a value like "127.0.0.1:9000:80" a last key
+ * `published` or `target` says which side is meant; without, it is the published one. In a file of the format "text"
+ * the place is a POSIX extended regular expression, whose first group is the number.
  */
 #ifndef PORTSHIM_PLACE_PLACE_FILE_H
 #define PORTSHIM_PLACE_PLACE_FILE_H
@@ -22,7 +22,7 @@ enum ps_place_format {
 	PS_PLACE_YAML,
 	PS_PLACE_JSON, /* with comments and commas behind the last entry (JSONC) */
 	PS_PLACE_TOML,
-	PS_PLACE_DOTENV, /* KEY=VALUE lines; the whole path is one key */
+	PS_PLACE_DOTENV,  /* KEY=VALUE lines; the whole path is one key */
 	PS_PLACE_COMPOSE, /* YAML; an entry of `ports` publishes a port, in the short or the long form */
 	PS_PLACE_TEXT,
 	PS_PLACE_FORMAT_COUNT,
@@ -36,9 +36,10 @@ struct ps_spot {
 };
 
 struct ps_place_fault {
-	size_t offset;	  /* in the text */
-	const char *code; /* "syntax", "no-place", "two-places", "alias", "no-scalar", "no-port", "port-range", "variable",
-			     "several-ports", "bad-place", "memory" */
+	size_t offset; /* in the text */
+	/* "syntax", "no-place", "two-places", "alias", "no-scalar", "no-port", "port-range", "variable",
+	 * "several-ports", "bad-place", "memory" */
+	const char *code;
 	char text[320];
 	char hint[256]; /* or "" */
 };

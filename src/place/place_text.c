@@ -2,8 +2,8 @@
  * place_text.c - a number in a text of any kind, found by a POSIX extended regular expression.
  *
  * Theory of operation: the pattern is held against each line by itself, without its line end, so that `^` and `$` mean
- * what they mean to grep -E, and a long file costs no more than its lines; lines of more than 64 KiB are passed over. Exactly one line may match, and once: a
- * second match anywhere is a fault, since nobody can tell which one is meant.
+ * what they mean to grep -E, and a long file costs no more than its lines; lines of more than 64 KiB are passed over.
+ * Exactly one line may match, and once: a second match anywhere is a fault, since nobody can tell which one is meant.
  */
 #include <regex.h>
 #include <stdlib.h>
@@ -96,7 +96,8 @@ static bool number(const char *text, size_t size, const regmatch_t *groups, stru
 	size_t offset = (size_t)groups[1].rm_so, length = (size_t)(groups[1].rm_eo - groups[1].rm_so);
 
 	if (groups[1].rm_so < 0)
-		return place_fault(fault, (size_t)groups[0].rm_so, "no-port", "the pattern fits without its first group");
+		return place_fault(fault, (size_t)groups[0].rm_so, "no-port",
+				   "the pattern fits without its first group");
 	if (length == 0)
 		return place_fault(fault, offset, "no-port", "the pattern's first group is empty here");
 	if (length > DIGITS_MAX || strspn(text + offset, "0123456789") < length)

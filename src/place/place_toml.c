@@ -2,8 +2,8 @@
  * place_toml.c - a TOML text as a tree of places.
  *
  * Theory of operation: a reader by recursive descent that keeps where values stand and drops what they are. It is as
- * strict as it must be to know that: strings, brackets and keys have to be right; whether a date is one, or a table may be
- * opened here, is left to who uses the file.
+ * strict as it must be to know that: strings, brackets and keys have to be right; whether a date is one, or a table may
+ * be opened here, is left to who uses the file.
  *
  * A table that is opened in several pieces ([a.b], [a.c]) becomes several nodes of one name, which is all the same to
  * whoever follows a path (place_tree.c). Arrays of tables must be one list, since their entries are counted: the lists
@@ -218,7 +218,7 @@ static bool read_entries(struct reader *r, uint32_t node, char close)
 static bool read_value(struct reader *r, uint32_t parent, uint32_t key)
 {
 	enum ps_node_style style;
-	size_t start = r->at, end;
+	size_t start = r->at, end = start;
 	uint32_t node;
 	int c = peek(r);
 

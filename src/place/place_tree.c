@@ -1,14 +1,14 @@
 /*
  * place_tree.c - the tree of a file's values, and the way down a path.
  *
- * Theory of operation: the formats' readers (place_yaml.c and so on) add nodes in document order; a node has the place of
- * its bytes and no value. A value is made of the bytes when it is looked at, character by character with the place of
- * each, so that the digits that are found in a value are found in the text. If an escape stands among the digits, they are
- * not replaced.
+ * Theory of operation: the formats' readers (place_yaml.c and so on) add nodes in document order; a node has the place
+ * of its bytes and no value. A value is made of the bytes when it is looked at, character by character with the place
+ * of each, so that the digits that are found in a value are found in the text. If an escape stands among the digits,
+ * they are not replaced.
  *
  * A path is followed through every node that fits, and must end at one: a key that stands twice (most readers take the
- * last one silently), documents of a YAML stream that both have the path, and TOML's tables, which may be opened several
- * times, need no rules of their own. When it ends nowhere, the fault is told where the way down was longest.
+ * last one silently), documents of a YAML stream that both have the path, and TOML's tables, which may be opened
+ * several times, need no rules of their own. When it ends nowhere, the fault is told where the way down was longest.
  */
 #include "place_tree.h"
 
@@ -152,7 +152,7 @@ struct way {
 	const char *path;
 	enum ps_place_format format;
 	uint32_t found[2]; /* the first two nodes */
-	bool entry;	   /* the first one is an entry of compose's ports */
+	bool entry;        /* the first one is an entry of compose's ports */
 	enum ps_place_side side;
 	unsigned count;
 	/* the longest way that ended early */
@@ -256,9 +256,8 @@ static void descend(struct way *w, uint32_t node, const char *at, bool ports)
 {
 	const struct ps_node *here = &w->tree->nodes[node];
 	const char *before = at;
-	struct ps_part part = place_path_next(w->path, &at), published = { .kind = PS_PART_KEY,
-									   .name = "published",
-									   .length = 9 };
+	struct ps_part part = place_path_next(w->path, &at),
+		       published = { .kind = PS_PART_KEY, .name = "published", .length = 9 };
 	bool entry = ports && w->format == PS_PLACE_COMPOSE;
 	enum ps_place_side side = PS_SIDE_ANY;
 
@@ -348,7 +347,8 @@ static bool lost(const struct way *w, struct ps_place_fault *fault)
 		return place_fault_hint(fault, "this list has %u entries; the first one is [0]", children);
 	if (part.kind != PS_PART_INDEX && here->kind == PS_NODE_MAP) {
 		if (merged)
-			return place_fault_hint(fault, "it may come from what is merged here by `<<`: name its place there");
+			return place_fault_hint(fault,
+						"it may come from what is merged here by `<<`: name its place there");
 		near = error_suggest(name, keys, count);
 		return near ? place_fault_hint(fault, "did you mean `%s`?", near) : false;
 	}

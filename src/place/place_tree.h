@@ -1,5 +1,6 @@
 /*
- * place_tree.h - the values of a file as a tree, each with the place of its bytes: what all formats but plain text become.
+ * place_tree.h - the values of a file as a tree, each with the place of its bytes: what all formats but plain text
+ * become.
  */
 #ifndef PORTSHIM_PLACE_PLACE_TREE_H
 #define PORTSHIM_PLACE_PLACE_TREE_H
@@ -15,16 +16,16 @@ enum ps_node_kind { PS_NODE_MAP, PS_NODE_LIST, PS_NODE_SCALAR, PS_NODE_ALIAS };
 
 /* How the bytes of a scalar become its value. */
 enum ps_node_style {
-	PS_STYLE_PLAIN,	    /* as they stand */
+	PS_STYLE_PLAIN,     /* as they stand */
 	PS_STYLE_SINGLE,    /* '' is a quote (YAML) */
 	PS_STYLE_BACKSLASH, /* escapes begin with a backslash */
-	PS_STYLE_BLOCK,	    /* lines of text: nothing to find a port in */
+	PS_STYLE_BLOCK,     /* lines of text: nothing to find a port in */
 };
 
 struct ps_node {
 	uint8_t kind, style;
 	uint32_t start, end;  /* of a scalar: its bytes within the quotes; else where it begins */
-	uint32_t key;	      /* its key in a map: an offset in strings; PS_NO_NODE: none */
+	uint32_t key;         /* its key in a map: an offset in strings; PS_NO_NODE: none */
 	uint32_t anchor;      /* of an alias: likewise */
 	uint32_t child, last; /* first and last one */
 	uint32_t next;
@@ -68,13 +69,13 @@ bool place_dotenv_read(struct ps_place_tree *tree, struct ps_place_fault *fault)
 /* ---- the number in a value (place_value.c) ---- */
 
 enum ps_place_side {
-	PS_SIDE_ANY,	   /* a number, a URL, HOST:PORT, or the published side of A:B */
+	PS_SIDE_ANY,       /* a number, a URL, HOST:PORT, or the published side of A:B */
 	PS_SIDE_PUBLISHED, /* of A:B */
 	PS_SIDE_TARGET,
 };
 
-/* Where the port is in a value. `entry`: an entry of compose's `ports`, where one number alone is the target. False with
- * text and hint of the fault filled, and its offset an index of the value. */
+/* Where the port is in a value. `entry`: an entry of compose's `ports`, where one number alone is the target. False
+ * with text and hint of the fault filled, and its offset an index of the value. */
 bool place_value_find(const char *value, enum ps_place_side side, bool entry, size_t *start, size_t *length,
 		      struct ps_place_fault *fault);
 

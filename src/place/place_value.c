@@ -1,10 +1,10 @@
 /*
  * place_value.c - where in a value the port is.
  *
- * Theory of operation: a value is looked at as what people write where ports stand: the number itself, a URL, HOST:PORT,
- * or a mapping of one port to another, 127.0.0.1:9000:80/tcp. What could be read in two ways, or has the number come from
- * somewhere else (a variable), is refused in words rather than guessed. A variable's default, ${WEB_PORT:-9000}, is a
- * number that stands here and counts as such.
+ * Theory of operation: a value is looked at as what people write where ports stand: the number itself, a URL,
+ * HOST:PORT, or a mapping of one port to another, 127.0.0.1:9000:80/tcp. What could be read in two ways, or has the
+ * number come from somewhere else (a variable), is refused in words rather than guessed. A variable's default,
+ * ${WEB_PORT:-9000}, is a number that stands here and counts as such.
  *
  * Colons, slashes and dashes inside of ${...} and of [...] (an IPv6 address) separate nothing.
  */
@@ -111,7 +111,8 @@ static bool port_refused(struct ps_place_fault *fault, enum port_kind kind, cons
 	case PORT_VARIABLE:
 		place_fault(fault, span.start, "variable", "`%.*s` %s is a variable: the number stands somewhere else",
 			    length, value + span.start, where);
-		return place_fault_hint(fault, "name the place where the variable is set, or write a default: ${NAME:-9000}");
+		return place_fault_hint(fault,
+					"name the place where the variable is set, or write a default: ${NAME:-9000}");
 	case PORT_RANGE:
 		place_fault(fault, span.start, "port-range", "`%.*s` %s is a range of ports, not one", length,
 			    value + span.start, where);
@@ -180,7 +181,8 @@ static unsigned split(const char *value, struct span span, char at, struct span 
 
 static bool several(struct ps_place_fault *fault, size_t offset, const char *what)
 {
-	place_fault(fault, offset, "several-ports", "there are several %s here, and no telling which port is meant", what);
+	place_fault(fault, offset, "several-ports", "there are several %s here, and no telling which port is meant",
+		    what);
 	return place_fault_hint(fault, "list the file with the format \"text\" and a pattern for this one");
 }
 
@@ -273,7 +275,8 @@ bool place_value_find(const char *value, enum ps_place_side side, bool entry, si
 
 	if (mark)
 		return find_url(value, mark, start, length, fault);
-	if (side == PS_SIDE_ANY && !entry && find_stop(value, 0, whole.end, ":") == whole.end && port_like(value, whole))
+	if (side == PS_SIDE_ANY && !entry && find_stop(value, 0, whole.end, ":") == whole.end &&
+	    port_like(value, whole))
 		return port_at(fault, value, whole, "here", start, length);
 	whole.end = without_protocol(value);
 	count = split(value, whole, ':', parts);
@@ -282,7 +285,8 @@ bool place_value_find(const char *value, enum ps_place_side side, bool entry, si
 	if (count == 1 && (side == PS_SIDE_TARGET || (side == PS_SIDE_ANY && !entry && whole.end < strlen(value))))
 		return port_at(fault, value, whole, "here", start, length);
 	if (count == 1 && port_like(value, whole)) {
-		place_fault(fault, 0, "no-port", "only the target stands here: the published port is chosen by the system");
+		place_fault(fault, 0, "no-port",
+			    "only the target stands here: the published port is chosen by the system");
 		return place_fault_hint(fault, "write both, like \"9000:9000\", or name the side: .target");
 	}
 	if (count >= 2 && (side != PS_SIDE_ANY || entry || is_mapping(value, parts, count)) &&

@@ -2,9 +2,9 @@
  * place_yaml.c - a YAML stream as a tree of places.
  *
  * Theory of operation: libyaml parses; its events have marks, and the marks are turned into bytes of the text. A mark
- * counts characters from behind the byte order mark, not bytes, so a cursor walks along the text beside the events, which
- * come in order. The bytes of a scalar are found from its event's marks: properties (anchor, tag) come off in front,
- * quotes at both ends.
+ * counts characters from behind the byte order mark, not bytes, so a cursor walks along the text beside the events,
+ * which come in order. The bytes of a scalar are found from its event's marks: properties (anchor, tag) come off in
+ * front, quotes at both ends.
  *
  * A stack stands for the open collections; in a map keys and values alternate. What is under a key that is itself a
  * collection, or an alias, is kept apart from everything: no path leads there.
@@ -18,7 +18,7 @@
 struct frame {
 	uint32_t node;
 	bool map;
-	bool at_value;	   /* of a map: the key has been read */
+	bool at_value; /* of a map: the key has been read */
 	uint32_t key;
 };
 
@@ -101,7 +101,8 @@ static void scalar(struct reader *r, struct ps_node *node, const yaml_event_t *e
 }
 
 /* Adds a node where the stack stands. A key's own node goes nowhere; the key is kept in the frame. */
-static uint32_t place_node(struct reader *r, enum ps_node_kind kind, size_t start, size_t end, const yaml_event_t *event)
+static uint32_t place_node(struct reader *r, enum ps_node_kind kind, size_t start, size_t end,
+			   const yaml_event_t *event)
 {
 	struct frame *top = &r->frames[r->depth - 1];
 	bool key = top->map && !top->at_value;
@@ -165,7 +166,8 @@ static bool take(struct reader *r, const yaml_event_t *event)
 
 static bool failed(struct reader *r, const yaml_parser_t *parser)
 {
-	size_t at = parser->error == YAML_READER_ERROR ? parser->problem_offset : byte_of(r, parser->problem_mark.index);
+	size_t at = parser->error == YAML_READER_ERROR ? parser->problem_offset
+						       : byte_of(r, parser->problem_mark.index);
 
 	if (parser->error == YAML_MEMORY_ERROR)
 		return place_fault(r->fault, 0, "memory", "out of memory");

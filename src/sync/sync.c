@@ -3,8 +3,8 @@
  *
  * Theory of operation: for the manifest without a profile and under each of its profiles, every entry of "files" that
  * concerns it is opened (once, however many entries name it), taken apart (once per format), and each of its places
- * looked for. What is found becomes a place with the number that is there and the one that belongs there, and where both
- * differ a splice. What cannot be found becomes a finding, and looking goes on: one run tells everything.
+ * looked for. What is found becomes a place with the number that is there and the one that belongs there, and where
+ * both differ a splice. What cannot be found becomes a finding, and looking goes on: one run tells everything.
  *
  * A place that two entries, or two profiles, give different numbers is an error too: otherwise the files would never be
  * in sync. So is a file outside of the project's directory, to which a symlink may lead: a manifest that came with
@@ -34,7 +34,7 @@ struct parsed {
 struct look {
 	struct ps_sync *sync;
 	const struct ps_manifest *manifest; /* under the present profile */
-	const char *profile;		    /* NULL: without one */
+	const char *profile;                /* NULL: without one */
 	char shown_manifest[PS_PATH_MAX];
 	struct parsed *parsed;
 	size_t parsed_count;
@@ -97,8 +97,8 @@ static void report_fault(struct look *l, const struct ps_edit_file *file, const 
 	edit_position(file, fault->offset, &place.line, &place.column);
 	output_clean(text, sizeof(text), fault->text);
 	output_clean(hint, sizeof(hint), fault->hint);
-	finding_add(&l->sync->findings, syntax ? "file-syntax" : fault->code, PS_ERROR, &place, hint[0] ? hint : NULL, "%s",
-		    text);
+	finding_add(&l->sync->findings, syntax ? "file-syntax" : fault->code, PS_ERROR, &place, hint[0] ? hint : NULL,
+		    "%s", text);
 }
 
 /* ---- files ---- */
@@ -251,8 +251,8 @@ static void report_two(struct look *l, const struct ps_sync_place *a, const stru
 
 	finding_add(&l->sync->findings, "two-ports", PS_ERROR, &place, "remove one of both from \"files\"",
 		    "the manifest has two ports for this place: %u (%s%s%s) and %u (%s%s%s)", a->port, a->service,
-		    a->profile[0] ? ", profile " : "", a->profile, b->port, b->service, b->profile[0] ? ", profile " : "",
-		    b->profile);
+		    a->profile[0] ? ", profile " : "", a->profile, b->port, b->service,
+		    b->profile[0] ? ", profile " : "", b->profile);
 }
 
 /* Splices what differs. Places that are the same one must agree. */
@@ -290,7 +290,8 @@ static bool found_again(struct ps_place_file *const *formats, const struct ps_sy
 	if (!file || !place_file_find(file, p->where, &spot, &fault))
 		return false;
 	/* A number with zeros in front may stand there as it was. */
-	return p->found == p->port || (spot.length == (size_t)length && memcmp(text + spot.offset, wanted, spot.length) == 0);
+	return p->found == p->port ||
+	       (spot.length == (size_t)length && memcmp(text + spot.offset, wanted, spot.length) == 0);
 }
 
 /* The places of one file, from `first` on, in the text that it would have. A pattern may fit the old number only; and
@@ -308,7 +309,9 @@ static void prove(struct look *l, size_t first)
 	for (size_t i = first; text && i < sync->count && sync->places[i].file == file; i++) {
 		const struct ps_sync_place *p = &sync->places[i];
 		char path[PS_PATH_MAX], key[128];
-		struct ps_place place = { .file = sync_shown(sync, file->path, path), .line = p->line, .column = p->column,
+		struct ps_place place = { .file = sync_shown(sync, file->path, path),
+					  .line = p->line,
+					  .column = p->column,
 					  .key = output_clean(key, sizeof(key), p->where) };
 
 		if (!formats[p->format])
@@ -402,8 +405,8 @@ void sync_drift(const struct ps_sync *sync, struct ps_findings *findings)
 			continue;
 		snprintf(hint, sizeof(hint), "`portshim sync --apply` writes %u", p->port);
 		finding_add(findings, "drift", PS_ERROR, &place, hint, "%.*s stands here, but the port of %s is %u%s%s",
-			    (int)(p->spot.length > 10 ? 10 : p->spot.length), p->file->text + p->spot.offset, p->service,
-			    p->port, p->profile[0] ? " under the profile " : "", p->profile);
+			    (int)(p->spot.length > 10 ? 10 : p->spot.length), p->file->text + p->spot.offset,
+			    p->service, p->port, p->profile[0] ? " under the profile " : "", p->profile);
 	}
 }
 

@@ -21,9 +21,9 @@ struct ps_sync_place {
 	enum ps_place_format format;
 	struct ps_spot spot;
 	char *where, *service, *profile; /* the profile may be "" */
-	unsigned long found; /* what stands there, a port or not */
+	unsigned long found;             /* what stands there, a port or not */
 	unsigned port;
-	int line, column;		 /* in the file */
+	int line, column; /* in the file */
 };
 
 struct ps_sync {
@@ -31,7 +31,7 @@ struct ps_sync {
 	struct ps_sync_place *places;
 	size_t count, room;
 	struct ps_findings findings; /* what stands in the way: with errors, nothing should be applied */
-	size_t files;		     /* how many files the manifest names, under the profiles that were looked at */
+	size_t files;                /* how many files the manifest names, under the profiles that were looked at */
 };
 
 /* Looks at all files of a manifest under all of its profiles, or under one ("" is no profile; NULL: all). Returns 0,

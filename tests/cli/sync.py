@@ -90,8 +90,8 @@ def lumiere():
     status, out, err = sync("--check")
     lines = out.decode().split("\n")
     check(status == 1 and sum("[drift]" in l for l in lines) == 15, "lumiere: --check finds 15 places")
-    check("pourtier/config/development.yaml:5:9: error: server.port: 9000 stands here, but the port of pourtier is 9100 "
-          "under the profile development [drift]" in lines, "lumiere: where, what, and under which profile")
+    check("pourtier/config/development.yaml:5:9: error: server.port: 9000 stands here, but the port of pourtier is "
+          "9100 under the profile development [drift]" in lines, "lumiere: where, what, and under which profile")
     check("\thint: `portshim sync --apply` writes 9100" in lines, "lumiere: what to do")
     check(tree() == dict(before, **{"ports.manifest.json": manifest}), "lumiere: nothing is changed by --check")
     status, out, err = sync("--profile", "test", "--check")
@@ -105,7 +105,8 @@ def lumiere():
     shutil.copytree(".", "../patched")
     patch = subprocess.run(["patch", "-p1", "--fuzz=0", "--no-backup-if-mismatch"], cwd="../patched", input=diff,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    check(patch.returncode == 0 and not re.search(rb"offset|fuzz|[Ss]tripping", patch.stdout), "patch: %s" % patch.stdout)
+    check(patch.returncode == 0 and not re.search(rb"offset|fuzz|[Ss]tripping", patch.stdout),
+          "patch: %s" % patch.stdout)
     status, out, err = sync("--apply")
     check(status == 0 and out == b"" and "changed 15 ports in 9 files" in err, "lumiere: --apply: %s" % err)
     after = tree()
@@ -134,7 +135,8 @@ def lumiere():
 # ---- formats ----
 
 FORMATS = {
-    "a.yaml": ("port: <web>\nurl: 'http://u:p@[::1]:<api>/'\nmap: 9:<web>\n", {"port": "web", "url": "api", "map.target": "web"}),
+    "a.yaml": ("port: <web>\nurl: 'http://u:p@[::1]:<api>/'\nmap: 9:<web>\n",
+               {"port": "web", "url": "api", "map.target": "web"}),
     "a.json": ("{ // c\n\t\"port\": <web>,\r\n\t\"list\": [{\"n\": \"x\", \"p\": \"<api>\"},],\n}",
                {"port": "web", "list[n=x].p": "api"}),
     "a.toml": ("[a]\nport = <web> # c\n[[b]]\nurl = \"http://h:<api>\"\n", {"a.port": "web", "b[0].url": "api"}),
@@ -253,7 +255,8 @@ def files():
     os.symlink("real/file.yaml", "bad.yaml")
     os.chmod("real/file.yaml", 0o640)
     check(sync("--apply")[0] == 0 and os.path.islink("bad.yaml") and read("real/file.yaml") == b"port: 3000"
-          and os.stat("real/file.yaml").st_mode & 0o777 == 0o640, "what a symlink leads to is changed, and keeps its mode")
+          and os.stat("real/file.yaml").st_mode & 0o777 == 0o640,
+          "what a symlink leads to is changed, and keeps its mode")
     check(sorted(os.listdir(".")) == ["bad.yaml", "good.yaml", "ports.manifest.json", "real"]
           and os.listdir("real") == ["file.yaml"], "nothing is left over")
     os.chdir("..")
@@ -261,14 +264,17 @@ def files():
     project("pattern", [{"path": "a.conf", "format": "text", "set": {"listen ([0-9]{3});": "web"}}])
     write("a.conf", "listen 300;\n")
     status, _, err = sync("--apply")
-    check(status == 1 and "a.conf:1:8: error: " in err and "[unstable-place]" in err and read("a.conf") == b"listen 300;\n",
+    check(status == 1 and "a.conf:1:8: error: " in err and "[unstable-place]" in err
+          and read("a.conf") == b"listen 300;\n",
           "a pattern for the old number only: %s" % err)
     os.chdir("..")
 
-    project("two", [{"path": "{profile:-a}.yaml", "profiles": [""], "set": {"port": "web"}}, {"path": "a.yaml", "set": {"port": "api"}}])
+    project("two", [{"path": "{profile:-a}.yaml", "profiles": [""], "set": {"port": "web"}},
+                    {"path": "a.yaml", "set": {"port": "api"}}])
     write("a.yaml", "port: 1\n")
     status, _, err = sync("--apply")
-    check(status == 1 and "a.yaml:1:7: error: port: the manifest has two ports for this place: " in err, "two ports: %s" % err)
+    check(status == 1 and "a.yaml:1:7: error: port: the manifest has two ports for this place: " in err,
+          "two ports: %s" % err)
     os.chdir("..")
 
 
@@ -291,9 +297,11 @@ def read_only():
         words[words.index(PROGRAM)] = os.path.abspath("../portshim")
         os.chmod("..", 0o755)
     result = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
-    check(result.returncode == 3 and "cannot change b/x.yaml" in result.stderr and "nothing has been changed" in result.stderr,
+    check(result.returncode == 3 and "cannot change b/x.yaml" in result.stderr
+          and "nothing has been changed" in result.stderr,
           "a read-only directory: %s %s" % (result.returncode, result.stderr))
-    check(read("a/x.yaml") == b"port: 1\n" and os.listdir("a") == ["x.yaml"], "a read-only directory: nothing is changed")
+    check(read("a/x.yaml") == b"port: 1\n" and os.listdir("a") == ["x.yaml"],
+          "a read-only directory: nothing is changed")
     os.chmod("b", 0o755)
     os.chdir("..")
 
@@ -305,7 +313,8 @@ def many():
     write("a.yaml", "".join("s%d:\n  port: 1\n" % i for i in range(count)))
     status, _, err = sync("--apply")
     check(status == 0 and "changed %d ports" % count in err, "5,000 places: %s" % err[:200])
-    check(read("a.yaml") == "".join("s%d:\n  port: 3000\n" % i for i in range(count)).encode(), "5,000 places: all right")
+    check(read("a.yaml") == "".join("s%d:\n  port: 3000\n" % i for i in range(count)).encode(),
+          "5,000 places: all right")
     os.chdir("..")
 
 
@@ -330,7 +339,8 @@ def usage():
     os.chdir("lumiere")
     shell = subprocess.run("%s sync --profile test | patch -p1 --dry-run" % PROGRAM, shell=True, stdout=subprocess.PIPE,
                            stderr=subprocess.PIPE, check=False)
-    check(shell.returncode == 0 and b"checking file" in shell.stdout, "the help's example with patch: %s" % shell.stdout)
+    check(shell.returncode == 0 and b"checking file" in shell.stdout,
+          "the help's example with patch: %s" % shell.stdout)
     check(sync("--quiet")[2] == "", "--quiet")
     os.chdir("..")
     with open("/dev/full", "wb") as full:

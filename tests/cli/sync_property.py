@@ -44,9 +44,10 @@ def pick(*choices):
     return rng.choice(choices)
 
 
-KEYS = ["port", "server", "a.b", "c d", "it's", "x[0]", "\u00e4\u20ac", "\U0001f600", "name-1", "_k", "ports", "published", "k=v", "-x"]
-WORDS = ["", "plain", "two words", "it's \"quoted\"", "# no comment", "a: b", "\u00e4\u20ac\U0001f600", "http://host/", "1.2.3.4", "null", "9000x",
-         "C:\\temp", "[]", "{x}", "*a", "&b", "!c", "%d", "@e", "`f`", "- g", "tab\there"]
+KEYS = ["port", "server", "a.b", "c d", "it's", "x[0]", "\u00e4\u20ac", "\U0001f600", "name-1", "_k", "ports",
+        "published", "k=v", "-x"]
+WORDS = ["", "plain", "two words", "it's \"quoted\"", "# no comment", "a: b", "\u00e4\u20ac\U0001f600", "http://host/",
+         "1.2.3.4", "null", "9000x", "C:\\temp", "[]", "{x}", "*a", "&b", "!c", "%d", "@e", "`f`", "- g", "tab\there"]
 
 
 def tree(depth, lists=True):
@@ -67,14 +68,16 @@ def scalar():
     if kind == 4:
         return (("", port),)
     if kind == 5:
-        return (pick("http://", "ws://u:p@", "--x=postgresql://u:80@") + pick("host", "[::1]", "1.2.3.4", "${H:-localhost}") + ":",
+        return (pick("http://", "ws://u:p@", "--x=postgresql://u:80@") +
+                pick("host", "[::1]", "1.2.3.4", "${H:-localhost}") + ":",
                 ("", port), pick("", "/", "/a:1?b#c", "?x=http"))
     if kind == 6:
         return (pick("localhost:", "0.0.0.0:", ":", "[::]:"), ("", port))
     if kind == 7:
         return ("${P:-", ("", port), "}")
     host, target = port, Port()
-    return (pick("", "127.0.0.1:", "[::1]:"), (pick("", ".published"), host), ":", (".target", target), pick("", "/tcp", "/udp"))
+    return (pick("", "127.0.0.1:", "[::1]:"), (pick("", ".published"), host), ":", (".target", target),
+            pick("", "/tcp", "/udp"))
 
 
 def quote_path(key, first):
@@ -358,8 +361,8 @@ def compose_write(f):
             else:
                 quote = pick('"', "'")
                 f.line(6, "- " + quote)
-                f.value((pick("", "127.0.0.1:", "[::1]:", "::1:"), (pick("", ".published"), host), ":", (".target", target),
-                         pick("", "/tcp", "/udp")), where, plain)
+                f.value((pick("", "127.0.0.1:", "[::1]:", "::1:"), (pick("", ".published"), host), ":",
+                         (".target", target), pick("", "/tcp", "/udp")), where, plain)
                 f.put(quote + pick("", " # 1:1"))
         f.line(4, "environment:")
         value = scalar()
@@ -399,7 +402,8 @@ def make(kind):
 
 
 def sync(*words):
-    result = subprocess.run([PROGRAM, "sync", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=300)
+    result = subprocess.run([PROGRAM, "sync", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
+                            timeout=300)
     return result.returncode, result.stdout, result.stderr.decode("utf-8", "replace")
 
 
@@ -425,8 +429,8 @@ def one_round(number):
     for name in files:
         with open(name, "rb") as source, open(os.path.join("../patched%d" % number, name), "wb") as to:
             to.write(source.read())
-    patch = subprocess.run(["patch", "-p1", "--fuzz=0", "--no-backup-if-mismatch"], cwd="../patched%d" % number, input=diff,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    patch = subprocess.run(["patch", "-p1", "--fuzz=0", "--no-backup-if-mismatch"], cwd="../patched%d" % number,
+                           input=diff, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     check(patch.returncode == 0, "round %d: patch: %s" % (number, patch.stdout[:500]))
     status, _, err = sync("--apply")
     check(status == 0, "round %d: --apply: %s" % (number, err[:500]))

@@ -1,6 +1,6 @@
 /*
- * test_edit.c - splices on files: what they make of a text, the diff as the real `patch` takes it, and files replaced all
- * or none.
+ * test_edit.c - splices on files: what they make of a text, the diff as the real `patch` takes it, and files replaced
+ * all or none.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -291,7 +291,8 @@ static void test_diff_edges(void **state)
 		size_t offset, length;
 		const char *text, *hunk;
 	} cases[] = {
-		{ "a", "b", 0, 1, "b", "@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n\\ No newline at end of file\n" },
+		{ "a", "b", 0, 1, "b",
+		  "@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n\\ No newline at end of file\n" },
 		{ "a", "a\n", 1, 0, "\n", "@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+a\n" },
 		{ "a\n", "a", 1, 1, "", "@@ -1 +1 @@\n-a\n+a\n\\ No newline at end of file\n" },
 		{ "a\n", "b\na\n", 0, 0, "b\n", "@@ -1 +1,2 @@\n+b\n a\n" },
@@ -367,16 +368,17 @@ static void test_diff_property(void **state)
 	for (int round = 0; round < 400; round++) {
 		struct ps_edit edit = { 0 };
 		struct ps_edit_file *files[2];
-		size_t size[2], found;
+		size_t size[2], found, length;
 		char text[400], part[16], *wanted[2], *output;
 
 		for (int i = 0; i < 2; i++) {
-			write_bytes(i ? "b" : "a", text, random_text(text, sizeof(text)));
+			length = random_text(text, sizeof(text));
+			write_bytes(i ? "b" : "a", text, length);
 			files[i] = open_in(&edit, i ? "b" : "a");
 			for (unsigned k = random_below(6); k > 0; k--) {
 				size_t offset = random_below((unsigned)files[i]->size + 1);
-				size_t length = random_below(4), added = random_text(part, sizeof(part));
-				int code = edit_splice(files[i], offset, length, part, added);
+				size_t removed = random_below(4), added = random_text(part, sizeof(part));
+				int code = edit_splice(files[i], offset, removed, part, added);
 
 				assert_true(code == 0 || code == -EEXIST || code == -EINVAL);
 			}

@@ -1,5 +1,6 @@
 /*
- * test_place.c - where a port stands: in every format, as a number, in a URL, on one side; and what is refused, in words.
+ * test_place.c - where a port stands: in every format, as a number, in a URL, on one side; and what is refused, in
+ * words.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -59,10 +60,10 @@ static void run_one(enum ps_place_format format, const struct test *t)
 	free(text);
 }
 
-#define RUN(format, tests)                                                                                            \
-	do {                                                                                                          \
-		for (size_t i_ = 0; i_ < sizeof(tests) / sizeof((tests)[0]); i_++)                                    \
-			run_one(format, &(tests)[i_]);                                                                \
+#define RUN(format, tests)                                                                                             \
+	do {                                                                                                           \
+		for (size_t i_ = 0; i_ < sizeof(tests) / sizeof((tests)[0]); i_++)                                     \
+			run_one(format, &(tests)[i_]);                                                                 \
 	} while (0)
 
 /* The marks are < and >, so these come without. */
@@ -142,7 +143,8 @@ static void test_yaml(void **state)
 		{ "a: &x\n  port: <9000>\nb: *x\n", "a.port", NULL, NULL },
 		{ "l:\n- a\n- <9000>\n", "l[1]", NULL, NULL },
 		{ "- port: <9000>\n", "[0].port", NULL, NULL },
-		{ "env:\n- name: A\n  value: 1\n- {name: PORT, value: \"<9000>\"}\n", "env[name=PORT].value", NULL, NULL },
+		{ "env:\n- name: A\n  value: 1\n- {name: PORT, value: \"<9000>\"}\n", "env[name=PORT].value", NULL,
+		  NULL },
 		{ "a.b: {'c[0]': <9000>, \"it's\": 1}\n", "['a.b']['c[0]']", NULL, NULL },
 		{ "it's: <9000>\n", "['it''s']", NULL, NULL },
 		{ "kind: A\n---\nkind: B\nport: <9000>\n...\n", "port", NULL, NULL },
@@ -171,7 +173,9 @@ static void test_yaml(void **state)
 		{ "a: 1\n<>\tb: 2\n", NULL, "syntax", "tabs" },
 		{ "a: [1\nb<>: 2\n", NULL, "syntax", "YAML" },
 		{ "a: <>\xff\n", NULL, "syntax", "UTF-8" },
-		{ "\xff\xfe" "a", NULL, "syntax", "UTF-16" },
+		{ "\xff\xfe"
+		  "a",
+		  NULL, "syntax", "UTF-16" },
 		{ "a: *nobody\nport: <9000>\n", "port", NULL, NULL },
 	};
 
@@ -183,28 +187,35 @@ static void test_compose(void **state)
 {
 	static const struct test tests[] = {
 		{ "services:\n  web:\n    ports:\n      - \"<9000>:9000\"\n", "services.web.ports[0]", NULL, NULL },
-		{ "services:\n  web:\n    ports:\n      - \"9000:<9000>\"\n", "services.web.ports[0].target", NULL, NULL },
-		{ "services: {web: {ports: [\"127.0.0.1:<9000>:9000/tcp\"]}}", "services.web.ports[0].published", NULL, NULL },
-		{ "services: {web: {ports: [\"127.0.0.1:9000:<9000>/tcp\"]}}", "services.web.ports[0].target", NULL, NULL },
+		{ "services:\n  web:\n    ports:\n      - \"9000:<9000>\"\n", "services.web.ports[0].target", NULL,
+		  NULL },
+		{ "services: {web: {ports: [\"127.0.0.1:<9000>:9000/tcp\"]}}", "services.web.ports[0].published", NULL,
+		  NULL },
+		{ "services: {web: {ports: [\"127.0.0.1:9000:<9000>/tcp\"]}}", "services.web.ports[0].target", NULL,
+		  NULL },
 		{ "services: {web: {ports: [\"[::1]:<9000>:9000\"]}}", "services.web.ports[0]", NULL, NULL },
 		{ "services: {web: {ports: [\"::1:<9000>:9000\"]}}", "services.web.ports[0]", NULL, NULL },
 		{ "services: {web: {ports: [<9000>:9000]}}", "services.web.ports[0]", NULL, NULL },
 		{ "services: {web: {ports: [\"<9000>\"]}}", "services.web.ports[0].target", NULL, NULL },
 		{ "services: {web: {ports: [\"${WEB_PORT:-<9000>}:80\"]}}", "services.web.ports[0]", NULL, NULL },
-		{ "services:\n  web:\n    ports:\n      - target: 80\n        published: \"<9000>\"\n", "services.web.ports[0]",
-		  NULL, NULL },
+		{ "services:\n  web:\n    ports:\n      - target: 80\n        published: \"<9000>\"\n",
+		  "services.web.ports[0]", NULL, NULL },
 		{ "services:\n  web:\n    ports:\n      - target: <80>\n        published: 9000\n",
 		  "services.web.ports[0].target", NULL, NULL },
 		{ "services:\n  web:\n    ports:\n      - {target: 80, published: <9000>}\n",
 		  "services.web.ports[target=80].published", NULL, NULL },
-		{ "services: {web: {environment: [\"PORT=1\"], expose: [\"<9000>\"]}}", "services.web.expose[0]", NULL, NULL },
-		{ "services: {web: {ports: [\"<>3000-3005:3000-3005\"]}}", "services.web.ports[0]", "port-range", "range" },
-		{ "services: {web: {ports: [\"<>3000-3005\"]}}", "services.web.ports[0].target", "port-range", "range" },
-		{ "services: {web: {ports: [{published: <>3000-3005, target: 80}]}}", "services.web.ports[0]", "port-range",
-		  "entry of its own" },
+		{ "services: {web: {environment: [\"PORT=1\"], expose: [\"<9000>\"]}}", "services.web.expose[0]", NULL,
+		  NULL },
+		{ "services: {web: {ports: [\"<>3000-3005:3000-3005\"]}}", "services.web.ports[0]", "port-range",
+		  "range" },
+		{ "services: {web: {ports: [\"<>3000-3005\"]}}", "services.web.ports[0].target", "port-range",
+		  "range" },
+		{ "services: {web: {ports: [{published: <>3000-3005, target: 80}]}}", "services.web.ports[0]",
+		  "port-range", "entry of its own" },
 		{ "services: {web: {ports: [\"<>9000\"]}}", "services.web.ports[0]", "no-port", "only the target" },
 		{ "services: {web: {ports: [<>9000/udp]}}", "services.web.ports[0]", "no-port", "only the target" },
-		{ "services: {web: {ports: [\"127.0.0.1:<>:80\"]}}", "services.web.ports[0]", "no-port", "published side" },
+		{ "services: {web: {ports: [\"127.0.0.1:<>:80\"]}}", "services.web.ports[0]", "no-port",
+		  "published side" },
 		{ "services: {web: {ports: [\"<>127.0.0.1:80\"]}}", "services.web.ports[0]", "no-port", "127.0.0.1" },
 		{ "services: {web: {ports: [<>{target: 80}]}}", "services.web.ports[0]", "no-place", NULL },
 		{ "services: {web: {ports: <>[\"1:1\", \"2:2\"]}}", "services.web.ports", "no-scalar", "list" },
@@ -245,7 +256,8 @@ static void test_toml(void **state)
 		{ "[server]\r\nport = <9000>\r\n", "server.port", NULL, NULL },
 		{ "[a.b]\nx = 1\n[a.c]\nport = <9000>\n[a]\ny = 2", "a.c.port", NULL, NULL },
 		{ "a.b.port = <9000>\na.b.c = 1\n", "a.b.port", NULL, NULL },
-		{ "[[s]]\nname = 'a'\nport = 1\n[[s]]\nname = \"b\"\n[s.net]\nport = <2>\n", "s[name=b].net.port", NULL, NULL },
+		{ "[[s]]\nname = 'a'\nport = 1\n[[s]]\nname = \"b\"\n[s.net]\nport = <2>\n", "s[name=b].net.port", NULL,
+		  NULL },
 		{ "[[s]]\n[[s.t]]\np = 1\n[[s]]\n[[s.t]]\np = 2\n[[s.t]]\np = <3>\n", "s[1].t[1].p", NULL, NULL },
 		{ "a = { port = <9000>, l = [ 1,\n 2, # two\n ] }\n", "a.port", NULL, NULL },
 		{ "l = [ [1, 2], [ <3> ] ]\n", "l[1][0]", NULL, NULL },
@@ -311,8 +323,8 @@ static void test_text(void **state)
 static void test_check(void **state)
 {
 	static const char *const good[] = { "a", "a.b", "a[0]", "[0]", "a['x.y'].b", "a[b=c]", "a[b=]", "a-b.c_d" };
-	static const char *const bad[] = { "", ".", "a.", ".a", "a..b", "a[", "a[]", "a]", "a[x]", "a['']", "a['b",
-					   "a[0]b", "a[=c]", "a[9999999]" };
+	static const char *const bad[] = { "",   ".",    "a.",    ".a",   "a..b",  "a[",    "a[]",
+					   "a]", "a[x]", "a['']", "a['b", "a[0]b", "a[=c]", "a[9999999]" };
 	char text[128];
 
 	(void)state;
@@ -342,11 +354,19 @@ static void test_format(void **state)
 		const char *name;
 		int format;
 	} tests[] = {
-		{ "a/docker-compose.yml", PS_PLACE_COMPOSE }, { "docker-compose.{profile}.yaml", PS_PLACE_COMPOSE },
-		{ "compose.override.yaml", PS_PLACE_COMPOSE }, { "config/{profile}.yaml", PS_PLACE_YAML },
-		{ "a.yml", PS_PLACE_YAML }, { ".vscode/launch.json", PS_PLACE_JSON }, { "Cargo.toml", PS_PLACE_TOML },
-		{ ".env", PS_PLACE_DOTENV }, { ".env.{profile}", PS_PLACE_DOTENV }, { "prod.env", PS_PLACE_DOTENV },
-		{ "application.properties", PS_PLACE_DOTENV }, { "nginx.conf", -1 }, { ".env/x", -1 },
+		{ "a/docker-compose.yml", PS_PLACE_COMPOSE },
+		{ "docker-compose.{profile}.yaml", PS_PLACE_COMPOSE },
+		{ "compose.override.yaml", PS_PLACE_COMPOSE },
+		{ "config/{profile}.yaml", PS_PLACE_YAML },
+		{ "a.yml", PS_PLACE_YAML },
+		{ ".vscode/launch.json", PS_PLACE_JSON },
+		{ "Cargo.toml", PS_PLACE_TOML },
+		{ ".env", PS_PLACE_DOTENV },
+		{ ".env.{profile}", PS_PLACE_DOTENV },
+		{ "prod.env", PS_PLACE_DOTENV },
+		{ "application.properties", PS_PLACE_DOTENV },
+		{ "nginx.conf", -1 },
+		{ ".env/x", -1 },
 	};
 
 	(void)state;
@@ -362,9 +382,9 @@ static void test_format(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_values), cmocka_unit_test(test_yaml),   cmocka_unit_test(test_compose),
-		cmocka_unit_test(test_json),   cmocka_unit_test(test_toml),   cmocka_unit_test(test_dotenv),
-		cmocka_unit_test(test_text),   cmocka_unit_test(test_check),  cmocka_unit_test(test_format),
+		cmocka_unit_test(test_values), cmocka_unit_test(test_yaml),  cmocka_unit_test(test_compose),
+		cmocka_unit_test(test_json),   cmocka_unit_test(test_toml),  cmocka_unit_test(test_dotenv),
+		cmocka_unit_test(test_text),   cmocka_unit_test(test_check), cmocka_unit_test(test_format),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
