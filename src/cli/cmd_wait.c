@@ -22,6 +22,7 @@
 #include <portshim/registry.h>
 
 #include "command.h"
+#include "duration.h"
 #include "holder.h"
 #include "options.h"
 #include "output.h"
@@ -72,33 +73,6 @@ static int64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-/* "30s", "500ms", "2m", "1h", "1.5s", "10" (seconds), "forever". False if it is none of these. */
-static bool parse_timeout(const char *text, int64_t *ms)
-{
-	static const struct {
-		const char *unit;
-		double ms;
-	} units[] = {{"ms", 1}, {"s", 1e3}, {"", 1e3}, {"m", 60e3}, {"h", 3600e3}};
-	char *end;
-	double n;
-
-	if (strcmp(text, "forever") == 0) {
-		*ms = -1;
-		return true;
-	}
-	/* strtod also takes signs, "inf" and hexadecimal. */
-	if (!text[0] || text[strspn(text, "0123456789.")] == 'x' || strspn(text, "0123456789.") == 0)
-		return false;
-	n = strtod(text, &end);
-	for (unsigned i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (strcmp(end, units[i].unit) != 0 || n * units[i].ms > 1e12)
-			continue;
-		*ms = (int64_t)(n * units[i].ms);
-		return true;
-	}
-	return false;
 }
 
 /* Makes the project's environment if nobody has run anything in it, so that there is a file to watch. */
@@ -344,7 +318,7 @@ static int run(int argc, char **argv)
 		return code;
 	if (argc == 0)
 		return command_usage(&command_wait, "at least one service or port is wanted");
-	if (!parse_timeout(w.timeout_text, &w.timeout))
+	if (!duration_parse(w.timeout_text, &w.timeout))
 		return command_usage(&command_wait, "`%s` is no time; say 30s, 500ms, 2m or forever", w.timeout_text);
 	code = prepare(&w, &project, argc, argv, &error);
 	if (!code)

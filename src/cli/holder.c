@@ -28,7 +28,7 @@
 
 #include "output.h"
 
-#define SOCKETS_MAX 256
+#define SOCKETS_MAX 4096
 
 /* What is read from the kernel before processes are looked for. */
 struct sockets {
@@ -36,6 +36,9 @@ struct sockets {
 	int32_t pid[SOCKETS_MAX];
 	uint64_t start[SOCKETS_MAX];
 	unsigned count;
+	struct ps_share *shares; /* all of them, if they are wanted */
+	unsigned share_count, share_room;
+	bool want_shares, failed;
 };
 
 static bool collect(const struct ps_listener *listener, void *context)
@@ -125,11 +128,33 @@ static unsigned long link_inode(int directory, const char *name)
 	return strncmp(target, "socket:[", 8) == 0 ? strtoul(target + 8, NULL, 10) : 0;
 }
 
+/* A process may have a socket under several descriptors. */
+static void note_share(struct sockets *s, unsigned socket, int32_t pid)
+{
+	for (unsigned i = s->share_count; i > 0 && s->shares[i - 1].pid == pid; i--)
+		if (s->shares[i - 1].socket == socket)
+			return;
+	if (s->share_count == s->share_room) {
+		unsigned room = s->share_room ? s->share_room * 2 : 64;
+		struct ps_share *more = reallocarray(s->shares, room, sizeof(*more));
+
+		if (!more) {
+			s->failed = true;
+			return;
+		}
+		s->shares = more;
+		s->share_room = room;
+	}
+	s->shares[s->share_count++] = (struct ps_share) { .socket = socket, .pid = pid };
+}
+
 static void match_inode(struct sockets *s, unsigned long inode, int32_t pid, uint64_t *start)
 {
 	for (unsigned i = 0; i < s->count; i++) {
 		if (s->list[i].inode != inode)
 			continue;
+		if (s->want_shares)
+			note_share(s, i, pid);
 		if (!*start)
 			*start = process_start(process_of(pid));
 		if (!s->pid[i] || *start < s->start[i] || (*start == s->start[i] && pid < s->pid[i])) {
@@ -311,6 +336,41 @@ int holder_list(uint16_t port, unsigned protocols, struct ps_holder *list, unsig
 	}
 	result = (int)count;
 out:
+	free(s);
+	return result;
+}
+
+int holder_shares(uint16_t port, unsigned protocols, struct ps_listener **sockets, unsigned *socket_count,
+		  struct ps_share **shares, unsigned *share_count)
+{
+	struct sockets *s = calloc(1, sizeof(*s));
+	int result = -ENOMEM;
+
+	*sockets = NULL;
+	*shares = NULL;
+	*socket_count = *share_count = 0;
+	if (!s)
+		return result;
+	s->want_shares = true;
+	result = collect_port(s, port, protocols);
+	if (result < 0)
+		goto out;
+	if (s->count > 0)
+		search_processes(s);
+	*sockets = calloc(s->count + 1, sizeof(**sockets));
+	if (!*sockets || s->failed) {
+		free(*sockets);
+		*sockets = NULL;
+		result = -ENOMEM;
+		goto out;
+	}
+	memcpy(*sockets, s->list, s->count * sizeof(**sockets));
+	*socket_count = s->count;
+	*shares = s->shares;
+	*share_count = s->share_count;
+	s->shares = NULL;
+out:
+	free(s->shares);
 	free(s);
 	return result;
 }

@@ -27,6 +27,17 @@ struct ps_holder {
  * or a negative errno. */
 int holder_list(uint16_t port, unsigned protocols, struct ps_holder *list, unsigned room);
 
+/* One process that has one of the port's sockets open. */
+struct ps_share {
+	unsigned socket; /* its index */
+	int32_t pid;
+};
+
+/* All sockets of a port, and all processes that have them open, those that inherited them too. *sockets and *shares are
+ * malloc'ed, the caller frees. Returns 0 or a negative errno. */
+int holder_shares(uint16_t port, unsigned protocols, struct ps_listener **sockets, unsigned *socket_count,
+		  struct ps_share **shares, unsigned *share_count);
+
 /* The holder to name when only one can be: one whose process is known, else any. False if nobody holds the port. */
 bool holder_find(uint16_t port, unsigned protocols, struct ps_holder *first);
 

@@ -1,0 +1,505 @@
+#!/usr/bin/python3
+"""portshim free, against real processes.
+
+By hand: PORTSHIM_TEST_BUILD=build /usr/bin/python3 tests/cli/free.py
+"""
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+PROGRAM = os.path.join(os.path.abspath(os.environ.get("PORTSHIM_TEST_BUILD", os.path.join(TOP, "build"))), "portshim")
+
+SERVER = r"""
+import os, signal, socket, sys, time
+port, kind = int(sys.argv[1]), sys.argv[2]
+def listen(family=socket.AF_INET, reuse=True, where="127.0.0.1"):
+    s = socket.socket(family)
+    if reuse:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if kind == "reuseport":
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    s.bind((where, port))
+    s.listen(8)
+    return s
+def ready():
+    print("ready", flush=True)
+def serve(s):
+    while True:
+        s.accept()
+if kind == "udp":
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("127.0.0.1", port))
+    ready()
+    signal.pause()
+elif kind == "bound":
+    s = socket.socket()
+    s.bind(("127.0.0.1", port))
+    ready()
+    signal.pause()
+elif kind in ("plain", "reuseport"):
+    s = listen()
+    ready()
+    serve(s)
+elif kind == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    s = listen()
+    ready()
+    serve(s)
+elif kind == "both":
+    s = listen()
+    t = listen(socket.AF_INET6, where="::1")
+    ready()
+    serve(s)
+elif kind == "drain":
+    # Stops listening when it is asked to end, and serves on.
+    s = listen()
+    def closing(*_):
+        s.close()
+        print("closed", flush=True)
+    signal.signal(signal.SIGTERM, closing)
+    ready()
+    while True:
+        signal.pause()
+elif kind in ("workers", "orphans"):
+    # A master and its workers share a listener. "workers": the master ends them, and says by which signal.
+    s = listen()
+    children = []
+    for _ in range(3):
+        pid = os.fork()
+        if pid == 0:
+            serve(s)
+        children.append(pid)
+    ready()
+    def end(*_):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        if kind == "workers":
+            for c in children:
+                os.kill(c, signal.SIGUSR1)
+            for c in children:
+                print(os.WTERMSIG(os.waitpid(c, 0)[1]), flush=True)
+        os._exit(0)
+    signal.signal(signal.SIGTERM, end)
+    while True:
+        signal.pause()
+elif kind == "leak":
+    # A child that has nothing to do with it, and outlives its parent.
+    s = listen()
+    os.set_inheritable(s.fileno(), True)
+    import subprocess
+    c = subprocess.Popen(["sleep", "300"], close_fds=False)
+    print(c.pid, flush=True)
+    serve(s)
+elif kind == "parent":
+    # Has the port, and runs a command below a shell of its own.
+    s = listen()
+    import subprocess
+    r = subprocess.run(["sh", "-c", '"$@"; exit $?', "sh"] + sys.argv[3:], stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE, text=True)
+    sys.stdout.write(r.stdout + r.stderr)
+    sys.exit(r.returncode)
+elif kind == "inherit":
+    s = listen()
+    os.set_inheritable(s.fileno(), True)
+    os.execvp(sys.argv[3], sys.argv[3:])
+elif kind == "supervisor":
+    # Starts a server anew as long as it lives.
+    import subprocess
+    while True:
+        c = subprocess.Popen([sys.executable, sys.argv[3], str(port), "plain"], stdout=subprocess.PIPE)
+        c.stdout.readline()
+        print(c.pid, flush=True)
+        c.wait()
+elif kind == "closing":
+    # No SO_REUSEADDR, and a connection that closes first: TIME_WAIT bars the port.
+    s = listen(reuse=False)
+    c = socket.create_connection(("127.0.0.1", port))
+    a, _ = s.accept()
+    a.close()
+    c.recv(1)
+    c.close()
+    ready()
+    serve(s)
+"""
+
+passed = failed = skipped = 0
+started = []
+
+
+def check(good, what):
+    global passed, failed
+    if good:
+        passed += 1
+    else:
+        failed += 1
+        print("not ok:", what)
+    return good
+
+
+def skip(what, why):
+    global skipped
+    skipped += 1
+    print("skip: %s: %s" % (what, why))
+
+
+def run(*words, cwd="shop", **more):
+    result = subprocess.run([PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=60,
+                            text=True, cwd=cwd, env=dict(os.environ, **more))
+    return result.returncode, result.stdout, result.stderr
+
+
+def unused():
+    """A port that nobody holds, of either protocol and family."""
+    while True:
+        port = random.randint(10000, 29999)
+        try:
+            for family in (socket.AF_INET, socket.AF_INET6):
+                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                    with socket.socket(family, kind) as s:
+                        s.bind(("::" if family == socket.AF_INET6 else "", port))
+            return port
+        except OSError:
+            pass
+
+
+def serve(port, kind="plain", *words, cwd="shop", before=(), **more):
+    """A server; returns when it has the port. What it said is in .said."""
+    p = subprocess.Popen([*before, sys.executable, os.path.abspath("serve.py"), str(port), kind, *words], cwd=cwd,
+                         text=True,
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **more)
+    started.append(p)
+    p.said = p.stdout.readline().strip()
+    return p
+
+
+def listens(port):
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", port))
+            return False
+        except OSError:
+            return True
+
+
+def ended(p, number):
+    """The process ended by that signal."""
+    return p.wait(10) == -number
+
+
+def check_politely():
+    port = unused()
+    p = serve(port)
+    status, out, _ = run("free", "--dry-run", str(port))
+    check(status == 0 and "%d would be freed\n" % port in out and "pid %d, " % p.pid in out and p.poll() is None,
+          "dry run: " + out)
+    for word in ("command ", "user ", "directory ", "environment  none", "started "):
+        check("\n  " + word in out, "%s is told: %s" % (word, out))
+    status, out, err = run("free", str(port))
+    check(status == 0 and ended(p, signal.SIGTERM) and not listens(port), "ended by SIGTERM: %s %s" % (out, err))
+    check("%d is free: " % port in out and "pid %d: ended" % p.pid in out, "it says so: " + out)
+    check(run("free", str(port)) == (0, "%d is free: nobody holds it\n" % port, ""), "a free port")
+    p = serve(port, "udp")
+    check(run("free", "-q", str(port)) == (0, "", "") and ended(p, signal.SIGTERM), "UDP, quiet")
+    p = serve(port, "both")
+    check(run("free", str(port))[0] == 0 and ended(p, signal.SIGTERM), "two sockets of one process")
+    one, two = serve(port), serve(unused())
+    ports = [str(port), two.args[2]]
+    status, out, _ = run("free", *ports)
+    check(status == 0 and ended(one, signal.SIGTERM) and ended(two, signal.SIGTERM), "two ports")
+    check(all("%s is free: " % n in out for n in ports), "two ports: " + out)
+    p = serve(port)
+    p.send_signal(signal.SIGSTOP)
+    check(run("free", str(port), "--timeout", "60")[0] == 0 and ended(p, signal.SIGTERM),
+          "a stopped process goes on to end")
+
+
+def check_firmly():
+    port = unused()
+    p = serve(port, "stubborn")
+    begin = time.monotonic()
+    status, out, _ = run("free", str(port), "--timeout", "300ms")
+    check(status == 0 and ended(p, signal.SIGKILL) and "killed" in out, "SIGKILL: " + out)
+    check(0.3 <= time.monotonic() - begin < 10, "after the timeout")
+    p = serve(port, "stubborn")
+    check(run("free", str(port), "--timeout", "0")[0] == 0 and ended(p, signal.SIGKILL), "at once")
+    p = serve(port, "drain")
+    status, out, _ = run("free", str(port), "--timeout", "60")
+    check(status == 0 and p.stdout.readline() == "closed\n" and p.poll() is None,
+          "who lets go of the port is left alone")
+    p.kill()
+    begin = time.monotonic()
+    p = serve(port)
+    run("free", str(port), "--timeout", "forever")
+    check(time.monotonic() - begin < 20, "an event ends the wait")
+
+
+def check_shared():
+    port = unused()
+    p = serve(port, "workers")
+    status, out, _ = run("free", str(port))
+    # The master's own signal ended the workers: none was taken from it.
+    check(status == 0 and p.communicate()[0].split() == [str(int(signal.SIGUSR1))] * 3,
+          "the master ends its workers: " + out)
+    check(p.returncode == 0 and not listens(port), "it ends in its own way")
+    p = serve(port, "orphans")
+    status, out, _ = run("free", str(port))
+    check(status == 0 and p.wait(10) == 0 and not listens(port) and out.count(": ended") == 4,
+          "workers that are left: " + out)
+    p = serve(port, "leak")
+    status, out, _ = run("free", str(port))
+    check(status == 0 and ended(p, signal.SIGTERM) and "sleep, pid %s: ended" % p.said in out,
+          "a child that inherited: " + out)
+    group = [serve(port, "reuseport") for _ in range(3)]
+    check(run("free", str(port))[0] == 0 and all(ended(p, signal.SIGTERM) for p in group), "SO_REUSEPORT")
+    # If one of them may not be ended, none is.
+    own = serve(port, "reuseport")
+    other = serve(port, "reuseport", cwd="other")
+    status, _, err = run("free", str(port))
+    check(status == 1 and own.poll() is None and other.poll() is None and "pid %d" % other.pid in err,
+          "all or none: " + err)
+    check(run("free", "--force", str(port))[0] == 0 and ended(own, signal.SIGTERM) and ended(other, signal.SIGTERM),
+          "all")
+
+
+def check_refused():
+    port = unused()
+    for where in ("other", "shop/nested", "/"):
+        p = serve(port, cwd=where)
+        status, out, err = run("free", str(port))
+        check(status == 1 and p.poll() is None and "another project" in err and "--force" in err, "%s: %s" % (where,
+                                                                                                              err))
+        check(run("free", "--dry-run", str(port))[0] == 1, "the dry run says the same")
+        check(run("free", "--force", "--dry-run", str(port))[0] == 0 and p.poll() is None, "with --force")
+        check(run("free", "--force", str(port))[0] == 0 and ended(p, signal.SIGTERM), "--force")
+    p = serve(port, cwd="shop/deep")
+    check(run("free", str(port))[0] == 0 and ended(p, signal.SIGTERM), "a directory of the project")
+    os.mkdir("shop/gone")
+    p = serve(port, cwd="shop/gone")
+    os.rmdir("shop/gone")
+    check(run("free", str(port))[0] == 1 and p.poll() is None, "a directory that is gone")
+    p.kill()
+    p.wait()
+    # Somebody in the home directory is in no project that has all others.
+    os.makedirs("home/thing", exist_ok=True)
+    p = serve(port, cwd="home/thing")
+    check(run("free", str(port), cwd="home", HOME=os.path.abspath("home"))[0] == 1 and p.poll() is None, "at home")
+    check(run("free", str(port), cwd="home/thing", HOME=os.path.abspath("home"))[0] == 0, "in the directory itself")
+    p.wait()
+
+    if os.getuid() == 0:
+        p = serve(port, user=65534)
+        status, _, err = run("free", str(port))
+        check(status == 1 and p.poll() is None and "user nobody" in err, "another user's: " + err)
+        check(run("free", "--force", str(port))[0] == 0 and ended(p, signal.SIGTERM), "another user's, --force")
+        p = serve(port)
+        status, _, err = subprocess_as_nobody("free", "--force", str(port))
+        check(status == 1 and p.poll() is None and "cannot be seen" in err, "an ordinary user and root's: " + err)
+        p.kill()
+        p.wait()
+        p = serve(port, before=("unshare", "--mount"))
+        status, _, err = run("free", str(port))
+        check(status == 1 and p.poll() is None and "container" in err, "another namespace: " + err)
+        p.kill()
+        p.wait()
+        # Its processes cannot be seen, the socket can.
+        p = serve(port)
+        status, out, err = run_hidden("free", "--force", str(port))
+        check(status == 1 and p.poll() is None and "cannot be seen from here" in err and "container" in err,
+              "no process to be seen: %s %s" % (out, err))
+        p.kill()
+        p.wait()
+    else:
+        skip("other users and namespaces", "only root can have them")
+
+
+def subprocess_as_nobody(*words):
+    runtime = tempfile.mkdtemp()
+    os.chown(runtime, 65534, 65534)
+    result = subprocess.run([PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, text=True,
+                            cwd="/",
+                            user=65534, extra_groups=[], timeout=60, env=dict(os.environ, PORTSHIM_RUNTIME_DIR=runtime))
+    shutil.rmtree(runtime)
+    return result.returncode, result.stdout, result.stderr
+
+
+def run_hidden(*words):
+    """In a pid namespace of its own, with its own /proc: as in a container with the host's network."""
+    result = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", PROGRAM, *words], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, check=False, text=True, cwd="shop", timeout=60)
+    return result.returncode, result.stdout, result.stderr
+
+
+def check_never():
+    port = unused()
+    for words in ((), ("--force",)):
+        p = subprocess.run([sys.executable, os.path.abspath("serve.py"), str(port), "parent", PROGRAM, "free", *words,
+                            str(port)],
+                           cwd="shop", stdout=subprocess.PIPE, text=True, check=False, timeout=60)
+        check(p.returncode == 1 and "started by it" in p.stdout, "its own parents %s: %s" % (words, p.stdout))
+    # A listener that it inherited itself is no holder to be ended.
+    p = subprocess.run([sys.executable, os.path.abspath("serve.py"), str(port), "inherit", PROGRAM, "free", str(port)],
+                       cwd="shop", stdout=subprocess.PIPE, text=True, check=False, timeout=60)
+    check(p.returncode == 0 and "nobody holds it" in p.stdout, "it inherits the listener: %s" % p.stdout)
+    if os.getuid() == 0:
+        p = subprocess.Popen(["unshare", "--pid", "--fork", "--mount-proc", sys.executable, os.path.abspath("serve.py"),
+                              str(port),
+                              "parent", PROGRAM, "free", "--force", str(port)], cwd="shop", text=True,
+                             stdout=subprocess.PIPE)
+        out, _ = p.communicate(timeout=60)
+        check(p.returncode == 1 and "it is pid 1" in out, "pid 1: " + out)
+    else:
+        skip("pid 1", "only root can have another")
+
+
+def check_again():
+    port = unused()
+    p = serve(port, "supervisor", os.path.abspath("serve.py"))
+    begin = time.monotonic()
+    codes = set()
+    for _ in range(5):
+        status, out, err = run("free", str(port))
+        codes.add(status)
+        if status == 1:
+            break
+        p.said = p.stdout.readline().strip()
+    check(codes <= {0, 1} and time.monotonic() - begin < 30, "a server that is started anew: %s %s" % (out, err))
+    if status == 1:
+        check("taken again by" in err and "pid %d: end that first" % p.pid in err, "who starts it: " + err)
+    p.kill()
+    p.wait()
+    run("free", str(port))
+    p = serve(port, "bound")
+    status, out, err = run("free", str(port))
+    check(status == 1 and "does not listen" in err and p.poll() is None, "bound, without listening: " + err)
+    p.kill()
+    p.wait()
+    p = serve(port, "closing")
+    status, out, err = run("free", str(port))
+    check(status == 1 and "closing" in err and ended(p, signal.SIGTERM), "connections that close: %s %s" % (out, err))
+
+
+def check_json():
+    port = unused()
+    p = serve(port)
+    status, out, _ = run("free", "--json", "--dry-run", str(port))
+    one = json.loads(out)["ports"][0]
+    check(status == 0 and one["outcome"] == "would-free" and one["port"] == port and one["service"] == "", out)
+    holder = one["holders"][0]
+    check(holder["process_id"] == p.pid and holder["parent_id"] == os.getpid() and
+          holder["directory"] == os.path.abspath("shop") and holder["protocol"] == "tcp" and
+          holder["signal"] == "" and holder["holds"] is True, out)
+    status, out, _ = run("free", "--json", str(port), str(unused()))
+    found = json.loads(out)["ports"]
+    check(status == 0 and [o["outcome"] for o in found] == ["freed", "free"] and p.wait(10) == -15, out)
+    check(found[0]["holders"][0]["signal"] == "SIGTERM" and found[0]["holders"][0]["holds"] is False, out)
+    p = serve(port, cwd="other")
+    status, out, err = run("free", "--json", str(port))
+    check(status == 1 and json.loads(out)["ports"][0]["outcome"] == "refused" and "another project" in err, out)
+    p.kill()
+    p.wait()
+
+
+def check_services():
+    """Under portshim: a service is the port that it has now, wherever that is."""
+    port = unused()
+    services = {"web": {"port": port, "range": "%d-%d" % (port, port + 20)}}
+    for name in ("shop", "other"):
+        with open(name + "/ports.manifest.json", "w", encoding="utf-8") as f:
+            json.dump({"version": 1, "project": name, "services": services}, f)
+    first = serve(port, cwd="other", before=(PROGRAM, "run", "--quiet", "--"))
+    second = serve(port, cwd="shop", before=(PROGRAM, "run", "--quiet", "--"))
+    moved = int(run("port", "web")[1])
+    check(moved != port, "the second is moved")
+    status, out, err = run("free", str(port))
+    check(status == 1 and "environment other" in err and first.poll() is None, "a number is the port itself: " + err)
+    status, out, err = run("free", "web")
+    check(status == 0 and "%d is free: " % moved in out and "environment  shop" in out and first.poll() is None,
+          "a service is where it is now: " + out + err)
+    check(second.wait(10) == -15, "run ends as its program does")
+    status, out, err = run("free", "web")
+    check(status == 1 and "environment other" in err, "one that does not run is its port in the manifest: " + err)
+    inside = run("exec", "--quiet", "--", PROGRAM, "free", str(port))
+    check(inside[0] == 1 and "environment other" in inside[2], "inside of a run: %s" % (inside,))
+    check(run("free", "web", cwd="other")[0] == 0 and first.wait(10) == -15, "in its own project")
+    p = serve(port, cwd="/", before=(PROGRAM, "run", "--quiet", "--env", "ci", "--"))
+    check(run("free", str(port))[0] == 1, "a named environment")
+    check(run("free", "--env", "ci", str(port))[0] == 0 and p.wait(10) == -15, "by its name")
+
+
+def check_examples():
+    """What --help shows first, as it stands there."""
+    ports = {"3000": 3000, "web": unused(), "api": unused()}
+    if listens(3000):
+        skip("the examples", "somebody holds 3000")
+        return
+    with open("shop/ports.manifest.json", "w", encoding="utf-8") as f:
+        json.dump({"version": 1, "services": {n: {"port": ports[n]} for n in ("web", "api")}}, f)
+    examples = [line.split("  ")[1].split() for line in run("free", "--help")[1].split("\n\n")[0].split("\n")[1:]]
+    check(len(examples) >= 3, "examples: %s" % examples)
+    for words in examples:
+        servers = [serve(ports[w]) for w in words[2:] if w in ports]
+        status, out, err = run(*words[1:])
+        check(servers and status == 0, "%s: %s %s" % (words, out, err))
+        if "--dry-run" in words:
+            check(all(p.poll() is None for p in servers), "%s ends nobody" % words)
+            for p in servers:
+                p.kill()
+        check(all(p.wait(10) for p in servers), "%s: they are ended" % words)
+
+
+def check_usage():
+    for words in ((), ("0",), ("70000",), ("wbe",), ("--timeout", "x", "3000"), ("--nonsense", "3000")):
+        status, out, err = run("free", *words)
+        check(status == 2 and out == "" and err, "%s: %s" % (words, err))
+    status, out, _ = run("free", "--help")
+    check(status == 0 and out.startswith("Examples:\n"), "--help")
+    # A mistake further on: nobody is ended.
+    port = unused()
+    p = serve(port)
+    check(run("free", str(port), "wbe")[0] == 2 and p.poll() is None, "a mistake in the second operand")
+    p.kill()
+    p.wait()
+
+
+def main():
+    scratch = tempfile.mkdtemp(prefix="portshim-free.")
+    os.chmod(scratch, 0o755)
+    for name in list(os.environ):
+        if name.startswith("PORTSHIM"):
+            del os.environ[name]
+    os.environ["PORTSHIM_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="portshim-test.",
+                                                          dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
+    os.chdir(scratch)
+    try:
+        with open("serve.py", "w", encoding="utf-8") as f:
+            f.write(SERVER)
+        for name in ("shop/nested", "shop/deep", "other"):
+            os.makedirs(name)
+        for name in ("shop", "shop/nested", "other"):
+            with open(name + "/ports.manifest.json", "w", encoding="utf-8") as f:
+                json.dump({"version": 1, "services": {}}, f)
+        for part in (check_politely, check_firmly, check_shared, check_refused, check_never, check_again, check_json,
+                     check_usage, check_examples,
+                     check_services):
+            part()
+    finally:
+        for p in started:
+            if p.poll() is None:
+                p.kill()
+        os.chdir("/")
+        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(os.environ["PORTSHIM_RUNTIME_DIR"], ignore_errors=True)
+    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
+    sys.exit(failed != 0)
+
+
+main()
