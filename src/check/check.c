@@ -16,27 +16,28 @@
 
 /* ---- what the kernel says ---- */
 
-static bool read_numbers(const char *path, unsigned *first, unsigned *second)
+/* How many of two numbers there are. */
+static int read_numbers(const char *path, unsigned numbers[2])
 {
 	FILE *f = fopen(path, "re");
-	bool good = f && fscanf(f, second ? "%u %u" : "%u", first, second) == (second ? 2 : 1);
+	int count = f ? fscanf(f, "%u %u", &numbers[0], &numbers[1]) : 0;
 
 	if (f)
 		fclose(f);
-	return good;
+	return count;
 }
 
 static void ask_kernel(struct ps_check *check)
 {
-	unsigned first, last;
+	unsigned n[2] = { 0, 0 };
 
 	check->unprivileged = 1024;
-	if (read_numbers("/proc/sys/net/ipv4/ip_unprivileged_port_start", &first, NULL) && first <= 65535)
-		check->unprivileged = first;
-	if (read_numbers("/proc/sys/net/ipv4/ip_local_port_range", &first, &last) && first >= 1 && first <= last &&
-	    last <= 65535) {
-		check->ephemeral_first = (uint16_t)first;
-		check->ephemeral_last = (uint16_t)last;
+	if (read_numbers("/proc/sys/net/ipv4/ip_unprivileged_port_start", n) == 1 && n[0] <= 65535)
+		check->unprivileged = n[0];
+	if (read_numbers("/proc/sys/net/ipv4/ip_local_port_range", n) == 2 && n[0] >= 1 && n[0] <= n[1] &&
+	    n[1] <= 65535) {
+		check->ephemeral_first = (uint16_t)n[0];
+		check->ephemeral_last = (uint16_t)n[1];
 	}
 }
 

@@ -16,7 +16,7 @@
 
 static const cJSON *first_part(const struct ps_raw_rule *rule)
 {
-	return cJSON_IsArray(rule->range) ? rule->range->child : rule->range;
+	return rule->range && cJSON_IsArray(rule->range) ? rule->range->child : rule->range;
 }
 
 static const cJSON *next_part(const struct ps_raw_rule *rule, const cJSON *part)

@@ -271,7 +271,7 @@ static void check_profiles(struct ps_check *check, struct owner **owners, const 
 
 void check_self(struct ps_check *check)
 {
-	struct owner **owners = calloc(PS_PORTS, sizeof(*owners));
+	struct owner **owners = calloc(PS_PORTS, sizeof(struct owner *));
 
 	if (!owners) {
 		check->findings->memory = true;

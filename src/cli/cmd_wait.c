@@ -143,10 +143,13 @@ static bool listens(const struct waiting *w, const struct ps_wanted *wanted)
 		uint64_t head = host_head(w->host, port);
 		struct ps_assignment a;
 
-		if (head_state(head) != PS_LISTENING || !target_sees(&w->target, head_env(head)))
+		if (head_state(head) != PS_LISTENING ||
+		    (!target_sees(&w->target, head_env(head)) && head_env(head) != wanted->from.env))
 			continue;
 		if (state_record(&a, w->host, port) && a.state == PS_LISTENING &&
-		    target_matches(&w->target, wanted, &a) && registry_listening(w->host, port))
+		    (target_follows(wanted, &a) ||
+		     (target_sees(&w->target, a.env_id) && target_matches(&w->target, wanted, &a))) &&
+		    registry_listening(w->host, port))
 			return true;
 	}
 	return false;
@@ -291,7 +294,8 @@ static int prepare(struct waiting *w, const struct ps_project_options *project, 
 		code = error_set(error, PS_EXIT_SYSTEM, "out of memory");
 	for (int i = 0; i < argc && w->wanted && !code; i++) {
 		code = target_wanted(&w->target, &state, argv[i], &w->wanted[i], error);
-		w->external = w->external || w->wanted[i].external;
+		/* Nor does the environment of another project tell us. */
+		w->external = w->external || w->wanted[i].external || w->wanted[i].from.env;
 	}
 	w->count = (unsigned)argc;
 	state_free(&state);

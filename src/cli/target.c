@@ -8,11 +8,13 @@
 #include "target.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "../known/known.h"
 #include "refusal.h"
 
 /* Inside a run. False if its file is gone or of another version: then the command works as outside. */
@@ -29,6 +31,7 @@ static int compile(struct ps_target *t, struct ps_error *error)
 {
 	if (!t->project.manifest)
 		return 0;
+	known_follow(t->project.manifest, t->runtime, true);
 	t->compiled = manifest_compile(t->project.manifest, NULL);
 	if (!t->compiled)
 		return error_set(error, PS_EXIT_SYSTEM, "out of memory");
@@ -134,6 +137,11 @@ static uint16_t root_of(const struct ps_plan *plan, uint16_t index)
 	return index;
 }
 
+static const struct ps_plan_from *from_entries(const struct ps_plan *plan)
+{
+	return (const void *)((const char *)plan + plan->from);
+}
+
 static void describe(const struct ps_plan *plan, uint16_t index, struct ps_wanted *w)
 {
 	uint16_t root = root_of(plan, index);
@@ -145,6 +153,9 @@ static void describe(const struct ps_plan *plan, uint16_t index, struct ps_wante
 	snprintf(w->scheme, sizeof(w->scheme), "%s", plan_string(plan, plan_service(plan, index)->scheme));
 	if (!w->port && s->port_count)
 		w->port = plan_ports(plan, s)[0];
+	for (uint32_t i = 0; i < plan->from_count; i++)
+		if (from_entries(plan)[i].port == w->port)
+			w->from = from_entries(plan)[i];
 }
 
 /* 1: a number that is a port; 0: no number; -1: a number that is none. */
@@ -253,6 +264,11 @@ bool target_matches(const struct ps_target *t, const struct ps_wanted *w, const 
 	       serves(t->plan, w->index, a->protocols);
 }
 
+bool target_follows(const struct ps_wanted *w, const struct ps_assignment *a)
+{
+	return w->from.env && a->env_id == w->from.env && a->requested == w->from.requested;
+}
+
 bool target_sees(const struct ps_target *t, uint32_t env)
 {
 	if (!t->in_run)
@@ -265,9 +281,21 @@ bool target_sees(const struct ps_target *t, uint32_t env)
 
 int target_state(const struct ps_target *t, struct ps_state_now *state, struct ps_error *error)
 {
-	if (t->in_run)
-		return state_read(state, t->space.envs, t->space.env_count, error);
-	return state_read(state, &t->env, 1, error);
+	const uint32_t *seen = t->in_run ? t->space.envs : &t->env;
+	uint32_t count = t->in_run ? t->space.env_count : 1, more = t->plan ? t->plan->from_count : 0, *envs;
+	int code;
+
+	if (!more)
+		return state_read(state, seen, count, error);
+	envs = calloc(count + more, sizeof(*envs));
+	if (!envs)
+		return error_set(error, PS_EXIT_SYSTEM, "out of memory");
+	memcpy(envs, seen, count * sizeof(*envs));
+	for (uint32_t i = 0; i < more; i++)
+		envs[count + i] = from_entries(t->plan)[i].env;
+	code = state_read(state, envs, count + more, error);
+	free(envs);
+	return code;
 }
 
 /* How near an assignment is to a client here; less is nearer. */
@@ -277,6 +305,8 @@ static unsigned rank(const struct ps_target *t, const struct ps_assignment *a)
 
 	if (t->in_run && a->run_id == t->space.run->id)
 		return a->state == PS_LISTENING ? 0 : 1;
+	if (!target_sees(t, a->env_id)) /* another project's: the farthest */
+		return UINT_MAX - (a->first ? 2 : a->state == PS_LISTENING ? 1 : 0);
 	while (t->in_run && outside < t->space.env_count && t->space.envs[outside] != a->env_id)
 		outside++;
 	return 2 + outside * 3 + (a->first ? 0 : a->state == PS_LISTENING ? 1 : 2);
@@ -290,7 +320,7 @@ const struct ps_assignment *target_find(const struct ps_target *t, const struct 
 	for (size_t i = 0; i < state->count; i++) {
 		const struct ps_assignment *a = &state->list[i];
 
-		if (!target_sees(t, a->env_id) || !target_matches(t, w, a))
+		if (!target_follows(w, a) && (!target_sees(t, a->env_id) || !target_matches(t, w, a)))
 			continue;
 		if (!best || rank(t, a) < rank(t, best))
 			best = a;

@@ -28,6 +28,7 @@ struct ps_wanted {
 	char scheme[PS_SCHEME_MAX];           /* of its URL, "" for the usual one */
 	bool by_number;
 	bool external;
+	struct ps_plan_from from; /* another project's service; env 0: it is none, or its project is not known */
 	uint16_t port;  /* the number given, else the service's first port; 0 if no manifest tells */
 	uint16_t index; /* in the plan, of the service that has the port, or PS_NO_SERVICE */
 };
@@ -46,13 +47,17 @@ int target_wanted(const struct ps_target *target, const struct ps_state_now *sta
 bool target_matches(const struct ps_target *target, const struct ps_wanted *wanted,
 		    const struct ps_assignment *assignment);
 
+/* True if the assignment is the other project's service that the operand names. */
+bool target_follows(const struct ps_wanted *wanted, const struct ps_assignment *assignment);
+
 /* True if a client here sees the assignment's environment. */
 bool target_sees(const struct ps_target *target, uint32_t env);
 
-/* Reads what is assigned in the environments that a client here sees. 0 or the error's code. */
+/* Reads what is assigned in the environments that a client here sees, and those that its services are from. 0 or the error's code. */
 int target_state(const struct ps_target *target, struct ps_state_now *state, struct ps_error *error);
 
-/* The assignment that a client here reaches, or NULL: own run, environment, those around it. */
+/* The assignment that a client here reaches, or NULL: own run, environment, those around it, then the
+ * project that the service is from. */
 const struct ps_assignment *target_find(const struct ps_target *target, const struct ps_state_now *state,
 					const struct ps_wanted *wanted);
 

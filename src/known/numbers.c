@@ -10,6 +10,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,7 @@ int numbers_release(uint16_t port)
 
 static bool read_one(const char *folder, const char *name, struct ps_number *number)
 {
-	char path[PS_PATH_MAX + 32], target[PS_PATH_MAX + PS_NAME_MAX + 2], *end, *colon;
+	char path[PS_PATH_MAX + NAME_MAX + 2], target[PS_PATH_MAX + PS_NAME_MAX + 2], *end, *colon;
 	unsigned long port = strtoul(name, &end, 10);
 	struct stat st;
 	ssize_t length;

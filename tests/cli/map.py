@@ -300,12 +300,21 @@ def check_from():
         client = asker(number, "shop", "--quiet")
         check(ask(client) == wanted, "%s: %s" % (what, wanted))
         end(client)
+    # The commands follow as well, outside of a run and inside.
+    for words in (["port", "login"], ["port", str(port)], ["run", "--quiet", "--", PROGRAM, "port", "login"]):
+        check(run(*words, cwd="shop")[1] == "%d\n" % actual, "%s: %s" % (words, run(*words, cwd="shop")))
+    check(run("url", "live", cwd="apart")[1] == "ws://localhost:%d\n" % actual, "url of an heir: %s" % run("url", "live", cwd="apart")[1])
+    check(run("wait", "--timeout", "0", "login", cwd="shop")[0] == 0, "wait: it listens")
+    check(run("port", "web", cwd="shop")[0] == 1 and run("port", str(port), cwd="plain")[0] == 1, "and nothing else")
     # The stranger goes; auth is where it was. auth goes, and comes back on its own number.
     end(stranger)
     check(ask(clients["shop"]) == "auth True auth True", "the number is free, and auth is still elsewhere")
     end(auth)
     check(ask(clients["shop"]) == "ConnectionRefusedError nobody", "auth is gone")
+    check(run("wait", "--timeout", "0", "login", cwd="shop")[0] == 1, "wait: it does not listen")
+    waiting = subprocess.Popen([PROGRAM, "wait", "--timeout", "30s", "login"], cwd="shop")
     new = named(port, "new", PROGRAM, "run", "--quiet", "--", cwd="auth")
+    check(waiting.wait(timeout=30) == 0, "wait: it is back")
     check(ask(clients["shop"]) == "new True new True", "auth is back: %s" % mapped()[1]["ports"])
     # A server of its own is nearer than another project's.
     own = named(port, "own", PROGRAM, "run", "--quiet", "--", cwd="shop")
