@@ -44,8 +44,7 @@ struct ps_manifest_service {
 /* A place in a file (place/place_file.h), and whose port stands there. */
 struct ps_manifest_place {
 	char *where;
-	size_t service;	  /* its index */
-	int line, column; /* in the manifest */
+	size_t service; /* its index */
 };
 
 struct ps_manifest_file {

@@ -313,7 +313,6 @@ static bool build_file(const struct ps_raw *raw, const cJSON *item, struct ps_ma
 
 		to->where = strdup(place->string);
 		to->service = (size_t)manifest_raw_service(raw, place->valuestring, strlen(place->valuestring));
-		json_text_position(&raw->text, raw->text.places[place->valueint].key, &to->line, &to->column);
 		good = to->where != NULL;
 	}
 	return good;

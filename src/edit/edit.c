@@ -98,6 +98,7 @@ static void file_free(struct ps_edit_file *file)
 	for (size_t i = 0; i < file->splice_count; i++)
 		free(file->splices[i].text);
 	free(file->splices);
+	free(file->lines);
 	free(file->path);
 	free(file->real);
 	free(file->text);
@@ -269,16 +270,51 @@ char *edit_result(const struct ps_edit_file *file, size_t *size)
 	return result;
 }
 
-void edit_position(const struct ps_edit_file *file, size_t offset, int *line, int *column)
+/* False if memory ran out. */
+static bool find_lines(struct ps_edit_file *file)
 {
-	const char *start = file->text, *end = start + (offset < file->size ? offset : file->size), *newline;
+	size_t room = 64;
 
-	*line = 1;
-	while (start < end && (newline = memchr(start, '\n', (size_t)(end - start))) != NULL) {
-		start = newline + 1;
-		++*line;
+	file->lines = calloc(room, sizeof(*file->lines));
+	file->line_count = 1; /* the first one begins at 0 */
+	for (size_t at = 0; file->lines && at < file->size; at++) {
+		const char *newline = memchr(file->text + at, '\n', file->size - at);
+
+		if (!newline)
+			break;
+		at = (size_t)(newline - file->text);
+		if (file->line_count == room) {
+			size_t *more = reallocarray(file->lines, room *= 2, sizeof(*more));
+
+			if (!more) {
+				free(file->lines);
+				file->lines = NULL;
+				break;
+			}
+			file->lines = more;
+		}
+		file->lines[file->line_count++] = at + 1;
 	}
-	*column = (int)(end - start) + 1;
+	return file->lines != NULL;
+}
+
+void edit_position(struct ps_edit_file *file, size_t offset, int *line, int *column)
+{
+	size_t low = 0, high;
+
+	*line = *column = 1;
+	if (!file->lines && !find_lines(file))
+		return;
+	for (high = file->line_count; high - low > 1;) {
+		size_t middle = low + (high - low) / 2;
+
+		if (file->lines[middle] <= offset)
+			low = middle;
+		else
+			high = middle;
+	}
+	*line = (int)low + 1;
+	*column = (int)((offset < file->size ? offset : file->size) - file->lines[low]) + 1;
 }
 
 size_t edit_changes(const struct ps_edit *edit)

@@ -39,6 +39,8 @@ struct ps_edit_file {
 	ino_t inode;
 	struct ps_splice *splices; /* by offset; none: the file stays as it is */
 	size_t splice_count, splice_room;
+	size_t *lines; /* where each begins; edit_position makes it */
+	size_t line_count;
 };
 
 struct ps_edit {
@@ -64,7 +66,7 @@ int edit_splice(struct ps_edit_file *file, size_t offset, size_t length, const c
 char *edit_result(const struct ps_edit_file *file, size_t *size);
 
 /* Line and column of an offset, both from 1; columns count bytes. */
-void edit_position(const struct ps_edit_file *file, size_t offset, int *line, int *column);
+void edit_position(struct ps_edit_file *file, size_t offset, int *line, int *column);
 
 /* How many files have splices. */
 size_t edit_changes(const struct ps_edit *edit);

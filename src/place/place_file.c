@@ -102,6 +102,8 @@ struct ps_place_file *place_file_read(enum ps_place_format format, const char *t
 		good = place_dotenv_read(&file->tree, fault);
 	else
 		good = place_yaml_read(&file->tree, fault);
+	if (good && !place_tree_index(&file->tree))
+		good = place_fault(fault, 0, "memory", "out of memory");
 	if (good)
 		return file;
 	place_file_free(file);

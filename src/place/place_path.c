@@ -82,6 +82,20 @@ struct ps_part place_path_next(const char *path, const char **at)
 	return part;
 }
 
+bool place_path_name(const struct ps_part *part, char *name, size_t size, size_t *length)
+{
+	*length = 0;
+	for (const char *p = part->name; p < part->name + part->length; p++) {
+		if (*length + 1 >= size)
+			return false;
+		name[(*length)++] = *p;
+		if (part->quoted && *p == '\'')
+			p++;
+	}
+	name[*length] = '\0';
+	return true;
+}
+
 bool place_path_is(const struct ps_part *part, const char *key)
 {
 	const char *p = part->name, *end = p + part->length;

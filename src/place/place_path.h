@@ -22,6 +22,9 @@ struct ps_part {
 /* The part at *at, which moves behind it. A bad part leaves *at where it is. */
 struct ps_part place_path_next(const char *path, const char **at);
 
+/* The part's key as it is, in `name`, with a NUL behind. False if there is no room. */
+bool place_path_name(const struct ps_part *part, char *name, size_t size, size_t *length);
+
 /* True if the part's key is this one. */
 bool place_path_is(const struct ps_part *part, const char *key);
 

@@ -29,6 +29,8 @@ struct ps_node {
 	uint32_t anchor;      /* of an alias: likewise */
 	uint32_t child, last; /* first and last one */
 	uint32_t next;
+	uint32_t parent, position; /* position: which child of it */
+	uint32_t same;             /* the next child with the same key; place_tree_index */
 };
 
 struct ps_place_tree {
@@ -38,6 +40,9 @@ struct ps_place_tree {
 	size_t count, room;
 	char *strings; /* keys, each with a NUL behind */
 	size_t string_size, string_room;
+	uint32_t *index; /* of nodes by parent and key, or position in a list; of a power of two */
+	size_t index_size;
+	uint64_t seed;
 	bool memory; /* ran out of it */
 };
 
@@ -54,6 +59,9 @@ uint32_t place_tree_string(struct ps_place_tree *tree, const char *text, size_t 
 /* The value of a scalar's bytes: `chars` with a NUL behind, and of each where in the text it stands; both malloc'ed. A
  * character that is not ASCII, or is written as an escape of several, is one '?' or several. NULL if memory ran out. */
 char *place_tree_value(const struct ps_place_tree *tree, const struct ps_node *node, uint32_t **places);
+
+/* To be called when the tree is complete. False if memory ran out. */
+bool place_tree_index(struct ps_place_tree *tree);
 
 /* Finds the node of a path. */
 bool place_tree_find(const struct ps_place_tree *tree, enum ps_place_format format, const char *where,

@@ -81,7 +81,7 @@ static void report(struct look *l, int line, int column, const char *key, const 
 }
 
 /* A fault in a file. */
-static void report_fault(struct look *l, const struct ps_edit_file *file, const struct ps_place_fault *fault,
+static void report_fault(struct look *l, struct ps_edit_file *file, const struct ps_place_fault *fault,
 			 const char *where)
 {
 	bool syntax = strcmp(fault->code, "syntax") == 0;
@@ -294,6 +294,18 @@ static bool found_again(struct ps_place_file *const *formats, const struct ps_sy
 	       (spot.length == (size_t)length && memcmp(text + spot.offset, wanted, spot.length) == 0);
 }
 
+static void report_unstable(struct ps_sync *sync, const struct ps_sync_place *p)
+{
+	char path[PS_PATH_MAX], key[128];
+	struct ps_place place = { .file = sync_shown(sync, p->file->path, path),
+				  .line = p->line,
+				  .column = p->column,
+				  .key = output_clean(key, sizeof(key), p->where) };
+
+	finding_add(&sync->findings, "unstable-place", PS_ERROR, &place, "let the pattern fit any number: ([0-9]+)",
+		    "with %u here the place would not be found again", p->port);
+}
+
 /* The places of one file, from `first` on, in the text that it would have. A pattern may fit the old number only; and
  * whatever else there is that nobody thought of must not get to the disk. */
 static void prove(struct look *l, size_t first)
@@ -308,18 +320,11 @@ static void prove(struct look *l, size_t first)
 	l->memory = l->memory || !text;
 	for (size_t i = first; text && i < sync->count && sync->places[i].file == file; i++) {
 		const struct ps_sync_place *p = &sync->places[i];
-		char path[PS_PATH_MAX], key[128];
-		struct ps_place place = { .file = sync_shown(sync, file->path, path),
-					  .line = p->line,
-					  .column = p->column,
-					  .key = output_clean(key, sizeof(key), p->where) };
 
 		if (!formats[p->format])
 			formats[p->format] = place_file_read(p->format, text, size, &fault);
 		if (!found_again(formats, p, text))
-			finding_add(&sync->findings, "unstable-place", PS_ERROR, &place,
-				    "let the pattern fit any number: ([0-9]+)",
-				    "with %u here the place would not be found again", p->port);
+			report_unstable(sync, p);
 	}
 	for (unsigned i = 0; i < PS_PLACE_FORMAT_COUNT; i++)
 		place_file_free(formats[i]);
