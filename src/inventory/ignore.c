@@ -48,52 +48,66 @@ static bool one(const char **p, char c)
 	return *(*p)++ == c;
 }
 
+/* Where matching goes on when it fails: behind the last star, and behind the last pair of them. */
+struct retry {
+	const char *pattern, *text;
+};
+
+/* Passes over stars at the pattern and notes them. True if the pattern ends with a pair, which matches all the rest. */
+static bool pass_stars(const char **p, const char *s, struct retry *star, struct retry *deep)
+{
+	while (**p == '*') {
+		if ((*p)[1] != '*') {
+			*star = (struct retry){ ++*p, s };
+			continue;
+		}
+		while (**p == '*')
+			(*p)++;
+		if (**p == '/') /* also none at all: the pair between two slashes stands for one slash too */
+			(*p)++;
+		*deep = (struct retry){ *p, s };
+		star->pattern = NULL;
+		if (!**p)
+			return true;
+	}
+	return false;
+}
+
+/* The next try: a star takes one byte more, a pair one folder more. False if there is none. */
+static bool try_again(const char **p, const char **s, struct retry *star, struct retry *deep)
+{
+	if (star->pattern && *star->text && *star->text != '/') {
+		*p = star->pattern;
+		*s = ++star->text;
+		return true;
+	}
+	star->pattern = NULL;
+	if (!deep->pattern)
+		return false;
+	deep->text = strchr(deep->text, '/');
+	if (!deep->text)
+		return false;
+	*p = deep->pattern;
+	*s = ++deep->text;
+	return true;
+}
+
 static bool glob(const char *p, const char *s)
 {
-	const char *star_p = NULL, *star_s = NULL, *deep_p = NULL, *deep_s = NULL;
+	struct retry star = { 0 }, deep = { 0 };
 
 	for (;;) {
-		if (p[0] == '*' && p[1] == '*') {
-			while (*p == '*')
-				p++;
-			if (*p == '/') /* also none at all: "a", "**" and "b" with slashes between is a/b too */
-				p++;
-			deep_p = p;
-			deep_s = s;
-			star_p = NULL;
-			if (!*p)
-				return true;
-			continue;
-		}
-		if (*p == '*') {
-			star_p = ++p;
-			star_s = s;
-			continue;
-		}
+		const char *next;
+
+		if (pass_stars(&p, s, &star, &deep))
+			return true;
 		if (!*s && !*p)
 			return true;
-		if (*s && *p) {
-			const char *next = p;
-
-			if (one(&next, *s)) {
-				p = next;
-				s++;
-				continue;
-			}
-		}
-		if (star_p && *star_s && *star_s != '/') {
-			p = star_p;
-			s = ++star_s;
-		} else if (deep_p && *deep_s) {
-			deep_s++;
-			while (*deep_s && deep_s[-1] != '/')
-				deep_s++;
-			if (deep_s[-1] != '/')
-				return false;
-			p = deep_p;
-			s = deep_s;
-			star_p = NULL;
-		} else {
+		next = p;
+		if (*s && *p && one(&next, *s)) {
+			p = next;
+			s++;
+		} else if (!try_again(&p, &s, &star, &deep)) {
 			return false;
 		}
 	}

@@ -237,6 +237,13 @@ static bool set(struct verdict *v, enum ps_use use, enum ps_certainty certainty)
 	return true;
 }
 
+static bool set_inside(struct verdict *v, bool inside)
+{
+	set(v, PS_USE_MAPPING, PS_CERTAIN);
+	v->inside = inside;
+	return true;
+}
+
 /* A Python or C listen() takes a backlog, and that is what its numbers look like. */
 static bool is_backlog(const struct walk *w, const struct frame *f, unsigned port)
 {
@@ -249,51 +256,108 @@ bool judge_is_default(const struct walk *w, const struct ps_token *key)
 	return judge_has_word(w, key, "default defaults fallback") && judge_portness(w, key) == PS_NO_PORT;
 }
 
+static bool is_alternative(const struct walk *w, const struct ps_token *p)
+{
+	return judge_is_op(p, OP2('|', '|')) || judge_is_op(p, OP2('?', '?')) || judge_is_op(p, OP2('?', ':')) ||
+	       judge_is_word(w, p, "or");
+}
+
+/* The value of a name that says so itself. PORT_TEGRA = 20 is rather an enumerator. */
+static bool in_port_value(const struct walk *w, unsigned depth, const struct ps_token *key, const struct ps_token *p,
+			  unsigned port, struct verdict *v)
+{
+	enum ps_portness is = judge_portness(w, key);
+
+	if (is == PS_NO_PORT || (is == PS_PORTS && port < 1000 && !judge_is_op(p, OP1(':'))) ||
+	    (port < 80 && words_port_first(judge_inner(w, key), judge_length(key))))
+		return false;
+	return set(v, judge_is_op(p, OP2('|', '|')) ? PS_USE_DEFAULT : use_of(w, depth, key), PS_CERTAIN);
+}
+
+/* `default:` of something that is named like a port: above it, or before it in the call. */
+static bool in_default(const struct walk *w, unsigned depth, uint32_t before, struct verdict *v)
+{
+	const struct frame *f = &w->frames[depth], *outer = f->open == '{' && depth > 0 ? f - 1 : f;
+	bool capitals;
+
+	if (depth == 0 || !judge_is_default(w, judge_key(w, depth)))
+		return false;
+	return (judge_portness(w, parent_key(w, depth)) == PS_PORT ||
+		(outer->open == '(' && names_port(w, outer->token, before, &capitals))) &&
+	       set(v, PS_USE_DEFAULT, PS_CERTAIN);
+}
+
+/* The value of a name that has a port in its neighbourhood only. */
+static bool in_other_value(const struct walk *w, unsigned depth, uint32_t before, unsigned port, struct verdict *v)
+{
+	const struct ps_token *key = judge_key(w, depth), *p = judge_token(w, before), *parent = parent_key(w, depth);
+	bool several = judge_portness(w, parent) == PS_PORTS, capitals;
+
+	if (key->kind == PS_TOKEN_END)
+		return false;
+	if (judge_is_word(w, key, "listen expose published ListenStream ListenDatagram"))
+		return set(v, PS_USE_LISTEN, PS_CERTAIN);
+	if (judge_has_word(w, key, "target published guest host") &&
+	    (several || names_port(w, w->frames[depth].segment, before, &capitals)))
+		return set_inside(v, judge_has_word(w, key, "target guest"));
+	if (in_default(w, depth, before, v))
+		return true;
+	/* ports: {web: 3000}; not the attributes of one. */
+	return several && (judge_is_op(p, OP1(':')) || judge_is_op(p, OP2('=', '>'))) && port >= 80 &&
+	       !judge_has_word(w, key, "timeout count size id max min limit interval protocol mode name") &&
+	       set(v, PS_USE_CONFIG, PS_LIKELY);
+}
+
 /* `key <introducer> NUMBER` in this frame. */
 static bool in_value(const struct walk *w, unsigned depth, uint32_t before, unsigned port, struct verdict *v)
 {
 	const struct frame *f = &w->frames[depth];
-	const struct ps_token *key = judge_key(w, depth), *p = judge_token(w, before), *parent;
-	enum ps_portness is = judge_portness(w, key);
-	bool capitals;
+	const struct ps_token *key = judge_key(w, depth), *p = judge_token(w, before);
+	bool named = judge_portness(w, key) != PS_NO_PORT, capitals;
 
-	/* An alternative to something named like a port. */
-	if (judge_is_op(p, OP2('|', '|')) || judge_is_op(p, OP2('?', '?')) || judge_is_op(p, OP2('?', ':')) ||
-	    judge_is_word(w, p, "or") || judge_is_op(p, OP1(':'))) {
-		if ((!judge_is_op(p, OP1(':')) || is != PS_NO_PORT) && names_port(w, f->segment, before, &capitals) &&
-		    (!judge_is_op(p, OP1(':')) || judge_token(w, before - 1)->from != key->from))
-			return set(v, judge_is_op(p, OP1(':')) ? use_of(w, depth, key) : PS_USE_DEFAULT, PS_CERTAIN);
-		if (!judge_is_op(p, OP1(':')) && is == PS_NO_PORT)
+	if (is_alternative(w, p)) {
+		if (names_port(w, f->segment, before, &capitals))
+			return set(v, PS_USE_DEFAULT, PS_CERTAIN);
+		if (!named)
 			return false;
 	}
 	if (!introduces(w, p) && !(f->open == '{' && judge_is_op(p, OP1('{'))))
 		return false;
-	if (is == PS_PORT || (is == PS_PORTS && (port >= 1000 || judge_is_op(p, OP1(':')))))
-		return set(v, judge_is_op(p, OP2('|', '|')) ? PS_USE_DEFAULT : use_of(w, depth, key), PS_CERTAIN);
-	if (key->kind == PS_TOKEN_END)
-		return false;
-	if (judge_is_word(w, key, "listen expose published ListenStream ListenDatagram") && port >= SCAN_LEAST)
-		return set(v, PS_USE_LISTEN, PS_CERTAIN);
-	parent = parent_key(w, depth);
-	if (judge_has_word(w, key, "target published guest host") &&
-	    (judge_portness(w, parent) == PS_PORTS || names_port(w, f->segment, before, &capitals))) {
-		set(v, PS_USE_MAPPING, PS_CERTAIN);
-		v->inside = judge_has_word(w, key, "target guest");
-		return true;
-	}
-	if (judge_is_default(w, key) && depth > 0) {
-		const struct frame *outer = f->open == '{' ? &w->frames[depth - 1] : f;
+	return in_port_value(w, depth, key, p, port, v) || in_other_value(w, depth, before, port, v);
+}
 
-		if (judge_portness(w, parent) == PS_PORT)
-			return set(v, PS_USE_DEFAULT, PS_CERTAIN);
-		if (outer->open == '(' && names_port(w, outer->token, before, &capitals))
-			return set(v, PS_USE_DEFAULT, PS_CERTAIN);
-	}
-	/* ports: {web: 3000}; not the attributes of one. */
-	if (judge_portness(w, parent) == PS_PORTS && (judge_is_op(p, OP1(':')) || judge_is_op(p, OP2('=', '>'))) &&
-	    port >= 80 && !judge_has_word(w, key, "timeout count size id max min limit interval protocol mode name"))
-		return set(v, PS_USE_CONFIG, PS_LIKELY);
-	return false;
+/* A host before the comma, and a port that servers have; an address and 24 is a network. */
+static bool after_host(const struct walk *w, unsigned depth, uint32_t before, unsigned port, bool string,
+		       struct verdict *v)
+{
+	const struct frame *f = &w->frames[depth];
+	enum ps_use around = judge_use_around(w, depth);
+	bool remote, empty, known = around != PS_USE_COUNT;
+
+	if (!is_host(w, before - 1, &remote, &empty) || judge_has_word(w, &f->callee, "timeout ping sleep"))
+		return false;
+	if (!known && (empty || (string && port < 1000)))
+		return false;
+	if (!known && port < 1000 && port != 80 && port != 443 &&
+	    !judge_has_word(w, &f->callee, "connect dial server client"))
+		return false;
+	/* An address and a time: a variable of that name is a host only to what is called like a client or a server. */
+	if (!known && judge_token(w, before - 1)->kind == PS_TOKEN_NAME &&
+	    judge_has_word(w, judge_token(w, before - 1), "address addr ip") &&
+	    !judge_has_word(w, &f->callee,
+			    "connect dial open listen bind serve server start socket client peer send port url"))
+		return false;
+	if (!known)
+		around = judge_has_word(w, &f->callee, "bind listen serve server start run") ? PS_USE_LISTEN
+											     : PS_USE_CONNECT;
+	return set(v, around, PS_CERTAIN);
+}
+
+/* waitForPort(3000), isPortFree(3000) */
+static bool is_about_ports(const struct walk *w, const struct ps_token *callee)
+{
+	return judge_has_word(w, callee, "port") &&
+	       judge_has_word(w, callee, "wait free available open use kill listening until for");
 }
 
 /* Argument of a call. `before` is the number of the token before it: `(` or `,`. */
@@ -302,18 +366,11 @@ static bool in_call(const struct walk *w, unsigned depth, uint32_t before, unsig
 {
 	const struct frame *f = &w->frames[depth];
 	const struct ps_call *call = call_of(w, depth);
-	bool first = is_opening(judge_token(w, before)), remote, empty, capitals;
-	enum ps_use around = judge_use_around(w, depth);
+	bool first = is_opening(judge_token(w, before)), fallback = call && call->kind == CALL_DEFAULT, capitals;
 	enum ps_portness is;
 
-	if (!first && is_host(w, before - 1, &remote, &empty) && (!empty || around != PS_USE_COUNT) &&
-	    !judge_has_word(w, &f->callee, "timeout ping sleep wait_ms") &&
-	    !(string && port < 1000 && around == PS_USE_COUNT))
-		return set(v,
-			   around != PS_USE_COUNT                                                ? around
-			   : judge_has_word(w, &f->callee, "bind listen serve server start run") ? PS_USE_LISTEN
-												 : PS_USE_CONNECT,
-			   PS_CERTAIN);
+	if (!first && after_host(w, depth, before, port, string, v))
+		return true;
 	if (f->callee.kind != PS_TOKEN_NAME)
 		return false;
 	if (call && call->argument == f->argument && port >= call->least &&
@@ -322,17 +379,13 @@ static bool in_call(const struct walk *w, unsigned depth, uint32_t before, unsig
 			   call->least < 1000 ? PS_CERTAIN : PS_LIKELY);
 	/* A name of a port as an earlier argument: getenv("PORT", 3000), flag.Int("port", 3000, ...). */
 	if (f->argument > 0 && f->argument < 4 && names_port_argument(w, f->token, before, &capitals) &&
-	    !judge_has_word(w, &f->callee, "equal equals assert expect log printf timeout"))
-		return set(v, capitals || (call && call->kind == CALL_DEFAULT) ? PS_USE_DEFAULT : PS_USE_CONFIG,
-			   call && call->kind == CALL_DEFAULT ? PS_CERTAIN : PS_LIKELY);
+	    !judge_has_word(w, &f->callee, "equal assert expect log printf timeout"))
+		return set(v, capitals || fallback ? PS_USE_DEFAULT : PS_USE_CONFIG, fallback ? PS_CERTAIN : PS_LIKELY);
 	is = judge_portness(w, &f->callee);
-	if (is == PS_PORTS || (is == PS_PORT && first) ||
-	    (first && judge_has_word(w, &f->callee, "port") &&
-	     judge_has_word(w, &f->callee, "wait free available open use kill listening until for")))
-		return port >= 80 && !judge_has_word(w, &f->callee, "is parse validate format")
-			       ? set(v, use_of(w, depth - (depth > 0), &f->callee), PS_LIKELY)
-			       : false;
-	return false;
+	if (is != PS_PORTS && !(is == PS_PORT && first) && !(first && is_about_ports(w, &f->callee)))
+		return false;
+	return port >= 80 && !judge_has_word(w, &f->callee, "is parse validate format") &&
+	       set(v, use_of(w, depth - (depth > 0), &f->callee), PS_LIKELY);
 }
 
 /* Everything that a number can be in a bracket of several values: ports = [3000, 3001]. */
@@ -350,7 +403,7 @@ static bool in_list(const struct walk *w, unsigned depth, unsigned port, struct 
 }
 
 /* `set :port, 4567`, `port 3000`, `#define PORT 8080`, `Some(8080)`. */
-static bool after(const struct walk *w, uint32_t before, struct verdict *v)
+static bool after(const struct walk *w, uint32_t before, unsigned port, struct verdict *v)
 {
 	const struct ps_token *p = judge_token(w, before), *q = judge_token(w, before - 1);
 
@@ -366,6 +419,7 @@ static bool after(const struct walk *w, uint32_t before, struct verdict *v)
 	    (judge_portness(w, q) == PS_PORT || words_are(judge_inner(w, q), judge_length(q), "-p -P")))
 		return set(v, PS_USE_CONFIG, PS_CERTAIN);
 	if (p->kind == PS_TOKEN_NAME && judge_portness(w, p) == PS_PORT &&
+	    (port >= 80 || !words_port_first(judge_inner(w, p), judge_length(p))) &&
 	    (judge_is_word(w, q, "define") || w->s->language == PS_LANG_RUBY))
 		return set(v, PS_USE_CONFIG, PS_CERTAIN);
 	/* sprintf("localhost:%d", 3000), "localhost:" + 3000 */
@@ -395,47 +449,63 @@ static bool is_arithmetic(const struct ps_token *t)
 	return false;
 }
 
+/* The value that is taken where a call gives none: .unwrap_or(80), .unwrap_or_else(|_| 80), fetch("PORT") { 80 }. */
+static bool in_fallback(const struct walk *w, unsigned depth, uint32_t before, const struct ps_token *next,
+			struct verdict *v)
+{
+	const struct frame *f = &w->frames[depth];
+	const struct ps_token *p = judge_token(w, before);
+	const struct ps_call *call = call_of(w, depth);
+	bool call_has = call && call->kind == CALL_DEFAULT && (is_opening(p) || judge_is_op(p, OP1('|')));
+	bool block = f->open == '{' && judge_is_op(p, OP1('{')) && judge_is_op(next, OP1('}')), capitals;
+
+	return ((f->open == '(' && call_has) || block) && names_port(w, f[-1].segment, before, &capitals) &&
+	       set(v, PS_USE_DEFAULT, PS_CERTAIN);
+}
+
+/* One bracket: where the number stands in it. */
+static bool in_bracket(const struct walk *w, unsigned depth, uint32_t before, unsigned port, bool string,
+		       const struct ps_token *next, struct verdict *v)
+{
+	const struct frame *f = &w->frames[depth];
+	const struct ps_token *p = judge_token(w, before);
+
+	if (!is_opening(p) && !judge_is_op(p, OP1(',')) && f->open != '{' && !judge_is_op(p, OP1('|')))
+		return false;
+	return (f->open == '(' && in_call(w, depth, before, port, string, v)) ||
+	       in_fallback(w, depth, before, next, v) || in_list(w, depth, port, v);
+}
+
+/* True if the bracket hands the number on as it is: Number(...), (...). */
+static bool is_transparent(const struct walk *w, unsigned depth)
+{
+	const struct frame *f = &w->frames[depth];
+	const struct ps_call *call = call_of(w, depth);
+
+	if (f->open != '(' || (f->callee.kind == PS_TOKEN_NAME && (!call || call->kind != CALL_CONVERT)))
+		return false;
+	return f->argument == 0 || (f->argument == 1 && call && strcmp(call->name, "range") == 0);
+}
+
 bool judge_code(const struct walk *w, uint32_t number, unsigned port, const struct ps_token *next, struct verdict *v)
 {
-	bool string = judge_token(w, number)->kind == PS_TOKEN_STRING, capitals, block;
+	bool string = judge_token(w, number)->kind == PS_TOKEN_STRING;
 	uint32_t before = number - 1;
 	unsigned depth = w->depth;
-	const struct ps_token *p;
-	const struct ps_call *call;
 
-	if ((is_arithmetic(next) && !next->line && !judge_is_op(next, OP1('-')) && !judge_is_op(next, OP1('<'))) ||
-	    (judge_is_op(next, OP1('(')) && !next->line))
+	if (!next->line && ((is_arithmetic(next) && !judge_is_op(next, OP1('-')) && !judge_is_op(next, OP1('<'))) ||
+			    judge_is_op(next, OP1('('))))
 		return false;
 	for (unsigned turns = 0; turns < 4; turns++) {
-		p = judge_token(w, before);
-		if (is_arithmetic(p))
+		if (is_arithmetic(judge_token(w, before)))
 			return false;
-		if (after(w, before, v) || in_value(w, depth, before, port, v))
+		if (after(w, before, port, v) || in_value(w, depth, before, port, v))
 			return true;
 		if (depth == 0)
 			return false;
-		block = w->frames[depth].open == '{';
-		if (!is_opening(p) && !judge_is_op(p, OP1(',')) && !block && !judge_is_op(p, OP1('|')))
-			return false;
-		call = call_of(w, depth);
-		if (w->frames[depth].open == '(' && in_call(w, depth, before, port, string, v))
+		if (in_bracket(w, depth, before, port, string, next, v))
 			return true;
-		if (is_opening(p) && call && call->kind == CALL_DEFAULT && w->frames[depth].open == '(' &&
-		    names_port(w, w->frames[depth - 1].segment, before, &capitals))
-			return set(v, PS_USE_DEFAULT, PS_CERTAIN);
-		/* .unwrap_or_else(|_| "8080".into()) */
-		if (judge_is_op(p, OP1('|')) && call && call->kind == CALL_DEFAULT &&
-		    names_port(w, w->frames[depth - 1].segment, before, &capitals))
-			return set(v, PS_USE_DEFAULT, PS_CERTAIN);
-		if (in_list(w, depth, port, v))
-			return true;
-		/* fetch("PORT") { 3000 }, catch { 3000 } */
-		if (block && judge_is_op(p, OP1('{')) &&
-		    names_port(w, w->frames[depth - 1].segment, before, &capitals) && judge_is_op(next, OP1('}')))
-			return set(v, PS_USE_DEFAULT, PS_CERTAIN);
-		if (w->frames[depth].open != '(' ||
-		    (w->frames[depth].callee.kind == PS_TOKEN_NAME && (!call || call->kind != CALL_CONVERT)) ||
-		    w->frames[depth].argument > (call && !strcmp(call->name, "range")))
+		if (!is_transparent(w, depth))
 			return false;
 		before = w->frames[depth].token;
 		if (w->frames[depth].callee.kind == PS_TOKEN_NAME)
@@ -462,29 +532,15 @@ static bool is_named_value(const struct walk *w, const struct ps_token *p)
 	return p->kind == PS_TOKEN_NAME && length > 2 && text[0] == '-' && words_port(text, length) == PS_PORT;
 }
 
-/* EXPOSE 80 443; listen 80; port 6379; nc db 5432; -p 3000. */
-static bool after_word(const struct walk *w, uint32_t before, unsigned port, struct verdict *v)
+/* An option, or the name of a program that takes a port. */
+static bool after_option(const struct walk *w, uint32_t before, unsigned port, struct verdict *v)
 {
 	const struct ps_token *p = judge_token(w, before), *line = judge_line(w), *q = judge_token(w, before - 1);
-	bool prose = w->language->flags & LANG_EMBEDDED, remote;
 
-	if (p->line && before != w->line)
-		return false;
-	if (w->s->language == PS_LANG_DOCKERFILE && !prose) {
-		if (judge_is_word(w, line, "EXPOSE expose") && w->line < before + 1) {
-			set(v, PS_USE_MAPPING, PS_CERTAIN);
-			v->inside = true;
-			return true;
-		}
-		if (judge_is_word(w, line, "ENV ARG") && judge_portness(w, p) == PS_PORT && before == w->line + 1)
-			return set(v, PS_USE_CONFIG, PS_CERTAIN);
-	}
 	if (is_named_value(w, p) || judge_is_word(w, p, "http.server SimpleHTTPServer kill-port"))
 		return set(v, PS_USE_CONFIG, PS_CERTAIN);
-	if (judge_is_word(w, p, "--expose --publish")) {
-		set(v, PS_USE_MAPPING, PS_CERTAIN);
-		return v->inside = true;
-	}
+	if (judge_is_word(w, p, "--expose --publish"))
+		return set_inside(v, true);
 	if (judge_is_word(w, p, "-p") && (port >= 1000 || port == 80 || port == 443) &&
 	    !judge_is_word(w, q, "mkdir cp touch") && !judge_is_word(w, line, "mkdir cp touch"))
 		return set(v, judge_is_word(w, line, "ssh psql redis-cli mysql nc") ? PS_USE_CONNECT : PS_USE_CONFIG,
@@ -492,26 +548,50 @@ static bool after_word(const struct walk *w, uint32_t before, unsigned port, str
 	if (judge_is_word(w, p, "-P -l") && port >= 1000 &&
 	    judge_is_word(w, line, "ssh scp sftp mysql nc ncat serve npx mysqldump psql"))
 		return set(v, PS_USE_CONNECT, PS_CERTAIN);
-	if (judge_is_word(w, p, "-lp -lk -lu -ul -klp -nlp -lnp -lkp") && port >= 80)
-		return set(v, PS_USE_LISTEN, PS_CERTAIN);
-	if (prose)
+	return judge_is_word(w, p, "-lp -lk -lu -ul -klp -nlp -lnp -lkp") && port >= 80 &&
+	       set(v, PS_USE_LISTEN, PS_CERTAIN);
+}
+
+/* nc -z localhost 5432; ngrok http 3000 */
+static bool after_client(const struct walk *w, uint32_t before, struct verdict *v)
+{
+	const struct ps_token *p = judge_token(w, before);
+	bool remote;
+
+	if (judge_is_word(w, p, "http tcp") && judge_is_word(w, judge_token(w, before - 1), "ngrok lt"))
+		return set(v, PS_USE_CONNECT, PS_CERTAIN);
+	if (p->kind != PS_TOKEN_NAME ||
+	    (!words_host(judge_inner(w, p), judge_length(p), &remote) && !lex_is_alpha(w->s->text[p->from])))
 		return false;
-	if ((w->language->flags & LANG_DIRECTIVE) && p->line && before == w->line &&
+	for (uint32_t i = before - 1; i >= w->line && i > 0 && before - i < 8; i--)
+		if (judge_is_word(w, judge_token(w, i), "nc ncat telnet"))
+			return set(v, PS_USE_CONNECT, PS_CERTAIN);
+	return false;
+}
+
+/* By the first word of the line: EXPOSE 80 443; ENV PORT 80; listen 80; port 6379; for port in 3000 3001. */
+static bool on_line(const struct walk *w, uint32_t before, struct verdict *v)
+{
+	const struct ps_token *p = judge_token(w, before), *line = judge_line(w);
+
+	if (w->s->language == PS_LANG_DOCKERFILE && judge_is_word(w, line, "EXPOSE expose"))
+		return set_inside(v, true);
+	if (w->s->language == PS_LANG_DOCKERFILE && judge_is_word(w, line, "ENV ARG"))
+		return judge_portness(w, p) == PS_PORT && before == w->line + 1 && set(v, PS_USE_CONFIG, PS_CERTAIN);
+	if ((w->language->flags & LANG_DIRECTIVE) && before == w->line &&
 	    (judge_is_word(w, p, "listen Listen") || judge_portness(w, p) == PS_PORT))
 		return set(v, PS_USE_LISTEN, PS_CERTAIN);
-	/* nc -z localhost 5432 */
-	for (uint32_t i = before; i >= w->line && i > 0 && before - i < 8; i--)
-		if (judge_is_word(w, judge_token(w, i), "nc ncat telnet") && i < before && p->kind == PS_TOKEN_NAME &&
-		    w->s->text[p->from] != '-' &&
-		    (words_host(judge_inner(w, p), judge_length(p), &remote) || lex_is_alpha(w->s->text[p->from])))
-			return set(v, PS_USE_CONNECT, PS_CERTAIN);
-	if (judge_is_word(w, p, "http tcp") && judge_is_word(w, q, "ngrok lt"))
-		return set(v, PS_USE_CONNECT, PS_CERTAIN);
-	/* for port in 3000 3001 */
-	if (judge_is_word(w, line, "for") && judge_portness(w, judge_token(w, w->line + 1)) != PS_NO_PORT &&
-	    judge_is_word(w, judge_token(w, w->line + 2), "in"))
-		return set(v, PS_USE_CONFIG, PS_LIKELY);
-	return false;
+	return judge_is_word(w, line, "for") && judge_portness(w, judge_token(w, w->line + 1)) != PS_NO_PORT &&
+	       judge_is_word(w, judge_token(w, w->line + 2), "in") && set(v, PS_USE_CONFIG, PS_LIKELY);
+}
+
+static bool after_word(const struct walk *w, uint32_t before, unsigned port, struct verdict *v)
+{
+	if (before < w->line)
+		return false;
+	if (after_option(w, before, port, v))
+		return true;
+	return !(w->language->flags & LANG_EMBEDDED) && (on_line(w, before, v) || after_client(w, before, v));
 }
 
 bool judge_words(const struct walk *w, uint32_t number, unsigned port, struct verdict *v)
@@ -526,20 +606,14 @@ bool judge_words(const struct walk *w, uint32_t number, unsigned port, struct ve
 	if (w->language->flags & LANG_INDENT) {
 		bool item = judge_is_word(w, p, "-") && p->line;
 
-		if (item && judge_is_word(w, key, "expose") && w->s->language == PS_LANG_COMPOSE) {
-			set(v, PS_USE_MAPPING, PS_CERTAIN);
-			v->inside = true;
-			return true;
-		}
+		if (item && judge_is_word(w, key, "expose") && w->s->language == PS_LANG_COMPOSE)
+			return set_inside(v, true);
 		if (item && is_named_value(w, judge_token(w, before - 1)))
 			return set(v, PS_USE_CONFIG, PS_CERTAIN);
-		if (item && is != PS_NO_PORT) {
-			set(v, PS_USE_MAPPING, PS_CERTAIN);
-			v->inside = true;
-			return true;
-		}
+		if (item && is != PS_NO_PORT)
+			return set_inside(v, true);
 	}
-	if (after_word(w, before, port, v) || (judge_is_op(p, OP1(',')) && after(w, before, v)))
+	if (after_word(w, before, port, v) || (judge_is_op(p, OP1(',')) && after(w, before, port, v)))
 		return true;
 	/* <port>8080</port> */
 	if (w->s->language == PS_LANG_MARKUP && judge_is_op(p, OP1('>')))

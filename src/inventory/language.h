@@ -21,6 +21,7 @@ enum {
 	LANG_RAW = 1u << 11,          /* r"..", r#".."# */
 	LANG_EMBEDDED = 1u << 12,     /* the text of a string: prose, or a command */
 	LANG_NEST_COMMENT = 1u << 13,
+	LANG_TAGS = 1u << 15,      /* what stands outside of tags is prose, but for scripts */
 	LANG_DIRECTIVE = 1u << 14, /* "port 6379": the first word of a line names the value */
 };
 

@@ -475,6 +475,51 @@ static void lex_words(struct ps_lexer *l, struct ps_token *t)
 	lex_operator(l, t);
 }
 
+/* LANG_TAGS: at the sign that begins or ends a tag, notes it; outside of tags and scripts, moves to the next one. */
+static bool skip_prose(struct ps_lexer *l)
+{
+	char c = l->text[l->at];
+	const char *next;
+
+	if (c == '<') {
+		l->tag = true;
+		l->script = at_text(l, l->at, "<script") || (l->script && !at_text(l, l->at, "</script"));
+	}
+	if (l->tag || l->script) {
+		l->tag = l->tag && c != '>';
+		return false;
+	}
+	next = memchr(l->text + l->at, '<', l->end - l->at);
+	l->at = next ? (uint32_t)(next - l->text) : l->end;
+	return true;
+}
+
+/* Where no token begins: white space, the end of a line, comments. Moves on; false at a token. */
+static bool skip_space(struct ps_lexer *l, bool *line, bool *space)
+{
+	char c = l->text[l->at], next = l->at + 1 < l->end ? l->text[l->at + 1] : 0;
+	bool embedded = l->language->flags & LANG_EMBEDDED;
+
+	if ((unsigned char)c <= ' ') {
+		l->at++;
+		*line = *line || c == '\n';
+	} else if (c == '\\' && embedded && has("nrt", next)) { /* the two signs, in a string */
+		l->at += 2;
+		*line = *line || next == 'n';
+	} else if (c == '\\' && (next == '\n' || next == '\r')) { /* the line goes on */
+		l->at += next == '\r' && l->at + 2 < l->end ? 3 : 2;
+	} else if (is(l, c, CLASS_COMMENT) && is_block(l)) {
+		skip_block(l);
+	} else if (is(l, c, CLASS_COMMENT) && is_comment(l, *line, *space)) {
+		l->at = line_end(l, l->at);
+		return true;
+	} else {
+		return false;
+	}
+	*space = true;
+	return true;
+}
+
 bool lex_next(struct ps_lexer *l, struct ps_token *t)
 {
 	bool line = l->at == 0, space = line;
@@ -487,41 +532,19 @@ bool lex_next(struct ps_lexer *l, struct ps_token *t)
 			l->at++;
 			continue;
 		}
-		*t = (struct ps_token){ .from = l->at, .line = line, .space = space };
-		if (c == '\n') {
-			line = space = true;
-			l->at++;
-			t->from = l->at;
-			t->line = true;
-			if (l->heredoc_length && lex_heredoc(l, t))
+		if ((l->language->flags & LANG_TAGS && skip_prose(l)) || skip_space(l, &line, &space)) {
+			*t = (struct ps_token){ .from = l->at, .line = true };
+			if (c == '\n' && l->heredoc_length && lex_heredoc(l, t))
 				return true;
-		} else if ((unsigned char)c <= ' ') {
-			space = true;
-			l->at++;
-		} else if (c == '\\' && l->language->flags & LANG_EMBEDDED && l->at + 1 < l->end &&
-			   has("nrt", l->text[l->at + 1])) {
-			line = line || l->text[l->at + 1] == 'n';
-			space = true;
-			l->at += 2;
-		} else if (c == '\\' && l->at + 1 < l->end &&
-			   (l->text[l->at + 1] == '\n' || l->text[l->at + 1] == '\r')) {
-			l->at += l->text[l->at + 1] == '\r' && l->at + 2 < l->end ? 3 : 2; /* the line goes on */
-			space = true;
-		} else if (is(l, c, CLASS_COMMENT) && is_block(l)) {
-			skip_block(l);
-			space = true;
-		} else if (is(l, c, CLASS_COMMENT) && is_comment(l, line, space)) {
-			l->at = line_end(l, l->at);
-		} else {
-			if (l->language->flags & LANG_WORDS)
-				lex_words(l, t);
-			else
-				lex_code(l, t);
-			l->value = t->kind == PS_TOKEN_OPERATOR
-					   ? t->op != OP1(')') && t->op != OP1(']') && t->op != OP1('}')
-					   : false;
-			return true;
+			continue;
 		}
+		*t = (struct ps_token){ .from = l->at, .line = line, .space = space };
+		if (l->language->flags & LANG_WORDS)
+			lex_words(l, t);
+		else
+			lex_code(l, t);
+		l->value = t->kind == PS_TOKEN_OPERATOR && t->op != OP1(')') && t->op != OP1(']') && t->op != OP1('}');
+		return true;
 	}
 	t->kind = PS_TOKEN_END;
 	return false;

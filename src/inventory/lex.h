@@ -26,6 +26,7 @@ struct ps_lexer {
 	const uint8_t *class; /* of its bytes */
 	const char *text;
 	uint32_t at, end;
+	bool tag, script;                 /* LANG_TAGS: inside of <...>, of <script> */
 	bool value;                       /* a value can stand here: what looks like a division is a pattern */
 	uint32_t heredoc, heredoc_length; /* the word that ends the text which begins on the next line */
 };

@@ -145,15 +145,48 @@ static bool is_documentation(const struct walk *w, uint32_t number)
 	return false;
 }
 
+/* The name whose value a string or word is, or an item of; nothing for one that begins a line. */
+static const struct ps_token *key_of_text(const struct walk *w, const struct ps_token *t)
+{
+	const struct ps_token *key = judge_key(w, w->depth);
+
+	if (t->line && !(w->language->flags & LANG_INDENT))
+		key = &judge_nothing;
+	else if (key->kind == PS_TOKEN_END && w->depth > 0)
+		key = judge_key(w, w->depth - 1);
+	return key;
+}
+
+/* What stands around a word or a string, for text.c. */
+static void note_place(const struct walk *w, uint32_t number, const struct ps_token *key, struct ps_text_place *place)
+{
+	static const char options[] = "-b --bind --listen -S --host -H --address --addr";
+	const struct ps_token *p = judge_token(w, number - 1), *q = judge_token(w, number - 2), *line = judge_line(w);
+	bool embedded = w->language->flags & LANG_EMBEDDED, after = judge_is_op(p, OP1(',')), server;
+	enum ps_use around = judge_use_around(w, w->depth);
+
+	server = judge_has_word(w, key, "listen listener bind") ||
+		 judge_is_word(w, p, "listen Listen -b --bind --listen -S");
+	place->key = judge_portness(w, key);
+	place->use = around != PS_USE_COUNT ? around : server ? PS_USE_LISTEN : PS_USE_CONNECT;
+	place->addresses = (around != PS_USE_COUNT && !embedded) || judge_has_word(w, key, address_words) ||
+			   judge_is_word(w, p, options) ||
+			   (after && q->kind == PS_TOKEN_STRING &&
+			    (judge_has_word(w, q, address_words) || judge_is_text(w, q, options)));
+	place->mapping = is_mapping_key(w, key, p) || (after && is_mapping_key(w, &judge_nothing, q)) ||
+			 (judge_is_word(w, q, "port-forward") && p->kind == PS_TOKEN_NAME) ||
+			 (w->s->language == PS_LANG_DOCKERFILE && !embedded && judge_is_word(w, line, "EXPOSE"));
+	place->image = judge_has_word(w, key, "image tag from version digest base user") ||
+		       judge_is_word(w, line, "FROM docker podman nerdctl");
+	place->named_hosts = w->language->flags & LANG_NAMED_HOSTS;
+	place->prose = embedded;
+}
+
 static void look_into(struct walk *w, uint32_t number)
 {
-	const struct ps_token *t = judge_token(w, number), *p = judge_token(w, number - 1),
-			      *q = judge_token(w, number - 2), *key = judge_key(w, w->depth);
+	const struct ps_token *t = judge_token(w, number), *key = key_of_text(w, t);
 	const char *text = judge_inner(w, t);
 	size_t length = judge_length(t);
-	bool embedded = w->language->flags & LANG_EMBEDDED, valued;
-	const struct ps_token *line = judge_line(w);
-	enum ps_use around;
 	struct ps_text_place place = {
 		.from = t->inner, .until = t->outer, .literal = t->from, .literal_end = t->until
 	};
@@ -162,44 +195,15 @@ static void look_into(struct walk *w, uint32_t number)
 		return;
 	if (t->kind == PS_TOKEN_STRING && !(w->language->flags & LANG_WORDS))
 		look_into_code(w, t);
-	valued = !t->line || w->language->flags & LANG_INDENT;
-	if (!valued)
-		key = &judge_nothing;
-	if (judge_portness(w, key) == PS_NO_PORT && key == &w->frames[w->depth].key && w->depth > 0 &&
-	    key->kind == PS_TOKEN_END)
-		key = judge_key(w, w->depth - 1);
 	if (t->kind == PS_TOKEN_STRING && w->nesting < SCAN_NESTING &&
 	    (memchr(text, ' ', length) || memchr(text, '=', length) || t->many)) {
 		walk_text(w->s, &language_embedded, t->inner, t->outer, w->nesting + 1,
 			  judge_portness(w, key) == PS_PORTS ? PS_PORTS : PS_NO_PORT, t->many);
 		return;
 	}
-	around = judge_use_around(w, w->depth);
-	place.key = judge_portness(w, key);
-	place.addresses =
-		(around != PS_USE_COUNT && !embedded) || judge_has_word(w, key, address_words) ||
-		judge_is_word(w, p, "-b --bind --listen -S --host -H --address --addr") ||
-		(judge_is_op(p, OP1(',')) && q->kind == PS_TOKEN_STRING && judge_has_word(w, q, address_words)) ||
-		words_are(judge_inner(w, p), p->kind == PS_TOKEN_STRING ? judge_length(p) : 0, "-b --bind --listen -S");
-	place.mapping = is_mapping_key(w, key, p) ||
-			(judge_is_op(p, OP1(',')) && is_mapping_key(w, &judge_nothing, q)) ||
-			(judge_is_word(w, p, "-") && is_mapping_key(w, key, p)) ||
-			(judge_is_word(w, q, "port-forward") && p->kind == PS_TOKEN_NAME);
-	place.use = around != PS_USE_COUNT ? around
-		    : judge_has_word(w, key, "listen listener bind") ||
-				    judge_is_word(w, p, "listen Listen -b --bind --listen -S")
-			    ? PS_USE_LISTEN
-			    : PS_USE_CONNECT;
-	place.prose = embedded;
-	place.named_hosts = w->language->flags & LANG_NAMED_HOSTS;
-	place.image = judge_has_word(w, key, "image tag from version digest base user") ||
-		      judge_is_word(w, line, "FROM docker podman nerdctl");
-	place.mapping = place.mapping ||
-			(w->s->language == PS_LANG_DOCKERFILE && !embedded && judge_is_word(w, line, "EXPOSE"));
-	place.depth = w->nesting;
-	if (length >= 8 && text[0] == '-' && (text[1] == 'p' || text[1] == 'L') &&
-	    lex_is_digit(text[2])) { /* -p8080:80 */
-		place.mapping = true;
+	note_place(w, number, key, &place);
+	if (length >= 8 && text[0] == '-' && (text[1] == 'p' || text[1] == 'L') && lex_is_digit(text[2])) {
+		place.mapping = true; /* -p8080:80 */
 		place.from += 2;
 	}
 	scanner_text(w->s, &place);
@@ -460,8 +464,9 @@ static void note(struct walk *w, uint32_t number)
 		    w->frames[0].key.kind != PS_TOKEN_END)
 			note_heading(w, &w->frames[0].key);
 	}
-	/* for port in (8000, 8001) */
-	if (t->kind == PS_TOKEN_NAME && t->until - t->from == 2 && !(w->language->flags & LANG_WORDS) &&
+	/* `for port in (8000, 8001)`, and not `if port in (80, 443)` */
+	if (t->kind == PS_TOKEN_NAME && t->until - t->from == 2 &&
+	    judge_is_word(w, judge_token(w, number - 2), "for") && !(w->language->flags & LANG_WORDS) &&
 	    judge_is_word(w, t, "in"))
 		note_key(w, number, false);
 }
@@ -486,6 +491,7 @@ static void walk_text(struct ps_scanner *s, const struct ps_language_info *langu
 		(struct frame){ .segment = 1, .key = judge_nothing, .callee = judge_nothing, .owner = judge_nothing };
 	w->line = 1;
 	w->pending = judge_nothing;
+	w->pending_at = 0;
 	w->nesting = nesting;
 	w->inherited = inherited;
 	w->many = many;

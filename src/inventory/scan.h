@@ -37,6 +37,7 @@ enum ps_language {
 	PS_LANG_MAKE,
 	PS_LANG_MARKUP,
 	PS_LANG_GROOVY,
+	PS_LANG_HTML,
 	PS_LANG_COUNT,
 };
 

@@ -30,7 +30,6 @@ struct ps_text_place {
 	bool named_hosts;              /* `name:3000` is a host and its port */
 	bool image;                    /* what looks like a host is the name of an image or a file */
 	bool prose;                    /* among other words of a text */
-	unsigned depth;
 };
 
 /* Records a port; false if the digits are no port. The first record of an offset wins. */

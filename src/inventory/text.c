@@ -157,49 +157,68 @@ static bool is_file(const char *host, size_t length)
 				    "md json yml yaml txt log sql vue xml toml");
 }
 
+struct host {
+	bool good, sure, remote;
+};
+
+/* A colon without a name before it: "[::1]:80", "${HOST}:80", ":80". */
+static bool is_after_sign(const struct ps_scanner *s, const struct ps_text_place *p, uint32_t colon, uint32_t end,
+			  unsigned port)
+{
+	const char *text = s->text;
+	char before = colon > p->from ? text[colon - 1] : ' ';
+
+	if (before == ']')
+		return true;
+	if (before == '}' || before == ')' || before == '>')
+		return is_template(text, p->from, colon);
+	/* ":8080" alone, or behind a space or the sign of an option. */
+	if ((before != ' ' && before != '/' && before != '=') ||
+	    (end < p->until && text[end] != '/' && (text[end] != ' ' || !p->prose)))
+		return false;
+	return p->addresses || (!p->prose && (port >= 1000 || port == 80 || port == 443));
+}
+
+/* A name before the colon. */
+static void judge_host(const struct ps_scanner *s, const struct ps_text_place *p, uint32_t host, uint32_t colon,
+		       uint32_t end, unsigned port, struct host *h)
+{
+	const char *text = s->text + host;
+	size_t length = colon - host;
+
+	if (is_variable(s->text, host, colon, p->from) ||
+	    words_are(text, length, "-i -ti -it -iTCP -tiTCP -nPi -iUDP")) {
+		h->good = true;
+	} else if (host > p->from && text[-1] == '%' && length == 1 && text[0] == 's') {
+		h->good = port >= 80;
+	} else if (words_host(text, length, &h->remote)) {
+		h->good = !p->image || (end < p->until && s->text[end] == '/');
+	} else {
+		h->good = is_named(p, text, length, port);
+		h->sure = p->addresses;
+	}
+}
+
 /* At a colon that digits follow. Returns where to go on. */
 static uint32_t host_port(struct ps_scanner *s, const struct ps_text_place *p, uint32_t colon)
 {
 	const char *text = s->text;
 	uint32_t end = digits_end(text, colon + 1, p->until), host = colon;
 	unsigned port = scanner_port(text + colon + 1, end - colon - 1);
-	bool remote = false, whole, good = false, sure = true;
+	struct host h = { .sure = true };
 
 	if (!port || !is_end(text, end, p->until) || (end < p->until && text[end] == ':'))
 		return end;
 	while (host > p->from && is_host_char(text[host - 1]))
 		host--;
-	whole = host == p->from;
-	if (colon > p->from && text[colon - 1] == ']') {
-		good = true;
-	} else if (colon > p->from && strchr("})>", text[colon - 1])) {
-		good = is_template(text, p->from, colon);
-	} else if (host == colon) {
-		/* ":8080" alone, or behind a space or the letters of an option. */
-		good = (whole || text[host - 1] == ' ' || text[host - 1] == '/' || text[host - 1] == '=') &&
-		       (end == p->until || text[end] == '/' || (text[end] == ' ' && p->prose)) &&
-		       (p->addresses || (!p->prose && (port >= 1000 || port == 80 || port == 443)) || p->named_hosts);
-		if (colon >= p->from + 2 && text[colon - 1] == 's' && text[colon - 2] == '%')
-			good = true;
-	} else if (is_file(text + host, colon - host)) {
-		return end;
-	} else if (is_variable(text, host, colon, p->from)) {
-		good = true;
-	} else if (text[host] == 's' && colon - host == 1 && host > p->from && text[host - 1] == '%') {
-		good = port >= 80;
-	} else if (words_port(text + host, colon - host) == PS_PORT) { /* {port:3000}, server.port:3000 */
+	if (host == colon)
+		h.good = is_after_sign(s, p, colon, end, port);
+	else if (words_port(text + host, colon - host) == PS_PORT) /* {port:3000}, server.port:3000 */
 		scanner_add(s, p, colon + 1, end, PS_USE_CONFIG, PS_CERTAIN, false, false);
-		return end;
-	} else if (words_host(text + host, colon - host, &remote)) {
-		good = !p->image || (end < p->until && text[end] == '/');
-	} else if (text[host] == '-' && words_are(text + host, colon - host, "-i -ti -it -iTCP -tiTCP -nPi -iUDP")) {
-		good = true;
-	} else {
-		good = is_named(p, text + host, colon - host, port);
-		sure = p->addresses;
-	}
-	if (good)
-		scanner_add(s, p, colon + 1, end, p->use, sure ? PS_CERTAIN : PS_LIKELY, false, remote);
+	else if (!is_file(text + host, colon - host))
+		judge_host(s, p, host, colon, end, port, &h);
+	if (h.good)
+		scanner_add(s, p, colon + 1, end, p->use, h.sure ? PS_CERTAIN : PS_LIKELY, false, h.remote);
 	return end;
 }
 

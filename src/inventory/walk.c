@@ -77,25 +77,25 @@ static bool is_wanted(const char *path)
 static char *read_all(int fd, size_t *size)
 {
 	size_t room = 1 << 16;
-	char *text = malloc(room);
+	char *text = malloc(room), *more;
 	ssize_t got = 1;
 
-	for (*size = 0; text && got != 0;) {
+	*size = 0;
+	if (!text)
+		return NULL;
+	while (got != 0) {
 		if (room - *size < 2) {
-			char *more = realloc(text, room *= 2);
-
+			more = realloc(text, room *= 2);
 			if (!more)
 				break;
 			text = more;
 		}
 		got = read(fd, text + *size, room - *size - 1);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
+		if (got < 0 && errno != EINTR)
 			break;
-		*size += (size_t)got;
+		*size += got > 0 ? (size_t)got : 0;
 	}
-	if (!text || got != 0) {
+	if (got != 0) {
 		free(text);
 		return NULL;
 	}
@@ -154,7 +154,8 @@ static bool ask_git(struct ps_files *files, const char *directory)
 	close(from);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (!text || status != 0) {
+	/* An empty list may mean that the directory as a whole is ignored: whoever names it wants to see it all the same. */
+	if (!text || status != 0 || size == 0) {
 		free(text);
 		return false;
 	}
@@ -211,7 +212,10 @@ static bool walk_entry(struct ps_files *files, int directory, const struct diren
 		if (!is_wanted(path))
 			return true;
 		copy = strdup(path);
-		return copy && add(files, copy);
+		if (copy && add(files, copy))
+			return true;
+		free(copy);
+		return false;
 	}
 	if (is_package(entry->d_name, name, false) || depth >= DEPTH_LIMIT)
 		return true;

@@ -151,7 +151,18 @@ enum ps_portness words_port(const char *name, size_t length)
 	/* max_port is a port, max_ports a number of them. */
 	if (found == PS_PORTS && counted)
 		return PS_NO_PORT;
-	return found && words_have(name, length, "serial usb gpio com") ? PS_NO_PORT : found;
+	return found && words_have(name, length, "serial usb gpio com view reuse no") ? PS_NO_PORT : found;
+}
+
+bool words_port_first(const char *name, size_t length)
+{
+	struct word w;
+	bool several = false, is = false;
+	size_t at = 0;
+
+	while (next_word(name, length, &at, &w))
+		is = is_port_word(&w, &several);
+	return !is;
 }
 
 #define L(x) (1u << PS_LANG_##x)
@@ -229,7 +240,8 @@ static const struct ps_call calls[] = {
 	{ "default", CALL_DEFAULT, 0, 0, 0 },
 	{ "defaultTo", CALL_DEFAULT, 0, 0, 0 },
 	{ "default_value", CALL_DEFAULT, 0, 0, 0 },
-	{ "embeddedServer", CALL_SCOPE_LISTEN, -1, 0, 0 },
+	{ "embeddedServer", CALL_LISTEN, 1, 80, L(KOTLIN) },
+	{ "endpoint", CALL_LISTEN, 1, 20, L(C) },
 	{ "env", CALL_DEFAULT, 1, 0, 0 },
 	{ "envOr", CALL_DEFAULT, 1, 0, 0 },
 	{ "fetch", CALL_DEFAULT, 1, 0, L(RUBY) | L(ELIXIR) },

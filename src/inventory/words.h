@@ -15,6 +15,9 @@ enum ps_portness {
 /* What a name says of its value. */
 enum ps_portness words_port(const char *name, size_t length);
 
+/* True if "port" is not the last word: PORT_API, but also an enumerator like PORT_TEGRA. */
+bool words_port_first(const char *name, size_t length);
+
 /* True if the name has this word: words_have("redisHost", "host"). `words` are separated by spaces, in lower case. */
 bool words_have(const char *name, size_t length, const char *words);
 
