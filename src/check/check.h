@@ -64,6 +64,7 @@ struct ps_check_port *check_ports(struct ps_check *check, size_t *count);
 
 void check_self(struct ps_check *check);  /* ports, ranges, and the kernel's own numbers */
 void check_rules(struct ps_check *check); /* the key "rules" */
+void check_files(struct ps_check *check);    /* the key "files" */
 void check_projects(struct ps_check *check); /* what other projects declare */
 void check_running(struct ps_check *check);  /* who holds the ports now */
 

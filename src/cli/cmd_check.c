@@ -42,6 +42,7 @@ static const struct {
 	void (*check)(struct ps_check *check);
 } parts[] = {
 	{ "manifest", check_manifest },
+	{ "files", check_files },
 	{ "projects", check_projects },
 	{ "running", check_running },
 };
@@ -202,7 +203,7 @@ static bool choose_parts(struct check *c)
 		while (part < PART_COUNT && strcmp(parts[part].name, c->only.value[i]) != 0)
 			part++;
 		if (part == PART_COUNT) {
-			command_usage(&command_check, "--only %s: it is manifest, projects or running",
+			command_usage(&command_check, "--only %s: it is manifest, files, projects or running",
 				      c->only.value[i]);
 			return false;
 		}
@@ -252,11 +253,11 @@ const struct ps_command command_check = {
 		"Finds what a manifest gets wrong, under each of its profiles: all that `portshim validate`\n"
 		"refuses; ports and ranges in each other's way; services outside of their rules, and rules that\n"
 		"contradict one another; ports that need a privilege, that browsers refuse, or that the kernel\n"
-		"gives to outgoing connections (the part \"manifest\"); ports that other known projects have\n"
-		"(\"projects\"); and who holds the ports now (\"running\"). portshim-findings(7) explains each code\n"
-		"with an example.\n"
+		"gives to outgoing connections (the part \"manifest\"); numbers in the project's files that\n"
+		"differ (\"files\", as `portshim sync --check`); ports that other known projects have (\"projects\");\n"
+		"and who holds the ports now (\"running\"). portshim-findings(7) explains each code with an example.\n"
 		"\n"
-		"  --only PART      manifest, projects or running; may be given several times\n"
+		"  --only PART      manifest, files, projects or running; may be given several times\n"
 		"  --format FORMAT  text (the default), json, sarif (2.1.0) or github (annotations)\n"
 		"  --json           the same as --format=json\n"
 		"  --strict         warnings count as errors\n"

@@ -66,6 +66,22 @@ const struct ps_finding_code finding_codes[] = {
 	{ "rule-overlap", "Two rules claim the same ports" },
 	{ "rule-contradiction", "Two rules leave a service no port" },
 
+	/* With its files. */
+	{ "drift", "A file has another number than the manifest" },
+	{ "no-file", "A file cannot be read" },
+	{ "outside-file", "A file lies outside of the project" },
+	{ "file-syntax", "A file is not of its format" },
+	{ "no-place", "A file does not have the place" },
+	{ "no-port", "No port stands at a place" },
+	{ "no-scalar", "No single value stands at a place" },
+	{ "alias", "A place in YAML is an alias" },
+	{ "variable", "A variable stands at a place" },
+	{ "port-range", "A range of ports stands at a place" },
+	{ "several-ports", "Several ports stand at a place" },
+	{ "two-places", "A place is there twice" },
+	{ "two-ports", "One number would have to be two ports" },
+	{ "unstable-place", "A place would not be found again" },
+
 	/* With other projects. */
 	{ "other-project", "Another project has the port too" },
 	{ "other-external", "An external service is another project's" },

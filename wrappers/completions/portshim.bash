@@ -26,7 +26,7 @@ _portshim_value()
 		[[ $command == check ]] && formats="text json sarif github"
 		mapfile -t COMPREPLY < <(compgen -W "$formats" -- "$current")
 		;;
-	--only) mapfile -t COMPREPLY < <(compgen -W "manifest projects running" -- "$current") ;;
+	--only) mapfile -t COMPREPLY < <(compgen -W "manifest files projects running" -- "$current") ;;
 	--dir) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
 	--timeout) mapfile -t COMPREPLY < <(compgen -W "500ms 10s 30s 60s forever" -- "$current") ;;
 	*) return 1 ;;

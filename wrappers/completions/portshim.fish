@@ -67,7 +67,7 @@ complete -c portshim -n '__portshim_is next' -a '(__portshim_words rules)'
 complete -c portshim -n '__portshim_is map' -l dir -x -a '(__fish_complete_directories)'
 complete -c portshim -n '__portshim_is help' -a '(__portshim_words commands)'
 complete -c portshim -n '__portshim_is validate check' -F
-complete -c portshim -n '__portshim_is check' -l only -x -a 'manifest projects running'
+complete -c portshim -n '__portshim_is check' -l only -x -a 'manifest files projects running'
 complete -c portshim -n '__portshim_is check' -l format -x -a 'text json sarif github'
 complete -c portshim -n '__portshim_is inventory' -x -a '(__fish_complete_directories)'
 complete -c portshim -n '__portshim_is doctor' -a '(__fish_complete_command)'
