@@ -117,16 +117,24 @@ enum ps_use judge_use_around(const struct walk *w, unsigned depth)
 	return PS_USE_COUNT;
 }
 
-/* By the calls around, else by the name of the value. */
+/* By the calls around, else by what they are called like, else by the name of the value. */
 static enum ps_use use_of(const struct walk *w, unsigned depth, const struct ps_token *name)
 {
 	enum ps_use use = judge_use_around(w, depth);
 
 	if (use != PS_USE_COUNT)
 		return use;
-	if (judge_has_word(w, name, "listen bind"))
-		return PS_USE_LISTEN;
-	return PS_USE_CONFIG;
+	for (unsigned i = 0; i < 2; i++, depth--) {
+		const struct ps_token *callee = &w->frames[depth].callee;
+
+		if (judge_has_word(w, callee, "connect client dial get post"))
+			return PS_USE_CONNECT;
+		if (judge_has_word(w, callee, "listen bind serve server"))
+			return PS_USE_LISTEN;
+		if (depth == 0)
+			break;
+	}
+	return judge_has_word(w, name, "listen bind") ? PS_USE_LISTEN : PS_USE_CONFIG;
 }
 
 static bool is_host_number(const struct walk *w, uint32_t number)
@@ -295,7 +303,9 @@ static bool in_other_value(const struct walk *w, unsigned depth, uint32_t before
 
 	if (key->kind == PS_TOKEN_END)
 		return false;
-	if (judge_is_word(w, key, "listen expose published ListenStream ListenDatagram"))
+	if (judge_is_word(w, key, "published"))
+		return set_inside(v, false);
+	if (judge_is_word(w, key, "listen expose ListenStream ListenDatagram"))
 		return set(v, PS_USE_LISTEN, PS_CERTAIN);
 	if (judge_has_word(w, key, "target published guest host") &&
 	    (several || names_port(w, w->frames[depth].segment, before, &capitals)))

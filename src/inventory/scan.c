@@ -166,9 +166,11 @@ static void note_place(const struct walk *w, uint32_t number, const struct ps_to
 	enum ps_use around = judge_use_around(w, w->depth);
 
 	server = judge_has_word(w, key, "listen listener bind") ||
+		 (w->s->language == PS_LANG_CADDY && judge_token(w, number)->line) ||
 		 judge_is_word(w, p, "listen Listen -b --bind --listen -S");
 	place->key = judge_portness(w, key);
 	place->use = around != PS_USE_COUNT ? around : server ? PS_USE_LISTEN : PS_USE_CONNECT;
+	place->guess = around == PS_USE_COUNT;
 	place->addresses = (around != PS_USE_COUNT && !embedded) || judge_has_word(w, key, address_words) ||
 			   judge_is_word(w, p, options) ||
 			   (after && q->kind == PS_TOKEN_STRING &&

@@ -25,6 +25,7 @@ struct ps_text_place {
 	uint32_t literal, literal_end; /* with its quotes */
 	enum ps_portness key;          /* of the name that it is the value of */
 	enum ps_use use;               /* of a host and port in it */
+	bool guess;                    /* nothing said that use: a host that stands for all addresses does */
 	bool addresses;                /* hosts and ports are to be expected: key or call say so */
 	bool mapping;                  /* so are sides of a mapping */
 	bool named_hosts;              /* `name:3000` is a host and its port */

@@ -199,6 +199,16 @@ static void judge_host(const struct ps_scanner *s, const struct ps_text_place *p
 	}
 }
 
+/* ":80", "*:80", "0.0.0.0:80", "[::]:80": nobody connects to these. */
+static bool is_any_host(const char *from, const char *host, const char *colon)
+{
+	size_t length = (size_t)(colon - host);
+
+	if (length > 0)
+		return words_are(host, length, "* 0.0.0.0");
+	return colon == from || (colon - from >= 4 && memcmp(colon - 4, "[::]", 4) == 0);
+}
+
 /* At a colon that digits follow. Returns where to go on. */
 static uint32_t host_port(struct ps_scanner *s, const struct ps_text_place *p, uint32_t colon)
 {
@@ -206,6 +216,7 @@ static uint32_t host_port(struct ps_scanner *s, const struct ps_text_place *p, u
 	uint32_t end = digits_end(text, colon + 1, p->until), host = colon;
 	unsigned port = scanner_port(text + colon + 1, end - colon - 1);
 	struct host h = { .sure = true };
+	enum ps_use use = p->use;
 
 	if (!port || !is_end(text, end, p->until) || (end < p->until && text[end] == ':'))
 		return end;
@@ -217,8 +228,10 @@ static uint32_t host_port(struct ps_scanner *s, const struct ps_text_place *p, u
 		scanner_add(s, p, colon + 1, end, PS_USE_CONFIG, PS_CERTAIN, false, false);
 	else if (!is_file(text + host, colon - host))
 		judge_host(s, p, host, colon, end, port, &h);
+	if (p->guess && is_any_host(text + p->from, text + host, text + colon))
+		use = PS_USE_LISTEN;
 	if (h.good)
-		scanner_add(s, p, colon + 1, end, p->use, h.sure ? PS_CERTAIN : PS_LIKELY, false, h.remote);
+		scanner_add(s, p, colon + 1, end, use, h.sure ? PS_CERTAIN : PS_LIKELY, false, h.remote);
 	return end;
 }
 

@@ -154,7 +154,7 @@ static bool ask_git(struct ps_files *files, const char *directory)
 	close(from);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	/* An empty list may mean that the directory as a whole is ignored: whoever names it wants to see it all the same. */
+	/* An empty list may mean that the directory as a whole is ignored: whoever names it wants to see it. */
 	if (!text || status != 0 || size == 0) {
 		free(text);
 		return false;

@@ -4,7 +4,8 @@
  * corpus/tuned and corpus/held-out have a folder for each language, and in it the file `labels`: one line for each
  * port, FILE:LINE:COLUMN PORT USE. Every other number of the files is a trap. The held-out files were written and
  * labelled before the scanner had seen them, and nothing has been changed in it for their sake: their numbers tell what
- * to expect of a stranger's files. PORTSHIM_CORPUS_SHOW=1 lists what differs (of the tuned ones; =held-out also of the others).
+ * to expect of a stranger's files.
+ * PORTSHIM_CORPUS_SHOW=1 lists what differs (of the tuned ones; =held-out also of the others).
  */
 #include <dirent.h>
 #include <setjmp.h>
@@ -120,6 +121,9 @@ static void scan_one(const char *folder, const char *name, struct label *labels,
 		l->found = true;
 		c->right++;
 		c->same_use += strcmp(l->use, scan_use_name(scan.list[i].use)) == 0;
+		if (show && strcmp(l->use, scan_use_name(scan.list[i].use)) != 0)
+			printf("  kind: %s:%u:%u is %s, not %s\n", path, l->line, l->column, l->use,
+			       scan_use_name(scan.list[i].use));
 	}
 	scan_free(&scan);
 	free(text);
@@ -208,6 +212,7 @@ static void test_tuned(void **state)
 	for (unsigned i = 0; i < tuned.count; i++)
 		check(&tuned.list[i], BAR);
 	check(&tuned.all, BAR);
+	assert_true(percent(tuned.all.same_use, tuned.all.right) >= BAR);
 }
 
 static void test_held_out(void **state)
@@ -215,6 +220,7 @@ static void test_held_out(void **state)
 	(void)state;
 	scan_set("held-out", &held_out);
 	check(&held_out.all, BAR);
+	assert_true(percent(held_out.all.same_use, held_out.all.right) >= BAR);
 }
 
 /* Per language, both sets together: in the held-out files alone a language has few ports, of which one makes ten in a

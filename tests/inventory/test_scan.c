@@ -108,7 +108,8 @@ static void test_broken(void **state)
 	(void)state;
 	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		for (int language = 1; language < PS_LANG_COUNT; language++)
-			if (language != PS_LANG_COMPOSE && language != PS_LANG_HTML && find((enum ps_language)language, texts[i]) < 1)
+			if (language != PS_LANG_COMPOSE && language != PS_LANG_HTML &&
+			    find((enum ps_language)language, texts[i]) < 1)
 				fail_msg("%s: %s", scan_language_name((enum ps_language)language), texts[i]);
 	memset(deep, '(', sizeof(deep));
 	snprintf(deep + sizeof(deep) - 16, 16, "listen(3000)");
