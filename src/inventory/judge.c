@@ -312,7 +312,8 @@ static bool in_other_value(const struct walk *w, unsigned depth, uint32_t before
 		return set_inside(v, judge_has_word(w, key, "target guest"));
 	if (in_default(w, depth, before, v))
 		return true;
-	/* ports: {web: 3000}; not the attributes of one. */
+	/* ports: {web: 3000}, port_by_name: {web: 3000}; not the attributes of one. */
+	several = several || (judge_portness(w, parent) == PS_PORT && judge_has_word(w, parent, "by map per"));
 	return several && (judge_is_op(p, OP1(':')) || judge_is_op(p, OP2('=', '>'))) && port >= 80 &&
 	       !judge_has_word(w, key, "timeout count size id max min limit interval protocol mode name") &&
 	       set(v, PS_USE_CONFIG, PS_LIKELY);
@@ -399,7 +400,7 @@ static bool in_call(const struct walk *w, unsigned depth, uint32_t before, unsig
 }
 
 /* Everything that a number can be in a bracket of several values: ports = [3000, 3001]. */
-static bool in_list(const struct walk *w, unsigned depth, unsigned port, struct verdict *v)
+static bool in_list(const struct walk *w, unsigned depth, uint32_t before, unsigned port, struct verdict *v)
 {
 	const struct frame *f = &w->frames[depth];
 
@@ -407,9 +408,40 @@ static bool in_list(const struct walk *w, unsigned depth, unsigned port, struct 
 		return false;
 	if (depth == 0 || port < 80)
 		return false;
-	if (judge_portness(w, judge_key(w, depth - 1)) != PS_NO_PORT)
-		return set(v, PS_USE_CONFIG, PS_CERTAIN);
-	return false;
+	if (f->open == '{' && !is_opening(judge_token(w, before)) && !judge_is_op(judge_token(w, before), OP1(',')))
+		return false;
+	return judge_portness(w, judge_key(w, depth - 1)) != PS_NO_PORT && set(v, PS_USE_CONFIG, PS_CERTAIN);
+}
+
+/* True if the text, which a colon follows, ends with a host: "http://x", "localhost", "%s", or nothing at all. */
+static bool ends_with_host(const char *text, size_t length)
+{
+	size_t from = length;
+	bool remote;
+
+	if (length == 0 || memmem(text, length, "://", 3) || (length >= 2 && memcmp(text + length - 2, "%s", 2) == 0))
+		return true;
+	while (from > 0 && (lex_is_name(text[from - 1]) || text[from - 1] == '.' || text[from - 1] == '-'))
+		from--;
+	return from < length && words_host(text + from, length - from, &remote);
+}
+
+/* sprintf("localhost:%d", 3000), "localhost:" + 3000 */
+static bool after_text(const struct walk *w, const struct ps_token *p, const struct ps_token *q)
+{
+	const char *text = judge_inner(w, q), *colon;
+	size_t length = judge_length(q);
+
+	if (q->kind != PS_TOKEN_STRING || length == 0)
+		return false;
+	if (judge_is_op(p, OP1('+')) || judge_is_op(p, OP1('.')))
+		return text[length - 1] == ':' && ends_with_host(text, length - 1);
+	if (!judge_is_op(p, OP1(',')))
+		return false;
+	colon = memmem(text, length, ":%d", 3);
+	if (!colon)
+		colon = memmem(text, length, ":%u", 3);
+	return colon && ends_with_host(text, (size_t)(colon - text));
 }
 
 /* `set :port, 4567`, `port 3000`, `#define PORT 8080`, `Some(8080)`. */
@@ -432,18 +464,7 @@ static bool after(const struct walk *w, uint32_t before, unsigned port, struct v
 	    (port >= 80 || !words_port_first(judge_inner(w, p), judge_length(p))) &&
 	    (judge_is_word(w, q, "define") || w->s->language == PS_LANG_RUBY))
 		return set(v, PS_USE_CONFIG, PS_CERTAIN);
-	/* sprintf("localhost:%d", 3000), "localhost:" + 3000 */
-	if ((judge_is_op(p, OP1(',')) || judge_is_op(p, OP1('+')) || judge_is_op(p, OP1('.'))) &&
-	    q->kind == PS_TOKEN_STRING && judge_length(q) > 0) {
-		const char *text = judge_inner(w, q);
-		size_t length = judge_length(q);
-
-		if (judge_is_op(p, OP1(','))
-			    ? length > 2 && (memmem(text, length, ":%d", 3) || memmem(text, length, ":%s", 3))
-			    : text[length - 1] == ':')
-			return set(v, PS_USE_URL, PS_LIKELY);
-	}
-	return false;
+	return after_text(w, p, q) && set(v, PS_USE_URL, PS_LIKELY);
 }
 
 static bool is_arithmetic(const struct ps_token *t)
@@ -483,7 +504,7 @@ static bool in_bracket(const struct walk *w, unsigned depth, uint32_t before, un
 	if (!is_opening(p) && !judge_is_op(p, OP1(',')) && f->open != '{' && !judge_is_op(p, OP1('|')))
 		return false;
 	return (f->open == '(' && in_call(w, depth, before, port, string, v)) ||
-	       in_fallback(w, depth, before, next, v) || in_list(w, depth, port, v);
+	       in_fallback(w, depth, before, next, v) || in_list(w, depth, before, port, v);
 }
 
 /* True if the bracket hands the number on as it is: Number(...), (...). */
@@ -641,5 +662,5 @@ bool judge_words(const struct walk *w, uint32_t number, unsigned port, struct ve
 		}
 		return false;
 	}
-	return in_list(w, w->depth, port, v);
+	return in_list(w, w->depth, before, port, v);
 }

@@ -121,12 +121,23 @@ static const char address_words[] =
 	"addr address addrs addresses host hosts hostname url uri urls endpoint endpoints upstream upstreams "
 	"broker brokers bootstrap listen listener bind proxy target backend server servers origin dial dsn";
 
+/* ssh -L 5432:db:5432; and not chown -R 1000:1000 */
+static bool is_tunnel(const struct walk *w, const struct ps_token *p)
+{
+	if (!judge_is_word(w, p, "-L -R"))
+		return false;
+	for (uint32_t i = w->line; i > 0 && i < w->next && i - w->line < 16; i++)
+		if (judge_is_text(w, judge_token(w, i), "ssh autossh"))
+			return true;
+	return false;
+}
+
 static bool is_mapping_key(const struct walk *w, const struct ps_token *key, const struct ps_token *p)
 {
 	if (judge_portness(w, key) == PS_PORTS && (w->language->flags & LANG_INDENT || w->s->language == PS_LANG_JSON))
 		return true;
 	return judge_is_text(w, key, "--publish publish forwardPorts appPort") ||
-	       judge_is_word(w, p, "-p --publish -L -R port-forward") ||
+	       judge_is_word(w, p, "-p --publish port-forward") || is_tunnel(w, p) ||
 	       (p->kind == PS_TOKEN_STRING && words_are(judge_inner(w, p), judge_length(p), "-p --publish"));
 }
 

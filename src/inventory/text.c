@@ -62,9 +62,9 @@ static void url_host(struct ps_scanner *s, const struct ps_text_place *p, uint32
 	bool remote = false;
 
 	for (uint32_t at = from; at < until; at++) {
-		if (text[at] == '{')
+		if (text[at] == '{' || text[at] == '[')
 			depth++;
-		else if (text[at] == '}' && depth)
+		else if ((text[at] == '}' || text[at] == ']') && depth)
 			depth--;
 		else if (text[at] == '@')
 			host = at + 1;

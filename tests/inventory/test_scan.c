@@ -81,6 +81,10 @@ static void test_uses(void **state)
 	assert_true(scan.list[0].remote);
 	one(PS_LANG_SHELL, "curl http://127.0.0.1:8443/x", 8443, PS_USE_URL);
 	assert_false(scan.list[0].remote);
+	one(PS_LANG_C, "sprintf(t, \"http://localhost:%d/\", 3000);", 3000, PS_USE_URL);
+	one(PS_LANG_JAVASCRIPT, "const at = 'localhost:' + 3000;", 3000, PS_USE_URL);
+	one(PS_LANG_HTML, "<p>1</p>\n<script src=\"http://localhost:3000/x.js\"></script>", 3000, PS_USE_URL);
+	one(PS_LANG_KOTLIN, "embeddedServer(Netty, 8080) { }", 8080, PS_USE_LISTEN);
 }
 
 static void test_no_ports(void **state)
@@ -93,6 +97,12 @@ static void test_no_ports(void **state)
 	none(PS_LANG_C, "listen(fd, 1024); int x = port == 443;");
 	none(PS_LANG_JAVASCRIPT, "app.listen(70000); app.listen(0); app.listen(0x1F90); app.listen(3000.5)");
 	none(PS_LANG_YAML, "image: redis:6379\nuser: '1000:1000'\n");
+	none(PS_LANG_JSON, "{\"port\": {\"type\": \"integer\", \"minimum\": 1024, \"maximum\": 65535}}");
+	none(PS_LANG_SHELL, "chown -R 1000:1000 dir\ncurl http://[::ffff:127.0.0.1]/\n");
+	none(PS_LANG_C, "sprintf(t, \"total:%d\", 3000); puts(\"sum:\" + 3000);");
+	none(PS_LANG_PYTHON, "if port in (80, 443): pass\nn = IPv4Network(('192.0.2.0', 24))\n");
+	none(PS_LANG_C, "#define PORT_TEGRA 20\n#define SO_REUSEPORT 36\n");
+	none(PS_LANG_HTML, "<p>at http://localhost:3000 or 127.0.0.1:3000</p>");
 	none(PS_LANG_NONE, "port = 3000");
 	none(PS_LANG_JAVASCRIPT, "");
 }
