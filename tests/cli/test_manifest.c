@@ -543,6 +543,50 @@ static void test_plan(void **state)
 	free(foreign);
 }
 
+/* Services of other projects, when these are known: in the plan with where they are there, and nothing else changes. */
+static void test_from(void **state)
+{
+	struct ps_manifest *m = load("{\"version\": 1, \"services\": {\"web\": {\"port\": 3000}, "
+				     "\"login\": {\"port\": 4000, \"from\": \"auth/backend\"}, \"live\": {\"inherit\": \"login\"}}, "
+				     "\"profiles\": {\"test\": {\"offset\": 10}}}", "test");
+	struct ps_plan *plan = manifest_compile(m, NULL);
+	struct ps_plan_from *from;
+
+	(void)state;
+	assert_true(plan_check(plan, plan->size));
+	assert_int_equal(plan->from_count, 0);
+	assert_false(plan->flags & PS_PLAN_FROM);
+	free(plan);
+
+	assert_string_equal(m->services[1].from, "auth/backend");
+	m->services[1].from_port = 4100;
+	m->services[1].from_env = 0x80001234;
+	plan = manifest_compile(m, NULL);
+	assert_true(plan_check(plan, plan->size));
+	assert_int_equal(plan->from_count, 1);
+	assert_true(plan->flags & PS_PLAN_FROM);
+	from = (void *)((char *)plan + plan->from);
+	assert_int_equal(from->port, 4000); /* no offset for another project's */
+	assert_int_equal(from->requested, 4100);
+	assert_int_equal(from->env, 0x80001234);
+	assert_int_equal(plan_ports(plan, plan_service(plan, 1))[0], 4000);
+	assert_int_equal(plan_ports(plan, plan_service(plan, 0))[0], 3010);
+	assert_int_equal(plan_service(plan, 2)->inherits, 1);
+
+	from->requested = 0;
+	assert_false(plan_check(plan, plan->size));
+	from->requested = 1;
+	plan->from_count = UINT32_MAX;
+	assert_false(plan_fits(plan, plan->size));
+	plan->from_count = 1;
+	plan->from = plan->size - 4;
+	assert_false(plan_fits(plan, plan->size));
+	plan->from = sizeof(*plan) + 2;
+	assert_false(plan_fits(plan, plan->size));
+	free(plan);
+	manifest_free(m);
+}
+
 static double seconds(void)
 {
 	struct timespec ts;
@@ -681,7 +725,8 @@ int main(void)
 		cmocka_unit_test(test_syntax),	   cmocka_unit_test(test_comments),   cmocka_unit_test(test_deep),
 		cmocka_unit_test(test_values),	   cmocka_unit_test(test_meaning),    cmocka_unit_test(test_many),
 		cmocka_unit_test(test_result),	   cmocka_unit_test(test_profiles),   cmocka_unit_test(test_templates),
-		cmocka_unit_test(test_plan),	   cmocka_unit_test(test_size),	      cmocka_unit_test(test_big_file),
+		cmocka_unit_test(test_plan),	   cmocka_unit_test(test_from),
+		   cmocka_unit_test(test_size),	      cmocka_unit_test(test_big_file),
 		cmocka_unit_test(test_directory),  cmocka_unit_test(test_unreadable),
 	};
 
