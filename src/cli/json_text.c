@@ -421,8 +421,10 @@ static bool scan_after(struct scan *s, bool *done)
 
 			if (!skip(s))
 				return false;
-			if (peek(s) == close && s->text->commas)
+			if (peek(s) == close && s->text->commas) {
+				s->text->text[comma] = ' '; /* the tree is built without it */
 				continue;
+			}
 			if (peek(s) == close) {
 				fault_at(s, comma, "syntax", "there is nothing after this comma");
 				return hint(s, "leave out the comma behind the last entry");

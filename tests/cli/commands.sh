@@ -448,7 +448,7 @@ fi
 
 outcome "$portshim" help
 same "help" 0 "$code"
-for c in run exec status port url env wait why doctor validate check map next free help version; do
+for c in run exec status port url env wait why doctor validate check map next free init help version; do
 	holds "help lists $c" "$("$portshim" help)" "^  $c "
 	same "help $c is $c --help" "$("$portshim" help "$c")" "$("$portshim" "$c" --help)"
 	holds "$c --help begins with examples" "$("$portshim" "$c" -h | head -n 1)" "^Example"

@@ -92,6 +92,7 @@ _portshim()
 	status | port | url | wait | why | free) _portshim_words services ;;
 	next) _portshim_words rules ;;
 	help) _portshim_words commands ;;
+	init) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
 	validate | check) compopt -o default 2>/dev/null ;;
 	inventory)
 		compopt -o filenames 2>/dev/null

@@ -65,6 +65,7 @@ complete -c portshim -n __portshim_first -a '(__portshim_words commands)'
 complete -c portshim -n '__portshim_is status port url wait why free' -a '(__portshim_words services)'
 complete -c portshim -n '__portshim_is next' -a '(__portshim_words rules)'
 complete -c portshim -n '__portshim_is map' -l dir -x -a '(__fish_complete_directories)'
+complete -c portshim -n '__portshim_is init' -a '(__fish_complete_directories)'
 complete -c portshim -n '__portshim_is help' -a '(__portshim_words commands)'
 complete -c portshim -n '__portshim_is validate check' -F
 complete -c portshim -n '__portshim_is check' -l only -x -a 'manifest files projects running'
