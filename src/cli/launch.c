@@ -14,7 +14,7 @@
  * Cost matters here, since it is paid at every start: no process is started, /proc is not searched, the runtime
  * directory is not listed, and only the environment's own records are looked at. Exceptions are --allow, the
  * conservative strategy and services of other projects, which read the manifests of all known ones, and one launch in
- * 64, which clears away the files that dead runs of all environments have left.
+ * 64, which clears away the files that dead runs of all environments have left, and projects that are gone.
  */
 #include "launch.h"
 
@@ -432,14 +432,17 @@ static int activate(struct ps_launch *launch, const struct ps_launch_options *op
 		goto out;
 	nest_chain(spec.chain, launch->env, outer, options->project.isolate, options->quiet);
 	*fatal = true;
-	if (nest_allow(spec.chain, launch->runtime, &options->allow, error) || make_plan(launch, strategy, options->quiet, error))
+	if (nest_allow(spec.chain, launch->runtime, &options->allow, error) ||
+	    make_plan(launch, strategy, options->quiet, error))
 		goto out;
 	*fatal = false;
 	if (create_run(launch, &spec, flags | (env->flags & PS_SCOPE_PRIVATE), error))
 		goto out;
 	sweep_dead(&launch->space);
-	if (launch->space.run->id % SWEEP_EVERY == 0)
+	if (launch->space.run->id % SWEEP_EVERY == 0) {
 		leftover_sweep(launch->runtime);
+		known_prune();
+	}
 	launch->active = true;
 out:
 	space_close_scope(outer);

@@ -183,6 +183,22 @@ static bool read_one(struct ps_known *k, const char *link, int *error_number)
 	return true;
 }
 
+void known_prune(void)
+{
+	char folder[PS_PATH_MAX], path[PS_PATH_MAX + NAME_MAX + 2];
+	struct dirent *entry;
+	DIR *directory;
+
+	if (known_path(PROJECTS, "", folder) != 0 || !(directory = opendir(folder)))
+		return;
+	while ((entry = readdir(directory)) != NULL) {
+		snprintf(path, sizeof(path), "%s%s", folder, entry->d_name);
+		if (entry->d_type == DT_LNK && access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR))
+			unlink(path);
+	}
+	closedir(directory);
+}
+
 static bool grow(struct ps_known_list *known)
 {
 	struct ps_known *bigger;

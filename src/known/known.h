@@ -30,6 +30,9 @@ void known_note(const char *manifest_path);
 /* Forgets it. 0 or a negative errno; -ENOENT: it was not known. */
 int known_forget(const char *manifest_path);
 
+/* Forgets projects whose manifest is gone: for a look now and then, where programs run in directories that come and go. */
+void known_prune(void);
+
 struct ps_known {
 	char *path;		       /* of the manifest */
 	char directory[PS_PATH_MAX];   /* of the project */

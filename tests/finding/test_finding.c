@@ -1,5 +1,6 @@
 /*
- * test_finding.c - lists of findings: what is kept, counted and put in order, and what the printers do with hostile text.
+ * test_finding.c - lists of findings: what is kept, counted and put in order, and what the printers
+ * do with hostile text.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -86,7 +87,8 @@ static void test_printers(void **state)
 	(void)state;
 	finding_add(&f, "drift", PS_WARNING, &place, "50%\r\nmore", "x\n::error::y");
 	text = printed(&f, true);
-	assert_string_equal(text, "::warning file=a%0A%3A%3Ax%2Cb%25%3Ac,title=drift::x%0A::error::y%0Ahint: 50%25%0D%0Amore\n");
+	assert_string_equal(text, "::warning file=a%0A%3A%3Ax%2Cb%25%3Ac,title=drift::x%0A::error::y"
+				  "%0Ahint: 50%25%0D%0Amore\n");
 	free(text);
 	text = printed(&f, false);
 	assert_non_null(strstr(text, "a?::x,b%:c: warning: "));
@@ -94,7 +96,8 @@ static void test_printers(void **state)
 	free(text);
 
 	json = finding_sarif(&f);
-	result = cJSON_GetArrayItem(cJSON_GetObjectItem(cJSON_GetArrayItem(cJSON_GetObjectItem(json, "runs"), 0), "results"), 0);
+	result = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "runs"), 0);
+	result = cJSON_GetArrayItem(cJSON_GetObjectItem(result, "results"), 0);
 	assert_string_equal(cJSON_GetObjectItem(result, "level")->valuestring, "warning");
 	result = cJSON_GetObjectItem(cJSON_GetArrayItem(cJSON_GetObjectItem(result, "locations"), 0), "physicalLocation");
 	region = cJSON_GetObjectItem(result, "region");
