@@ -91,8 +91,9 @@ static void summary(const struct sync *s, size_t errors, bool applied)
 		fprintf(stderr, "portshim: changed %zu port%s in %zu file%s\n", ports, plural(ports), files,
 			plural(files));
 	else
-		fprintf(stderr, "portshim: %zu port%s in %zu file%s differ from the manifest\n%s", ports, plural(ports),
-			files, plural(files), s->check ? "" : "hint: `portshim sync --apply` writes them\n");
+		fprintf(stderr, "portshim: %zu port%s in %zu file%s %s from the manifest\n%s", ports, plural(ports), files,
+			plural(files), ports == 1 ? "differs" : "differ",
+			s->check ? "" : "hint: `portshim sync --apply` writes them\n");
 }
 
 /* ---- what is done ---- */

@@ -273,29 +273,30 @@ char *edit_result(const struct ps_edit_file *file, size_t *size)
 /* False if memory ran out. */
 static bool find_lines(struct ps_edit_file *file)
 {
-	size_t room = 64;
+	size_t room = 64, count = 1, *lines = calloc(room, sizeof(*lines)); /* the first one begins at 0 */
+	const char *newline;
 
-	file->lines = calloc(room, sizeof(*file->lines));
-	file->line_count = 1; /* the first one begins at 0 */
-	for (size_t at = 0; file->lines && at < file->size; at++) {
-		const char *newline = memchr(file->text + at, '\n', file->size - at);
-
+	if (!lines)
+		return false;
+	for (size_t at = 0; at < file->size; at++) {
+		newline = memchr(file->text + at, '\n', file->size - at);
 		if (!newline)
 			break;
 		at = (size_t)(newline - file->text);
-		if (file->line_count == room) {
-			size_t *more = reallocarray(file->lines, room *= 2, sizeof(*more));
+		if (count == room) {
+			size_t *more = reallocarray(lines, room *= 2, sizeof(*more));
 
 			if (!more) {
-				free(file->lines);
-				file->lines = NULL;
-				break;
+				free(lines);
+				return false;
 			}
-			file->lines = more;
+			lines = more;
 		}
-		file->lines[file->line_count++] = at + 1;
+		lines[count++] = at + 1;
 	}
-	return file->lines != NULL;
+	file->lines = lines;
+	file->line_count = count;
+	return true;
 }
 
 void edit_position(struct ps_edit_file *file, size_t offset, int *line, int *column)

@@ -306,8 +306,23 @@ def read_only():
     os.chdir("..")
 
 
+def profiles():
+    project("profiles", [{"path": "{profile:-dev}.env", "set": {"PORT": "web"}},
+                         {"path": "only.env", "profiles": ["t"], "set": {"PORT": "web"}}],
+            more='"profiles": { "t": { "offset": 1 }, "u": { "offset": 2 } },')
+    for name in ("dev.env", "t.env", "u.env", "only.env"):
+        write(name, "PORT=1\n")
+    for profile, changed in (("", {"dev.env": 3000}), ("t", {"t.env": 3001, "only.env": 3001}), ("u", {"u.env": 3002})):
+        before = tree()
+        status, _, err = sync("--apply", "--profile", profile)
+        check(status == 0 and tree() == dict(before, **{n: b"PORT=%d\n" % p for n, p in changed.items()}),
+              "profile `%s`: its files, and no others: %s" % (profile, err))
+    check(sync("--check")[0] == 0, "the files of all profiles")
+    os.chdir("..")
+
+
 def at_once():
-    """Many at once, of two minds: each is told that somebody was faster, or wins as a whole; and nothing is left over."""
+    """Many at once, of two minds: each is told that another was faster, or wins as a whole; nothing is left over."""
     names = ["f%d.yaml" % i for i in range(12)]
     project("once", [{"path": name, "set": {"port": "web"}} for name in names])
     with open("ports.manifest.json", encoding="utf-8") as f:
@@ -377,7 +392,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="portshim-sync.") as scratch:
         os.environ["XDG_STATE_HOME"] = os.path.join(scratch, "state")
         os.chdir(scratch)
-        for part in (lumiere, formats, faults, files, read_only, at_once, many, usage):
+        for part in (lumiere, formats, faults, files, read_only, profiles, at_once, many, usage):
             part()
         os.chdir("/")
     print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
