@@ -158,6 +158,34 @@ static const char *taken(const char *directory, char *path, size_t size)
 	return NULL;
 }
 
+static bool ends(const char *text, const char *with)
+{
+	size_t length = strlen(text), its = strlen(with);
+
+	return length >= its && strcmp(text + length - its, with) == 0;
+}
+
+/* Two packages with one port cannot be told apart by it: one service is what the manifest can have of them. */
+static void say_shared(const struct ps_init *init)
+{
+	char one[256], other[256];
+
+	for (size_t i = 0; i < init->count; i++) {
+		const struct ps_init_service *s = &init->services[i];
+
+		for (size_t k = 1; k < s->place_count; k++) {
+			if (!ends(s->places[0].file, "package.json") || !ends(s->places[k].file, "package.json") ||
+			    strcmp(s->places[0].file, s->places[k].file) == 0)
+				continue;
+			fprintf(stderr, "portshim: %s and %s both ask for %u, which is one service now\n",
+				output_clean(one, sizeof(one), s->places[0].file),
+				output_clean(other, sizeof(other), s->places[k].file), s->port);
+			fputs("hint: give one of them a number of its own\n", stderr);
+			break;
+		}
+	}
+}
+
 static int make(struct ps_init *init, const struct options *o, struct ps_error *error)
 {
 	char path[PATH_MAX + 64];
@@ -171,6 +199,8 @@ static int make(struct ps_init *init, const struct options *o, struct ps_error *
 	init_finish(init);
 	if (init->failed)
 		return error_set(error, PS_EXIT_SYSTEM, "out of memory");
+	if (!o->quiet)
+		say_shared(init);
 	if (o->json)
 		return print_json(init);
 	if (init->count == 0) {

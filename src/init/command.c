@@ -17,30 +17,30 @@
 /* With `next`: only if one of these words (separated by spaces) follows; "-" stands for an option, or nothing. */
 static const struct server {
 	const char *program, *next;
-	uint16_t port;
 	const char *name;
+	uint16_t port;
 	bool reads; /* PORT */
 } servers[] = {
-	{ "next", "- dev start", 3000, "web", true },	  { "nuxt", "- dev start", 3000, "web", true },
-	{ "nuxi", "dev", 3000, "web", true },		  { "react-scripts", "start", 3000, "web", true },
-	{ "vite", "- dev serve", 5173, "web", false },	  { "vite", "preview", 4173, "preview", false },
-	{ "vitepress", "dev", 5173, "docs", false },	  { "ng", "serve", 4200, "web", false },
-	{ "astro", "dev", 4321, "web", false },		  { "gatsby", "develop", 8000, "web", false },
-	{ "vue-cli-service", "serve", 8080, "web", true }, { "webpack", "serve", 8080, "web", false },
-	{ "webpack-dev-server", NULL, 8080, "web", false }, { "storybook", "dev", 6006, "storybook", false },
-	{ "start-storybook", NULL, 6006, "storybook", false }, { "docusaurus", "start", 3000, "docs", true },
-	{ "nest", "start", 3000, "api", true },		  { "wrangler", "dev", 8787, "worker", false },
-	{ "expo", "start", 8081, "app", false },	  { "json-server", NULL, 3000, "api", false },
-	{ "http-server", NULL, 8080, "web", true },	  { "live-server", NULL, 8080, "web", true },
-	{ "eleventy", "--serve", 8080, "web", false },	  { "remix", "dev", 3000, "web", true },
-	{ "rails", "server s", 3000, "web", true },	  { "puma", NULL, 9292, "web", true },
-	{ "rackup", NULL, 9292, "web", false },		  { "artisan", "serve", 8000, "web", false },
-	{ "flask", "run", 5000, "web", false },		  { "uvicorn", NULL, 8000, "api", false },
-	{ "gunicorn", NULL, 8000, "web", true },	  { "hypercorn", NULL, 8000, "web", false },
-	{ "fastapi", "dev run", 8000, "api", false },	  { "manage.py", "runserver", 8000, "web", false },
-	{ "http.server", NULL, 8000, "web", false },	  { "phx.server", NULL, 4000, "web", true },
-	{ "jekyll", "serve", 4000, "docs", false },	  { "hugo", "server serve", 1313, "docs", false },
-	{ "mkdocs", "serve", 8000, "docs", false },	  { "streamlit", "run", 8501, "web", false },
+	{ "next", "- dev start", "web", 3000, true },	  { "nuxt", "- dev start", "web", 3000, true },
+	{ "nuxi", "dev", "web", 3000, true },		  { "react-scripts", "start", "web", 3000, true },
+	{ "vite", "- dev serve", "web", 5173, false },	  { "vite", "preview", "preview", 4173, false },
+	{ "vitepress", "dev", "docs", 5173, false },	  { "ng", "serve", "web", 4200, false },
+	{ "astro", "dev", "web", 4321, false },		  { "gatsby", "develop", "web", 8000, false },
+	{ "vue-cli-service", "serve", "web", 8080, true }, { "webpack", "serve", "web", 8080, false },
+	{ "webpack-dev-server", NULL, "web", 8080, false }, { "storybook", "dev", "storybook", 6006, false },
+	{ "start-storybook", NULL, "storybook", 6006, false }, { "docusaurus", "start", "docs", 3000, true },
+	{ "nest", "start", "api", 3000, true },		  { "wrangler", "dev", "worker", 8787, false },
+	{ "expo", "start", "app", 8081, false },	  { "json-server", NULL, "api", 3000, false },
+	{ "http-server", NULL, "web", 8080, true },	  { "live-server", NULL, "web", 8080, true },
+	{ "eleventy", "--serve", "web", 8080, false },	  { "remix", "dev", "web", 3000, true },
+	{ "rails", "server s", "web", 3000, true },	  { "puma", NULL, "web", 9292, true },
+	{ "rackup", NULL, "web", 9292, false },		  { "artisan", "serve", "web", 8000, false },
+	{ "flask", "run", "web", 5000, false },		  { "uvicorn", NULL, "api", 8000, false },
+	{ "gunicorn", NULL, "web", 8000, true },	  { "hypercorn", NULL, "web", 8000, false },
+	{ "fastapi", "dev run", "api", 8000, false },	  { "manage.py", "runserver", "web", 8000, false },
+	{ "http.server", NULL, "web", 8000, false },	  { "phx.server", NULL, "web", 4000, true },
+	{ "jekyll", "serve", "docs", 4000, false },	  { "hugo", "server serve", "docs", 1313, false },
+	{ "mkdocs", "serve", "docs", 8000, false },	  { "streamlit", "run", "web", 8501, false },
 };
 
 static const struct { const char *package; uint16_t port; } dependencies[] = {

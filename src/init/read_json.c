@@ -212,8 +212,9 @@ static void read_devcontainer(struct ps_init *init, const char *file)
 	open_document(init, &d, file, true);
 	if (cJSON_IsObject(d.root)) {
 		attributes = cJSON_GetObjectItemCaseSensitive(d.root, "portsAttributes");
-		cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(d.root, "forwardPorts"))
+		cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(d.root, "forwardPorts")) {
 			read_forward(init, &d, item, attributes);
+		}
 	}
 	json_text_free(&d.text);
 }
@@ -258,8 +259,10 @@ void init_editors(struct ps_init *init)
 	read_devcontainer(init, ".devcontainer/devcontainer.json");
 	read_devcontainer(init, ".devcontainer.json");
 	open_document(init, &d, ".vscode/launch.json", true);
-	if (cJSON_IsObject(d.root))
-		cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(d.root, "configurations"))
+	if (cJSON_IsObject(d.root)) {
+		cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(d.root, "configurations")) {
 			read_configuration(init, &d, item);
+		}
+	}
 	json_text_free(&d.text);
 }

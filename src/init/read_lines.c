@@ -75,8 +75,9 @@ static void cut_suffix(char *name, const char *suffix)
 }
 
 /* "DB_PORT" is db's, "API_URL" api's, and "PORT" that of whoever is alone here. */
-static void read_variable(struct ps_init *init, const char *name, const char *value, struct ps_init_found *found)
+static void read_variable(struct ps_init *init, const char *name, const char *value, const struct ps_init_found *source)
 {
+	struct ps_init_found found = *source;
 	size_t length = strlen(name);
 	char service[PS_INIT_NAME], scheme[14] = "", what[160], *end;
 	bool port = length >= 4 && strcmp(name + length - 4, "PORT") == 0 && (length == 4 || name[length - 5] == '_' ||
@@ -87,21 +88,21 @@ static void read_variable(struct ps_init *init, const char *name, const char *va
 	cut_suffix(service, "_URL");
 	cut_suffix(service, "_URI");
 	snprintf(what, sizeof(what), "%.100s", name);
-	found->what = what;
-	found->scheme = found->variable = NULL;
-	found->name = strcmp(name, "PORT") == 0 ? "web" : strcmp(name, "PGPORT") == 0 ? "postgresql" : service;
+	found.what = what;
+	found.scheme = found.variable = NULL;
+	found.name = strcmp(name, "PORT") == 0 ? "web" : strcmp(name, "PGPORT") == 0 ? "postgresql" : service;
 	if (port) {
-		found->rank = PS_INIT_VARIABLE;
-		found->port = strtol(value, &end, 10);
+		found.rank = PS_INIT_VARIABLE;
+		found.port = strtol(value, &end, 10);
 		if (end == value || (*end && !isspace((unsigned char)*end)))
 			return;
-		found->variable = length < PS_INIT_NAME ? name : NULL;
+		found.variable = length < PS_INIT_NAME ? name : NULL;
 	} else {
-		found->rank = PS_INIT_URL;
-		found->port = init_url(value, scheme);
-		found->scheme = scheme;
+		found.rank = PS_INIT_URL;
+		found.port = init_url(value, scheme);
+		found.scheme = scheme;
 	}
-	init_add(init, found);
+	init_add(init, &found);
 }
 
 static void read_dotenv(struct ps_init *init, const char *file)

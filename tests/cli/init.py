@@ -93,6 +93,9 @@ def check_packages():
                           "api/package.json": {"scripts": {"dev": "nest start"}},
                           "node_modules/x/package.json": {"scripts": {"dev": "vite -p 9999"}}}, {"front": 5173,
                                                                                                  "api": 3000})
+    d = project({"apps/%s/package.json" % name: {"scripts": {"dev": "next dev"}} for name in ("a", "b")})
+    err = run("init", "-n", d)[2]
+    check("apps/a/package.json and apps/b/package.json both ask for 3000" in err, "two with one port: " + err)
     d = project({"package.json": '{\n  "name": "@acme/Shop",\n  "scripts": {\n    "dev": "next dev -p 3010"\n  }\n}\n'})
     place = found(d)["web"]["found"]
     check(place == [{"file": "package.json", "line": 4, "column": 12, "what": "script dev"}], "the place: %s" % place)
