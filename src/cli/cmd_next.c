@@ -3,8 +3,8 @@
  *
  * Theory of operation: counting goes up from the rule's base, past what the rule avoids, what any known project
  * declares under any of its profiles, what was handed out, what is nobody's to hand out (well-known ports, and those
- * that browsers refuse), and what a process holds now. Then the number is taken in the state directory (numbers.c), which
- * only one process can do; who was second goes on counting. The manifest is for its people to write.
+ * that browsers refuse), and what a process holds now. Then the number is taken in the state directory (numbers.c),
+ * which only one process can do; who was second goes on counting. The manifest is for its people to write.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -73,7 +73,7 @@ static int no_rule(const struct next *n, const char *name, struct ps_error *erro
 	return error->code;
 }
 
-/* The own project's; else that of the known projects, if those that have one agree: so a project that is new can ask. */
+/* The own project's; else that of the known projects, if those that have one agree: so a new project can ask. */
 static int find_rule(struct next *n, const char *name, struct ps_error *error)
 {
 	n->rule = rule_of(n->project.manifest, name);

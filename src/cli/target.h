@@ -53,7 +53,8 @@ bool target_follows(const struct ps_wanted *wanted, const struct ps_assignment *
 /* True if a client here sees the assignment's environment. */
 bool target_sees(const struct ps_target *target, uint32_t env);
 
-/* Reads what is assigned in the environments that a client here sees, and those that its services are from. 0 or the error's code. */
+/* Reads what is assigned in the environments that a client here sees, and those that its services are from. 0 or the
+ * error's code. */
 int target_state(const struct ps_target *target, struct ps_state_now *state, struct ps_error *error);
 
 /* The assignment that a client here reaches, or NULL: own run, environment, those around it, then the

@@ -30,7 +30,7 @@ void known_note(const char *manifest_path);
 /* Forgets it. 0 or a negative errno; -ENOENT: it was not known. */
 int known_forget(const char *manifest_path);
 
-/* Forgets projects whose manifest is gone: for a look now and then, where programs run in directories that come and go. */
+/* Forgets projects whose manifest is gone: for a look now and then, where directories come and go. */
 void known_prune(void);
 
 struct ps_known {
@@ -59,9 +59,9 @@ const struct ps_known *known_project(const struct ps_known_list *known, const ch
 const struct ps_manifest_service *known_service(const struct ps_known_list *known, const char *text,
 						const struct ps_known **project);
 
-/* Finds where the services are that the manifest has "from" other projects, for manifest_compile: their environments and
- * the ports that they are there. Tells of those that are not known, unless `quiet`. Reads the known projects only if
- * there is such a service. */
+/* Finds where the services are that the manifest has "from" other projects, for manifest_compile: their environments
+ * and the ports that they are there. Tells of those that are not known, unless `quiet`. Reads the known projects only
+ * if there is such a service. */
 void known_follow(struct ps_manifest *manifest, const char *runtime, bool quiet);
 
 /* Notes all manifests below a directory; those in hidden directories and in node_modules are left out. Returns how many

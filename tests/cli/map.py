@@ -79,7 +79,8 @@ def check_known():
     check(status == 1 and out == "" and "hint: " in err, "nothing is known: %s" % err)
     check(mapped() == (0, {"version": 1, "projects": [], "ports": [], "conflicts": []}), "nothing is known, as JSON")
     # Each of these looks for the manifest by itself.
-    for number, words in enumerate((["run", "--quiet", "--", "true"], ["exec", "--", "true"], ["status"], ["env"], ["check"],
+    for number, words in enumerate((["run", "--quiet", "--", "true"], ["exec", "--", "true"], ["status"], ["env"],
+                                    ["check"],
                                     ["port", "backend"], ["map"])):
         fresh()
         run(*words, cwd="auth")
@@ -268,12 +269,14 @@ def check_from():
     project("auth", {"backend": {"port": port, "range": free}, "admin": {"port": other, "range": free}})
     project("shop", {"web": {"port": other + 1}, "login": {"port": port, "from": "auth/backend"}})
     project("plain", {"web": {"port": other + 1}})
-    project("apart", {"login": {"port": port + 7, "from": "auth/backend"}, "live": {"inherit": "login", "scheme": "ws"}})
+    project("apart", {"login": {"port": port + 7, "from": "auth/backend"}, "live": {"inherit": "login",
+            "scheme": "ws"}})
     # Nobody knows auth yet: that is said, and the program runs.
     client = asker(port, "shop")
     client.stdin.close()
     talk = client.stderr.read()
-    check(client.wait(timeout=30) == 0 and "the project auth is not known" in talk and "hint: " in talk, "not known: %s" % talk)
+    check(client.wait(timeout=30) == 0 and "the project auth is not known" in talk and "hint: " in talk,
+          "not known: %s" % talk)
     run("map", "--dir", ".")
     check("no service nothing" in (project("wrong", {"x": {"port": port, "from": "auth/nothing"}}) or
                                    run("run", "--", "true", cwd="wrong")[2]), "no such service")
@@ -296,14 +299,16 @@ def check_from():
     check(ask(clients["apart"]) == "auth True auth True", "followed by another number")
     check(ask(clients["plain"]) == "stranger True stranger True", "who does not say so does not follow")
     for number, wanted, what in ((actual, "auth True auth True", "its actual port"),
-                                 (rows["auth", "admin"]["actual"], "ConnectionRefusedError nobody", "nothing else of it")):
+                                 (rows["auth", "admin"]["actual"], "ConnectionRefusedError nobody",
+                                  "nothing else of it")):
         client = asker(number, "shop", "--quiet")
         check(ask(client) == wanted, "%s: %s" % (what, wanted))
         end(client)
     # The commands follow as well, outside of a run and inside.
     for words in (["port", "login"], ["port", str(port)], ["run", "--quiet", "--", PROGRAM, "port", "login"]):
         check(run(*words, cwd="shop")[1] == "%d\n" % actual, "%s: %s" % (words, run(*words, cwd="shop")))
-    check(run("url", "live", cwd="apart")[1] == "ws://localhost:%d\n" % actual, "url of an heir: %s" % run("url", "live", cwd="apart")[1])
+    check(run("url", "live", cwd="apart")[1] == "ws://localhost:%d\n" % actual,
+          "url of an heir: %s" % run("url", "live", cwd="apart")[1])
     check(run("wait", "--timeout", "0", "login", cwd="shop")[0] == 0, "wait: it listens")
     check(run("port", "web", cwd="shop")[0] == 1 and run("port", str(port), cwd="plain")[0] == 1, "and nothing else")
     # The stranger goes; auth is where it was. auth goes, and comes back on its own number.
@@ -344,14 +349,17 @@ def check_next():
     want = str(first + 2) + "\n"
     check(run("next", "--dry-run", "backend", cwd="new")[:2] == (0, want), "avoids what is declared and to be avoided")
     check(run("next", "backend", cwd="new")[:2] == (0, want), "a dry run records nothing")
-    check(run("next", "-q", "backend", cwd="new") == (0, "%d\n" % (first + 6), ""), "avoids other profiles and processes")
+    check(run("next", "-q", "backend", cwd="new") == (0, "%d\n" % (first + 6), ""),
+          "avoids other profiles and processes")
     check(run("next", "backend", cwd="auth")[1] == "%d\n" % (first + 7), "another project gets another number")
     end(server)
     listed = json.loads(run("next", "--list", "--json")[1])["numbers"]
     check([(n["port"], n["rule"], os.path.basename(n["directory"])) for n in listed] ==
-          [(first + 2, "backend", "new"), (first + 6, "backend", "new"), (first + 7, "backend", "auth")], "--list: %s" % listed)
+          [(first + 2, "backend", "new"), (first + 6, "backend", "new"), (first + 7, "backend", "auth")],
+          "--list: %s" % listed)
     check(len(run("next", "--list")[1].split("\n")) == 5, "--list as a table")
-    check(run("next", "--release", str(first + 2))[0] == 0 and run("next", "backend", cwd="new")[1] == want, "--release")
+    check(run("next", "--release", str(first + 2))[0] == 0 and run("next", "backend", cwd="new")[1] == want,
+          "--release")
     check(run("next", "--release", "9")[0] == 1, "--release of a number that was not handed out")
     check(run("next", "--release", "x")[0] == 2, "--release of no number")
     # A project without the rule uses the others'.
@@ -386,7 +394,8 @@ def main():
         os.environ.pop(name, None)
     signal.alarm(300)
     with tempfile.TemporaryDirectory(prefix="portshim-map-") as folder, \
-            tempfile.TemporaryDirectory(prefix="portshim-map-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as runtime:
+            tempfile.TemporaryDirectory(prefix="portshim-map-",
+                                        dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as runtime:
         os.environ["PORTSHIM_RUNTIME_DIR"] = runtime
         os.chdir(os.path.realpath(folder))
         for part in (check_known, check_map, check_now, check_from, check_next, check_at_once):

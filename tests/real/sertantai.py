@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The projects of manifest/examples/sertantai.manifest.json and docs/projects/sertantai.md, with real servers under conflict.
+"""The projects of manifest/examples/sertantai.manifest.json and docs/projects/sertantai.md, with real servers.
 
 By hand: PORTSHIM_TEST_BUILD=build /usr/bin/python3 tests/real/sertantai.py
 
@@ -27,7 +27,8 @@ handed_out = {}  # by project
 
 OTHERS = {
     "auth": """{ "version": 1, "project": "auth", "services": {
-        "backend": { "port": 4000, "range": "4000-4099", "env": ["PORT"] }, "database": { "port": 5432, "external": true } },
+        "backend": { "port": 4000, "range": "4000-4099", "env": ["PORT"] },
+        "database": { "port": 5432, "external": true } },
         "defaults": { "strategy": "conservative" } }""",
     "controls": """{ "version": 1, "project": "controls", "services": {
         "backend": { "port": 4001, "env": ["PORT"] }, "frontend": { "port": 5174 },
@@ -100,7 +101,8 @@ s.serve_forever()
 
 
 def start(words, **more):
-    child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+    child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             text=True, **more)
     started.append(child)
     return child
 
@@ -118,8 +120,10 @@ def server(who, port, where, *options, managed=True):
 def fetch(where, script):
     """What a program of the project gets to see."""
     result = subprocess.run([PROGRAM, "run", "--quiet", "--", PYTHON, "-c", "import os, urllib.request\n"
-                             "def get(url):\n    return urllib.request.urlopen(url, timeout=20).read().decode()\n" + script],
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=60, text=True, cwd=where,
+                             "def get(url):\n    return urllib.request.urlopen(url, timeout=20).read().decode()\n" +
+                             script],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=60, text=True,
+                            cwd=where,
                             env=environment())
     return result.stdout.strip() or result.stderr.strip()[-300:]
 
@@ -140,11 +144,13 @@ def check_page(more):
     for block in re.findall(r"^```console\n(.*?)^```$", page, re.S | re.M):
         for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
             command, _, wanted = part.partition("\n")
-            result = subprocess.run(["sh", "-c", command + " 2>&1"], cwd="enforcement", stdout=subprocess.PIPE, check=False,
+            result = subprocess.run(["sh", "-c", command + " 2>&1"], cwd="enforcement", stdout=subprocess.PIPE,
+                                    check=False,
                                     text=True, timeout=60,
                                     env=environment(PATH=BUILD + ":" + os.environ["PATH"]))
             # Columns are as wide as their words, and numbers are longer here.
-            same = [line.split() for line in result.stdout.strip().split("\n")] == [l.split() for l in wanted.strip().split("\n")]
+            same = [line.split() for line in result.stdout.strip().split("\n")] == [l.split()
+                    for l in wanted.strip().split("\n")]
             check(same, "the page: %s\nsays %s\nbut the page has %s" % (command, result.stdout, wanted))
             count += 1
     check(count >= 5, "the page has commands")
@@ -157,9 +163,11 @@ def check_map(more):
     with open("controls/ports.manifest.json", "w", encoding="utf-8") as f:
         f.write(right.replace(str(5435 + more), str(5434 + more)))
     status, out, _ = run("map", "--json", cwd="enforcement")
-    check(status == 1 and json.loads(out)["conflicts"] == [5434 + more], "two projects with one database's number: %s" % out)
+    check(status == 1 and json.loads(out)["conflicts"] == [5434 + more],
+          "two projects with one database's number: %s" % out)
     status, out, _ = run("check", "--only=projects", "--strict", cwd="enforcement")
-    check(status == 1 and "%d is the port of \"database\" of the project controls too" % (5434 + more) in out, "check: %s" % out)
+    check(status == 1 and "%d is the port of \"database\" of the project controls too" % (5434 + more) in out,
+          "check: %s" % out)
     with open("controls/ports.manifest.json", "w", encoding="utf-8") as f:
         f.write(right)
     check(run("map", "--json", cwd="enforcement")[0] == 0, "and with two numbers")
@@ -167,7 +175,8 @@ def check_map(more):
 
 def check_next(more):
     """Two people who ask at once get two numbers."""
-    children = [start([PROGRAM, "next", "--quiet", "backend"], cwd=where, env=environment()) for where in ("auth", "enforcement")]
+    children = [start([PROGRAM, "next", "--quiet", "backend"], cwd=where, env=environment())
+                for where in ("auth", "enforcement")]
     handed_out.update(zip(("auth", "enforcement"), (child.communicate(timeout=60)[0].strip() for child in children)))
     check(sorted(handed_out.values()) == [str(4003 + more), str(4004 + more)], "two at once: %s" % handed_out)
     for child in children:
@@ -181,26 +190,32 @@ def check_run(more):
     strangers = [server("stranger", port + more, ".", managed=False) for port in (4000, 4002)]
     container = server("shapes", 3001 + more, ".", managed=False)
     auth = server("auth", 4000 + more, "auth", "--quiet")
-    check(auth.told == handed_out["auth"], "auth goes to its range, past the others' numbers: %s, %s" % (auth.told, handed_out))
+    check(auth.told == handed_out["auth"], "auth goes to its range, past the others' numbers: %s, %s" % (auth.told,
+            handed_out))
     backend = server("enforcement", 4002 + more, "enforcement/backend")
     check(backend.told == handed_out["enforcement"], "the backend does likewise: %s, %s" % (backend.told, handed_out))
     status, out, _ = run("check", "--only=running", cwd="enforcement")
-    check(status == 0 and "%d is held by python3, pid %d" % (4002 + more, strangers[1].pid) in out, "who holds the number: %s" % out)
+    check(status == 0 and "%d is held by python3, pid %d" % (4002 + more, strangers[1].pid) in out,
+          "who holds the number: %s" % out)
     table = run("map", cwd="enforcement")[1]
-    for line in (r"%d +auth +backend +own +on %s\b" % (4000 + more, auth.told), r"enforcement +auth +from auth/backend +on %s\b" % auth.told,
+    for line in (r"%d +auth +backend +own +on %s\b" % (4000 + more, auth.told),
+                 r"enforcement +auth +from auth/backend +on %s\b" % auth.told,
                  r"%d +enforcement +backend +own +on %s\b" % (4002 + more, backend.told),
                  r"%d +enforcement +sync +own +held by python3, pid %d" % (3001 + more, container.pid)):
         check(re.search(line, table), "the map, while it runs: %s in %s" % (line, table))
 
-    check(fetch("enforcement/frontend", "print(get(os.environ['PUBLIC_API_URL']))") == "enforcement", "the front's own API")
+    check(fetch("enforcement/frontend", "print(get(os.environ['PUBLIC_API_URL']))") == "enforcement",
+          "the front's own API")
     check(fetch("enforcement/frontend", "print(os.environ['PUBLIC_API_URL'], os.environ['PUBLIC_ELECTRIC_URL'])") ==
           "http://localhost:%d http://localhost:%d" % (4002 + more, 3001 + more), "URLs made from the map")
-    check(fetch("enforcement/frontend", "print(get(os.environ['PUBLIC_ELECTRIC_URL'] + '/v1/shape?table=cases&offset=-1'))") ==
+    path = "'/v1/shape?table=cases&offset=-1'"
+    check(fetch("enforcement/frontend", "print(get(os.environ['PUBLIC_ELECTRIC_URL'] + %s))" % path) ==
           "shapes /v1/shape?table=cases&offset=-1", "the sync engine in its container")
     check(fetch("enforcement/frontend", "print(get(os.environ['PUBLIC_API_URL'] + '/up'))") == "enforcement+auth",
           "front -> backend -> the other project's backend")
     check(fetch("enforcement", "print(get('http://127.0.0.1:%d'))" % (4000 + more)) == "auth", "its own number, too")
-    check(fetch("controls", "print(get('http://127.0.0.1:%d'))" % (4000 + more)) == "stranger", "controls has not said so")
+    check(fetch("controls", "print(get('http://127.0.0.1:%d'))" % (4000 + more)) == "stranger",
+          "controls has not said so")
     # auth is started anew, without the stranger: everybody finds it.
     stop(auth)
     stop(strangers.pop(0))
@@ -208,7 +223,8 @@ def check_run(more):
     check(fetch("enforcement/frontend", "print(get(os.environ['PUBLIC_API_URL'] + '/up'))") == "enforcement+auth again",
           "auth is somewhere else now")
     stop(auth)
-    check("refused" in fetch("enforcement", "print(get('http://127.0.0.1:%d'))" % (4000 + more)).lower(), "auth is gone")
+    check("refused" in fetch("enforcement", "print(get('http://127.0.0.1:%d'))" % (4000 + more)).lower(),
+          "auth is gone")
     for child in (backend, container, *strangers):
         stop(child)
 
