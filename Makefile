@@ -43,7 +43,7 @@ $(BUILD)/libportshim.so: $(call objects,pic,$(CORE) $(SHIM)) src/shim/exports.ma
 
 $(BUILD)/portshim: $(call objects,obj,$(CORE) $(CLI) $(KEEPER))
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PROGRAM_EXTRA) -lcjson -lyaml
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PROGRAM_EXTRA) -lcjson -ldl
 
 $(BUILD)/pic/%.o: src/%.c
 	$(call say,CC,$<)

@@ -5,9 +5,11 @@
  * changed only if nothing stands in the way, all or none (src/edit).
  */
 #include <stdbool.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "../sync/sync.h"
 #include "options.h"
@@ -129,6 +131,20 @@ static int finish(struct sync *s)
 	return code;
 }
 
+/* Two that apply at once take turns, from before the files are read: each of them would find the other's half done, and
+ * both undo it. A file system that knows no locks has none. The lock ends with the process. */
+static void take_turns(const char *manifest)
+{
+	char directory[PS_PATH_MAX];
+	int fd;
+
+	if (manifest_directory(manifest, directory) == 0) {
+		fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0)
+			flock(fd, LOCK_EX);
+	}
+}
+
 static int look(struct sync *s, struct ps_error *error)
 {
 	char path[PS_PATH_MAX];
@@ -140,6 +156,8 @@ static int look(struct sync *s, struct ps_error *error)
 		error_set(error, PS_EXIT_SYSTEM, "there is no ports.manifest.json here, nor in any directory above");
 		return error_hint(error, "name one with --manifest; portshim-manifest(5) says what goes into it");
 	}
+	if (s->apply)
+		take_turns(path);
 	return sync_look(&s->found, path, s->profile, error);
 }
 

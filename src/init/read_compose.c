@@ -7,9 +7,10 @@
  */
 #include "init.h"
 
+#include "../place/yaml_delayed.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <yaml.h>
 
 #define RANGE_MAX 20
 #define MERGES_MAX 8

@@ -11,9 +11,9 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <yaml.h>
 
 #include "place_tree.h"
+#include "yaml_delayed.h"
 
 struct frame {
 	uint32_t node;
@@ -197,7 +197,7 @@ bool place_yaml_read(struct ps_place_tree *tree, struct ps_place_fault *fault)
 		return place_fault_hint(fault, "save the file as UTF-8");
 	}
 	if (!yaml_parser_initialize(&parser))
-		return place_fault(fault, 0, "memory", "out of memory");
+		return place_fault(fault, 0, "memory", "%s", yaml_delayed_error() ? yaml_delayed_error() : "out of memory");
 	yaml_parser_set_input_string(&parser, (const unsigned char *)tree->text, tree->size);
 	r.frames[r.depth++] = (struct frame){ .node = 0 };
 	while (good && !end) {
