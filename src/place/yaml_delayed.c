@@ -38,7 +38,6 @@ const char *yaml_delayed_error(void)
 	return error;
 }
 
-/* All of the others are called with what this one has made: the library is there then. */
 int yaml_parser_initialize(yaml_parser_t *parser)
 {
 	FIND(yaml_parser_initialize);
@@ -50,54 +49,58 @@ void yaml_parser_set_input_string(yaml_parser_t *parser, const unsigned char *in
 {
 	FIND(yaml_parser_set_input_string);
 
-	real(parser, input, size);
+	if (real)
+		real(parser, input, size);
 }
 
 int yaml_parser_parse(yaml_parser_t *parser, yaml_event_t *event)
 {
 	FIND(yaml_parser_parse);
 
-	return real(parser, event);
+	return real ? real(parser, event) : 0;
 }
 
 int yaml_parser_load(yaml_parser_t *parser, yaml_document_t *document)
 {
 	FIND(yaml_parser_load);
 
-	return real(parser, document);
+	return real ? real(parser, document) : 0;
 }
 
 void yaml_parser_delete(yaml_parser_t *parser)
 {
 	FIND(yaml_parser_delete);
 
-	real(parser);
+	if (real)
+		real(parser);
 }
 
 void yaml_event_delete(yaml_event_t *event)
 {
 	FIND(yaml_event_delete);
 
-	real(event);
+	if (real)
+		real(event);
 }
 
 void yaml_document_delete(yaml_document_t *document)
 {
 	FIND(yaml_document_delete);
 
-	real(document);
+	if (real)
+		real(document);
 }
 
 yaml_node_t *yaml_document_get_node(yaml_document_t *document, int index)
 {
 	FIND(yaml_document_get_node);
 
-	return real(document, index);
+	return real ? real(document, index) : NULL;
 }
 
 yaml_node_t *yaml_document_get_root_node(yaml_document_t *document)
 {
 	FIND(yaml_document_get_root_node);
 
-	return real(document);
+	return real ? real(document) : NULL;
 }
