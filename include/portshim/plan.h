@@ -17,6 +17,7 @@ enum ps_report { PS_REPORT_ACTUAL, PS_REPORT_REQUESTED };
 
 #define PS_SERVICE_EXTERNAL 1u /* not managed: never moved, never denied */
 #define PS_SERVICE_OS 2u       /* the kernel may choose when all else is taken */
+#define PS_SERVICE_FIXED 4u    /* its own ports or an error: nothing else is tried */
 
 #define PS_NO_SERVICE 0xffffu
 
@@ -26,6 +27,7 @@ enum ps_report { PS_REPORT_ACTUAL, PS_REPORT_REQUESTED };
                             word of `avoid`, which has the index's ports and no others */
 
 #define PS_PLAN_FROM 8u  /* some service is another project's, and that project is known */
+#define PS_PLAN_FIXED 16u /* PS_SERVICE_FIXED for ports that no service declares */
 
 #define PS_PLAN_SMALL 64 /* entries of the index that need no ranks */
 
@@ -92,6 +94,7 @@ struct ps_rules {
 	uint8_t report;
 	uint8_t strategy;
 	bool os;
+	bool fixed; /* the requested and the preferred ports, and no others */
 };
 
 /* What a service is chosen by: its protocol, and what its match rules are compared with. Strings may be empty, never NULL. */

@@ -109,6 +109,13 @@ void check_view_first(struct ps_check *check)
 	check->view = 0;
 }
 
+void check_view_now(struct ps_check *check)
+{
+	check_view_first(check);
+	check->profile = manifest_raw_by_variables(check->raw);
+	manifest_judge_view(check->raw, check->profile, check->services);
+}
+
 bool check_view_next(struct ps_check *check)
 {
 	if (check->view > check->raw->profile_count) {

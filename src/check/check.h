@@ -39,6 +39,9 @@ int check_line(const struct ps_check *check, const cJSON *item);
 /* Goes to the manifest without a profile, out of turn. */
 void check_view_first(struct ps_check *check);
 
+/* Goes to what a program would run under here and now: the profile that the environment variables choose, or none. */
+void check_view_now(struct ps_check *check);
+
 /* Reports a finding at a value; not if an earlier view has the same one at the same place. */
 void check_report(struct ps_check *check, const cJSON *item, const char *code, enum ps_severity severity,
 		  const char *hint, const char *format, ...) __attribute__((format(printf, 6, 7)));

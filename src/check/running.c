@@ -42,6 +42,13 @@ static bool is_own(const struct running *r, const struct ps_check *check, uint16
 	return a && a->env && strcmp(a->env->directory, check->raw->directory) == 0;
 }
 
+static bool is_fixed(const struct ps_raw *raw, const struct ps_raw_service *service)
+{
+	const cJSON *said = service->value[PS_KEY_FALLBACK];
+
+	return cJSON_IsFalse(said ? said : raw->fallback);
+}
+
 static void check_port(struct ps_check *check, const struct running *r, const struct ps_check_port *p)
 {
 	uint16_t port = (uint16_t)p->port;
@@ -61,9 +68,14 @@ static void check_port(struct ps_check *check, const struct running *r, const st
 	if (!is_held(r, port, protocols) || is_own(r, check, port) || !holder_find(port, protocols, &holder))
 		return;
 	holder_phrase(&holder, phrase);
-	check_report(check, p->item, "port-held", PS_WARNING,
-		     "`portshim run` moves the service; `portshim why PORT` says more about who is there",
-		     "%u is %s", port, phrase);
+	if (is_fixed(check->raw, p->service))
+		check_report(check, p->item, "port-held", PS_ERROR,
+			     "\"fallback\" is false, so the service cannot start; `portshim free PORT` ends who is there",
+			     "%u is %s", port, phrase);
+	else
+		check_report(check, p->item, "port-held", PS_WARNING,
+			     "`portshim run` moves the service; `portshim why PORT` says more about who is there",
+			     "%u is %s", port, phrase);
 }
 
 void check_running(struct ps_check *check)
@@ -81,7 +93,7 @@ void check_running(struct ps_check *check)
 	if (kernel_listeners(0, PS_TCP | PS_UDP, note_held, r) < 0)
 		goto out;
 	r->has_state = state_read(&r->state, NULL, 0, &ignored) == 0;
-	check_view_first(check);
+	check_view_now(check);
 	ports = check_ports(check, &count);
 	for (size_t i = 0; ports && i < count; i++)
 		if (ports[i].first)

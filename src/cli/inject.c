@@ -4,7 +4,8 @@
  * Theory of operation: a service's `env` in array form (["PORT"]) is for that service's own process, because every
  * service may call its variable PORT; in object form it is for everybody, because clients need to know it. Values are
  * made of requested ports: the shim moves them, for servers and clients alike, and a port in a URL stays the one that
- * is in the cookies and the allow-lists. What the user has set already always wins.
+ * is in the cookies and the allow-lists. What the user has set already always wins: a program that
+ * reads its port from such a variable will ask for that number, so in its run the service has it.
  */
 #include "inject.h"
 
@@ -108,6 +109,54 @@ int inject_choose(const struct ps_manifest *manifest, const char *named, char *c
 	if (!*service)
 		*service = find_only(manifest);
 	return 0;
+}
+
+/* ---- a number that the user has chosen ---- */
+
+static uint16_t port_of(const char *text)
+{
+	unsigned long port = 0;
+
+	if (!text || !*text || strlen(text) > 5)
+		return 0;
+	for (; *text >= '0' && *text <= '9'; text++)
+		port = port * 10 + (unsigned)(*text - '0');
+	return !*text && port <= UINT16_MAX ? (uint16_t)port : 0;
+}
+
+/* The number in the variable that the service's own process reads; 0 if it is not set, or is no port. */
+static uint16_t set_already(const struct ps_manifest_service *own)
+{
+	uint16_t port = 0;
+
+	for (size_t i = 0; !port && i < own->env_count; i++)
+		if (strcmp(own->env[i].template, "{port}") == 0)
+			port = port_of(getenv(own->env[i].name));
+	return port;
+}
+
+static bool is_declared(const struct ps_manifest *manifest, const struct ps_manifest_service *but, uint16_t port)
+{
+	for (size_t i = 0; i < manifest->service_count; i++)
+		for (size_t k = 0; k < manifest->services[i].port_count; k++)
+			if (&manifest->services[i] != but && manifest->services[i].ports[k] == port)
+				return true;
+	return false;
+}
+
+void inject_follow(struct ps_manifest *manifest, const struct ps_manifest_service *own)
+{
+	struct ps_manifest_service *s = manifest && own ? &manifest->services[own - manifest->services] : NULL;
+	uint16_t port = s && s->port_count && !s->external && !s->from ? set_already(s) : 0;
+	size_t kept = 1;
+
+	if (!port || is_declared(manifest, s, port))
+		return;
+	s->ports[0] = port;
+	for (size_t i = 1; i < s->port_count; i++)
+		if (s->ports[i] != port)
+			s->ports[kept++] = s->ports[i];
+	s->port_count = kept;
 }
 
 /* ---- which of the variables count ---- */

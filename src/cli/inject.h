@@ -17,6 +17,10 @@ struct ps_injected {
 int inject_choose(const struct ps_manifest *manifest, const char *named, char *const *argv,
 		  const struct ps_manifest_service **service, struct ps_error *error);
 
+/* Where the variable that gives the service `own` (or NULL) its port is set already, that number takes the place of its
+ * first port; unless another service declares it. */
+void inject_follow(struct ps_manifest *manifest, const struct ps_manifest_service *own);
+
 /* The variables that count, malloc'ed, or NULL: those of the service `own` (or NULL), then those that are for
  * everybody, in the manifest's order; of several with one name the first, and none that is in `set`, an environment or
  * NULL. */

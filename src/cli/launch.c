@@ -524,6 +524,9 @@ static int prepare(struct ps_launch *launch, const struct ps_launch_options *opt
 		goto failed;
 	if (inject_choose(launch->project.manifest, options->service, argv, &service, error) != 0)
 		goto failed;
+	inject_follow(launch->project.manifest, service);
+	if (options->verbose && !options->project.profile && launch->project.profile[0])
+		fprintf(stderr, "portshim: profile %s\n", launch->project.profile);
 	if (options->strict)
 		flags |= PS_SCOPE_STRICT;
 	if (activate(launch, options, flags, strategy, &fatal, error) != 0) {

@@ -326,6 +326,7 @@ static void build_service(struct builder *b, struct ps_manifest_service *s, cons
 	s->report = report_of(value[PS_KEY_REPORT], m->report);
 	s->strategy = strategy_of(value[PS_KEY_STRATEGY], m->strategy);
 	s->os = bool_of(value[PS_KEY_OS], m->os);
+	s->fallback = bool_of(value[PS_KEY_FALLBACK], m->fallback);
 }
 
 static void build_defaults(const struct ps_raw *raw, struct ps_manifest *m)
@@ -333,6 +334,7 @@ static void build_defaults(const struct ps_raw *raw, struct ps_manifest *m)
 	m->report = report_of(raw->report, PS_REPORT_ACTUAL);
 	m->strategy = strategy_of(raw->strategy, PS_MINIMAL);
 	m->os = bool_of(raw->os, true);
+	m->fallback = bool_of(raw->fallback, true);
 	m->default_first = plan_rules(NULL, 0, NULL).default_first;
 	m->default_last = plan_rules(NULL, 0, NULL).default_last;
 	if (raw->range && !manifest_value_parse_span(raw->range->valuestring, &m->default_first, &m->default_last)) {
@@ -365,6 +367,7 @@ static void build_heirs(struct ps_manifest *m)
 		s->report = root->report;
 		s->strategy = root->strategy;
 		s->os = root->os;
+		s->fallback = root->fallback;
 	}
 }
 
@@ -396,6 +399,7 @@ static struct ps_manifest *build(const struct ps_raw *raw, const struct ps_raw_p
 	build_defaults(raw, m);
 	m->path = copy(&b, raw->path);
 	m->project = copy_value(&b, raw->project);
+	m->profile = profile ? copy(&b, profile->object->string) : NULL;
 	m->services = make(&b, raw->service_count, sizeof(*m->services));
 	build_allocations(&b, m);
 	m->by_name = make(&b, raw->service_count, sizeof(*m->by_name));
@@ -452,6 +456,7 @@ void manifest_free(struct ps_manifest *manifest)
 	free(manifest->by_name);
 	free(manifest->path);
 	free(manifest->project);
+	free(manifest->profile);
 	free(manifest);
 }
 
@@ -511,6 +516,28 @@ static const struct ps_raw_profile *find_profile(const struct ps_raw *raw, const
 	return NULL;
 }
 
+const char manifest_by_variables[] = "";
+
+/* An empty variable counts as one that is not set. */
+static bool fits_variables(const cJSON *when)
+{
+	for (const cJSON *item = when->child; item; item = item->next) {
+		const char *value = getenv(item->string);
+
+		if (!value || !*value || !plan_glob(item->valuestring, value))
+			return false;
+	}
+	return true;
+}
+
+const struct ps_raw_profile *manifest_raw_by_variables(const struct ps_raw *raw)
+{
+	for (size_t i = 0; i < raw->profile_count; i++)
+		if (raw->profiles[i].when && fits_variables(raw->profiles[i].when))
+			return &raw->profiles[i];
+	return NULL;
+}
+
 static int load(struct ps_manifest **manifest, struct ps_raw *raw, const char *profile, struct ps_error *error)
 {
 	const struct ps_raw_profile *under = NULL;
@@ -537,7 +564,9 @@ static int load(struct ps_manifest **manifest, struct ps_raw *raw, const char *p
 		return error_set(error, PS_EXIT_SYSTEM, "out of memory");
 	if (raw->found.count)
 		return tell(error, raw->path, &raw->found);
-	if (profile) {
+	if (profile == manifest_by_variables) {
+		under = manifest_raw_by_variables(raw);
+	} else if (profile) {
 		under = find_profile(raw, profile);
 		if (!under)
 			return no_profile(raw, profile, error);

@@ -38,7 +38,7 @@ struct ps_manifest_service {
 	uint8_t protocols; /* 0 when the manifest says nothing */
 	bool external;
 	uint8_t report, strategy; /* with the defaults applied */
-	bool os;
+	bool os, fallback;
 };
 
 /* A place in a file (place/place_file.h), and whose port stands there. */
@@ -73,11 +73,12 @@ struct ps_manifest {
 	struct ps_manifest_allocate *allocations;
 	size_t allocation_count;
 	uint8_t report, strategy;
-	bool os;
+	bool os, fallback;
 	uint16_t default_first, default_last;
 	uint32_t *by_name; /* the indices of the services, sorted by name */
 	struct ps_manifest_file *files;
 	size_t file_count;
+	char *profile;	 /* the one that is applied, or NULL */
 	char **profiles; /* the names of all profiles */
 	size_t profile_count;
 };
@@ -95,6 +96,9 @@ struct ps_diagnostics {
 	struct ps_diagnostic *list;
 	size_t count;
 };
+
+/* As a profile: the first one whose "when" fits the environment variables, or none. */
+extern const char manifest_by_variables[];
 
 /* Reads and checks a manifest with a profile applied (NULL: none). On failure returns the error's code, with all
  * findings (at most 100) in `diagnostics` if that is not NULL, and the first ones told in `error`. The code is

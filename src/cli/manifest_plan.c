@@ -94,7 +94,8 @@ static void compile_service(struct compiler *c, const struct ps_manifest *manife
 	if (s->inherits >= 0)
 		to->inherits = (uint16_t)(manifest_root(manifest, s) - manifest->services);
 	to->protocols = s->protocols;
-	to->flags = (uint8_t)((s->external ? PS_SERVICE_EXTERNAL : 0) | (s->os ? PS_SERVICE_OS : 0));
+	to->flags = (uint8_t)((s->external ? PS_SERVICE_EXTERNAL : 0) | (s->os ? PS_SERVICE_OS : 0) |
+			      (s->fallback ? 0 : PS_SERVICE_FIXED));
 	to->report = s->report;
 	to->strategy = s->strategy;
 }
@@ -131,6 +132,7 @@ struct ps_plan *manifest_compile(const struct ps_manifest *manifest, const uint6
 	plan->report = manifest->report;
 	plan->strategy = manifest->strategy;
 	plan->os = manifest->os;
+	plan->flags |= manifest->fallback ? 0 : PS_PLAN_FIXED;
 	if (foreign)
 		memcpy(plan->foreign, foreign, sizeof(plan->foreign));
 

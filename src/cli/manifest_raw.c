@@ -321,6 +321,7 @@ static const struct ps_raw_field service_fields[PS_KEY_COUNT] = {
 	{ "discovery", manifest_value_discovery },
 	{ "conflicts", manifest_value_conflicts },
 	{ "from", manifest_value_from },
+	{ "fallback", manifest_value_bool },
 };
 
 static const cJSON *said(const cJSON *object, const char *key)
@@ -331,8 +332,9 @@ static const cJSON *said(const cJSON *object, const char *key)
 /* A service of another project has its rules there. */
 static bool check_from(struct ps_raw *raw, const cJSON *object)
 {
-	static const enum ps_key never[] = { PS_KEY_PORTS, PS_KEY_INHERIT, PS_KEY_RANGE,    PS_KEY_MATCH,    PS_KEY_REPORT,
-					     PS_KEY_OS,    PS_KEY_STRATEGY, PS_KEY_EXTERNAL, PS_KEY_DISCOVERY };
+	static const enum ps_key never[] = { PS_KEY_PORTS,    PS_KEY_INHERIT,   PS_KEY_RANGE,    PS_KEY_MATCH,
+					     PS_KEY_REPORT,   PS_KEY_OS,        PS_KEY_STRATEGY, PS_KEY_EXTERNAL,
+					     PS_KEY_DISCOVERY, PS_KEY_FALLBACK };
 	bool good = true;
 
 	for (unsigned i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
@@ -353,7 +355,7 @@ static bool check_together(struct ps_raw *raw, const cJSON *object)
 {
 	static const enum ps_key never[] = { PS_KEY_PORT,     PS_KEY_PORTS,    PS_KEY_RANGE,    PS_KEY_PROTOCOL,
 					     PS_KEY_MATCH,    PS_KEY_REPORT,   PS_KEY_STRATEGY, PS_KEY_OS,
-					     PS_KEY_EXTERNAL, PS_KEY_DISCOVERY };
+					     PS_KEY_EXTERNAL, PS_KEY_DISCOVERY, PS_KEY_FALLBACK };
 	const cJSON *item;
 	bool good = true;
 
@@ -479,6 +481,7 @@ static bool check_any_object(struct ps_raw *raw, const cJSON *item)
 static const struct ps_raw_field profile_fields[] = {
 	{ "offset", manifest_value_offset },
 	{ "services", check_any_object },
+	{ "when", manifest_value_when },
 };
 
 static void report_unknown_service(struct ps_raw *raw, const cJSON *item)
@@ -504,13 +507,14 @@ static void report_unknown_service(struct ps_raw *raw, const cJSON *item)
 
 static void read_profile(struct ps_raw *raw, const cJSON *item, struct ps_raw_profile *profile)
 {
-	const cJSON *values[2];
+	const cJSON *values[3];
 	size_t count;
 
 	profile->object = item;
 	check_key(raw, item, manifest_value_is_name(item->string), NAME_RULE);
-	manifest_raw_object(raw, item, "an object with \"offset\" or \"services\"", profile_fields, 2, values);
+	manifest_raw_object(raw, item, "an object with \"offset\", \"services\" or \"when\"", profile_fields, 3, values);
 	profile->offset = values[0];
+	profile->when = values[2];
 	if (!values[1])
 		return;
 	count = count_children(values[1]);
@@ -629,18 +633,20 @@ static const struct ps_raw_field defaults_fields[] = {
 	{ "report", manifest_value_report },
 	{ "range", manifest_value_range },
 	{ "os", manifest_value_bool },
+	{ "fallback", manifest_value_bool },
 };
 
 static bool read_defaults(struct ps_raw *raw, const cJSON *item)
 {
-	const cJSON *values[4];
+	const cJSON *values[5];
 
-	manifest_raw_object(raw, item, "an object with \"strategy\", \"report\", \"range\" or \"os\"", defaults_fields, 4,
-		     values);
+	manifest_raw_object(raw, item, "an object with \"strategy\", \"report\", \"range\", \"os\" or \"fallback\"",
+			    defaults_fields, 5, values);
 	raw->strategy = values[0];
 	raw->report = values[1];
 	raw->range = values[2];
 	raw->os = values[3];
+	raw->fallback = values[4];
 	return true;
 }
 

@@ -27,6 +27,7 @@ enum ps_key {
 	PS_KEY_DISCOVERY,
 	PS_KEY_CONFLICTS,
 	PS_KEY_FROM,
+	PS_KEY_FALLBACK,
 	PS_KEY_COUNT,
 };
 
@@ -45,7 +46,7 @@ struct ps_raw_override {
 
 struct ps_raw_profile {
 	const cJSON *object; /* its key is the name */
-	const cJSON *offset; /* or NULL */
+	const cJSON *offset, *when; /* or NULL */
 	struct ps_raw_override *overrides;
 	size_t override_count;
 };
@@ -77,7 +78,7 @@ struct ps_raw {
 	const char *path;
 	struct ps_json_text text;
 	cJSON *root;
-	const cJSON *project, *strategy, *report, *range, *os; /* the last four from "defaults"; or NULL */
+	const cJSON *project, *strategy, *report, *range, *os, *fallback; /* the last five from "defaults"; or NULL */
 	struct ps_raw_service *services;
 	size_t service_count;
 	struct ps_raw_range *ranges;
@@ -100,6 +101,9 @@ struct ps_raw {
 
 /* Takes the tree apart; reports what is wrong with single values. */
 void manifest_raw_read(struct ps_raw *raw);
+
+/* The first profile whose "when" fits the environment variables, or NULL. */
+const struct ps_raw_profile *manifest_raw_by_variables(const struct ps_raw *raw);
 
 /* Reports what single values cannot show: unknown names, rings, shared ports, ports that leave the range, in the
  * manifest as it is and under each of its profiles. */

@@ -419,18 +419,25 @@ bool manifest_value_discovery(struct ps_raw *raw, const cJSON *item)
 	return manifest_value_bad(raw, item, "bad-path", "the path of a file, not of a directory", NULL);
 }
 
+static bool check_variable_name(struct ps_raw *raw, const cJSON *item, bool key, const char *name)
+{
+	char text[QUOTE_MAX];
+
+	if (!is_variable(name))
+		manifest_raw_report(
+			raw, item, key, "bad-env", NULL,
+			"\"%s\" cannot be a variable: expected letters, digits and `_`, not beginning with a digit",
+			output_clean(text, sizeof(text), name));
+	return is_variable(name);
+}
+
 static bool check_variable(struct ps_raw *raw, const cJSON *item, bool key, const char *name)
 {
 	char text[QUOTE_MAX];
 
 	output_clean(text, sizeof(text), name);
-	if (!is_variable(name)) {
-		manifest_raw_report(
-			raw, item, key, "bad-env", NULL,
-			"\"%s\" cannot be a variable: expected letters, digits and `_`, not beginning with a digit",
-			text);
+	if (!check_variable_name(raw, item, key, name))
 		return false;
-	}
 	if (strncmp(name, "LD_", 3) == 0 || strncmp(name, "PORTSHIM_", 9) == 0) {
 		manifest_raw_report(raw, item, key, "bad-env", NULL,
 				    "%s cannot be set: LD_ and PORTSHIM_ belong to the loader and to portshim", text);
@@ -501,6 +508,21 @@ bool manifest_value_env(struct ps_raw *raw, const cJSON *item)
 		}
 	}
 	return manifest_raw_unique(raw, item, cJSON_IsObject(item)) && good;
+}
+
+bool manifest_value_when(struct ps_raw *raw, const cJSON *item)
+{
+	bool good = true;
+
+	if (!cJSON_IsObject(item))
+		return manifest_value_wrong_type(raw, item, "an object of variables, like {\"CI\": \"true\"}", NULL);
+	if (!item->child)
+		return manifest_value_bad(raw, item, "bad-value", "at least one variable", NULL);
+	for (const cJSON *v = item->child; v; v = v->next) {
+		good = check_variable_name(raw, v, true, v->string) && good;
+		good = manifest_value_clean(raw, v, "what the variable must be, as text") && good;
+	}
+	return manifest_raw_unique(raw, item, true) && good;
 }
 
 bool manifest_value_glob(struct ps_raw *raw, const cJSON *item)

@@ -48,5 +48,6 @@ bool manifest_value_service_name(struct ps_raw *raw, const cJSON *item);
 bool manifest_value_span(struct ps_raw *raw, const cJSON *item);
 bool manifest_value_spans(struct ps_raw *raw, const cJSON *item);
 bool manifest_value_strategy(struct ps_raw *raw, const cJSON *item);
+bool manifest_value_when(struct ps_raw *raw, const cJSON *item);
 
 #endif

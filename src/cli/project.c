@@ -289,13 +289,17 @@ static int load_manifest(struct ps_project *p, const char *profile, struct ps_er
 	int code;
 
 	if (p->manifest_path[0]) {
+		if (!profile)
+			profile = manifest_by_variables;
+		else if (!*profile)
+			profile = NULL;
 		code = manifest_load(&p->manifest, p->manifest_path, profile, NULL, error);
 		if (code)
 			return code;
-		copy_name(p->profile, sizeof(p->profile), profile ? profile : "");
+		copy_name(p->profile, sizeof(p->profile), p->manifest->profile ? p->manifest->profile : "");
 		return 0;
 	}
-	if (!profile)
+	if (!profile || !*profile)
 		return 0;
 	error_set(error, PS_EXIT_USAGE, "there is no profile `%s`, because there is no manifest", profile);
 	return error_hint(error, "profiles are declared in ports.manifest.json; see portshim-manifest(5)");

@@ -12,7 +12,7 @@
 /* What the command line says; NULL where it says nothing. */
 struct ps_project_options {
 	const char *manifest; /* --manifest, else $PORTSHIM_MANIFEST */
-	const char *profile;  /* --profile, else $PORTSHIM_PROFILE */
+	const char *profile;  /* --profile ("": none), else $PORTSHIM_PROFILE, else the one whose "when" fits */
 	const char *env;      /* --env, else $PORTSHIM_ENV */
 	bool isolate;	      /* --isolate: a private environment with a name of its own */
 };

@@ -8,6 +8,8 @@
  *
  *	REQUESTED -> PREFERRED -> STICKY -> RANGE -> DEFAULT -> OS -> DONE
  *
+ * Where the rules are `fixed`, it ends behind PREFERRED, and the requested port is tried in a private environment too.
+ *
  * The manifest's word is taken for the requested port and the service's own list; any other port must be nobody's: not
  * one that another service declares, not one that a well-known server or a browser has a claim on, and with the
  * conservative strategy not one that another project declares. A port that an earlier stage offered is not offered
@@ -126,7 +128,7 @@ void candidates_start(struct ps_candidates *c, const struct ps_plan *plan, struc
 	c->seed = env;
 	c->requested = requested;
 	c->sticky = sticky;
-	c->skip_requested = skip_requested;
+	c->skip_requested = skip_requested && !rules.fixed; /* or nothing would be left */
 	c->stage = REQUESTED;
 	c->position = 0;
 }
@@ -244,7 +246,7 @@ bool candidates_next(struct ps_candidates *c, uint16_t *port, enum ps_reason *re
 	static const uint8_t reasons[] = { PS_REASON_REQUESTED, PS_REASON_PREFERRED, PS_REASON_STICKY,
 					   PS_REASON_RANGE,	PS_REASON_DEFAULT,   PS_REASON_OS };
 
-	while (c->stage != DONE) {
+	while (c->stage != DONE && (!c->rules.fixed || c->stage <= PREFERRED)) {
 		if (next_of_stage(c, port)) {
 			*reason = (enum ps_reason)reasons[c->stage];
 			return true;

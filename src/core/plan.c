@@ -69,7 +69,7 @@ static bool service_valid(const struct ps_plan *plan, const struct ps_service *s
 		return false;
 	if ((s->range_first != 0 || s->range_last != 0) && !range_valid(s->range_first, s->range_last))
 		return false;
-	if (s->protocols & ~(PS_TCP | PS_UDP) || s->flags & ~(PS_SERVICE_EXTERNAL | PS_SERVICE_OS) ||
+	if (s->protocols & ~(PS_TCP | PS_UDP) || s->flags & ~(PS_SERVICE_EXTERNAL | PS_SERVICE_OS | PS_SERVICE_FIXED) ||
 	    s->report > PS_REPORT_REQUESTED || s->strategy > PS_AGGRESSIVE)
 		return false;
 	if (s->inherits == PS_NO_SERVICE)
@@ -293,6 +293,7 @@ struct ps_rules plan_rules(const struct ps_plan *plan, uint16_t port, const stru
 	rules.report = plan->report;
 	rules.strategy = plan->strategy;
 	rules.os = plan->os != 0;
+	rules.fixed = (plan->flags & PS_PLAN_FIXED) != 0;
 
 	count = plan_find(plan, port, &first);
 	for (uint32_t i = 0; i < count; i++) {
@@ -310,6 +311,7 @@ struct ps_rules plan_rules(const struct ps_plan *plan, uint16_t port, const stru
 		rules.report = s->report;
 		rules.strategy = s->strategy;
 		rules.os = (s->flags & PS_SERVICE_OS) != 0;
+		rules.fixed = (s->flags & PS_SERVICE_FIXED) != 0;
 	}
 	return rules;
 }

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <portshim/candidates.h>
 #include <portshim/discovery.h>
 #include <portshim/process.h>
 #include <portshim/registry.h>
@@ -25,7 +26,8 @@
 #include "../cli/holder.h"
 #include "../cli/output.h"
 
-#define LINE_ROOM 1024
+#define LINE_ROOM 2048
+#define NAMED_MAX 3 /* of the candidates that are taken as well */
 #define ENV_ROOM (PS_NAME_MAX + 320)
 
 static bool say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -192,13 +194,61 @@ static void tell_refused(struct ps_keeper *keeper, uint16_t port)
 	say("portshim: connect to %u refused: it belongs to %s%s%s\n", port, where, who, how);
 }
 
+/* The rules that the program had; of several services that match rules tell apart, those of the first one. */
+static struct ps_rules rules_of(const struct ps_plan *plan, uint16_t port)
+{
+	const struct ps_subject anybody = { .command = "", .args = "", .directory = "" };
+	struct ps_rules rules = plan_rules(plan, port, &anybody);
+	const struct ps_plan_port *first;
+
+	if (!rules.service && plan && plan_find(plan, port, &first) > 0) {
+		rules.service = plan_service(plan, first->service);
+		rules.fixed = rules.service->flags & PS_SERVICE_FIXED;
+		rules.os = rules.service->flags & PS_SERVICE_OS;
+		rules.strategy = rules.service->strategy;
+	}
+	return rules;
+}
+
+/* "; 4000 by node, pid 812, ~/shop; 4001 by ...; 97 more are taken, too" */
+static void describe_others(const struct ps_space *space, const struct ps_rules *rules, uint16_t port, char *text,
+			    size_t size)
+{
+	struct ps_candidates c;
+	enum ps_reason reason;
+	unsigned others = 0;
+	uint16_t other;
+
+	text[0] = '\0';
+	candidates_start(&c, space->plan, *rules, space->env->id, port, 0, true);
+	while (candidates_next(&c, &other, &reason)) {
+		char holder[LINE_ROOM / 4];
+		size_t used = strlen(text);
+
+		if (other == port || other == 0 || ++others > NAMED_MAX)
+			continue;
+		describe_holder(space, other, holder, sizeof(holder));
+		snprintf(text + used, size - used, "; %s", holder);
+	}
+	if (others > NAMED_MAX)
+		snprintf(text + strlen(text), size - strlen(text), "; %u more are taken, too", others - NAMED_MAX);
+	else if (rules->fixed && !others)
+		snprintf(text, size, "; \"fallback\" is false, so no other is tried");
+}
+
 static void tell_exhausted(struct ps_keeper *keeper, uint16_t port, int error)
 {
-	char holder[LINE_ROOM / 2];
+	const struct ps_space *space = keeper->space;
+	struct ps_rules rules = rules_of(space->plan, port);
+	char holder[LINE_ROOM / 4], others[NAMED_MAX * LINE_ROOM / 4 + 64], service[PS_SERVICE_MAX] = "";
 
-	describe_holder(keeper->space, port, holder, sizeof(holder));
-	say("portshim: no port is left for %u: %s, and every other candidate is taken too; the program got: %s\n", port,
-	    holder, strerror(error < 0 ? -error : error));
+	if (rules.service)
+		output_clean(service, sizeof(service), plan_string(space->plan, rules.service->name));
+	describe_holder(space, port, holder, sizeof(holder));
+	describe_others(space, &rules, port, others, sizeof(others));
+	say("portshim: no port is left for %s%s%u: %s%s; the program got: %s\n"
+	    "hint: `portshim why %u` says more, `portshim free %u` ends who holds it\n",
+	    service, service[0] ? " " : "", port, holder, others, strerror(error < 0 ? -error : error), port, port);
 }
 
 static void tell_unasked(unsigned port, int error)

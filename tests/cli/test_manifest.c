@@ -543,6 +543,75 @@ static void test_plan(void **state)
 	free(foreign);
 }
 
+static const char pinned[] =
+	"{ \"version\": 1, \"services\": {\n"
+	"    \"web\": { \"port\": 3000, \"range\": \"3001-3009\" }, \"ws\": { \"inherit\": \"web\" },\n"
+	"    \"api\": { \"port\": 4000, \"fallback\": true } },\n"
+	"  \"profiles\": {\n"
+	"    \"ci\": { \"when\": { \"PINNED\": \"true\" }, \"services\": { \"web\": { \"fallback\": false } } },\n"
+	"    \"two\": { \"when\": { \"PINNED\": \"t*\", \"PINNED_TOO\": \"*\" }, \"offset\": 1 },\n"
+	"    \"never\": { \"offset\": 2 } } }\n";
+
+static void test_fallback(void **state)
+{
+	const char all[] = "{\"version\": 1, \"services\": {\"a\": {\"port\": 80, \"fallback\": true}, \"b\": {\"port\": 81}},"
+			   " \"defaults\": {\"fallback\": false}}";
+	struct ps_manifest *m = load(pinned, "ci");
+	struct ps_plan *plan = manifest_compile(m, NULL);
+
+	(void)state;
+	assert_true(plan_check(plan, plan->size));
+	assert_false(manifest_service(m, "web")->fallback);
+	assert_false(manifest_service(m, "ws")->fallback);
+	assert_true(manifest_service(m, "api")->fallback);
+	assert_true(plan_rules(plan, 3000, NULL).fixed);
+	assert_false(plan_rules(plan, 4000, NULL).fixed);
+	assert_false(plan_rules(plan, 1234, NULL).fixed);
+	free(plan);
+	manifest_free(m);
+	m = load(all, NULL);
+	plan = manifest_compile(m, NULL);
+	assert_false(plan_rules(plan, 80, NULL).fixed);
+	assert_true(plan_rules(plan, 81, NULL).fixed);
+	assert_true(plan_rules(plan, 1234, NULL).fixed);
+	free(plan);
+	manifest_free(m);
+}
+
+/* The profile that the variables choose, "" for none. */
+static void expect_chosen(const char *first, const char *second, const char *profile)
+{
+	struct ps_manifest *m;
+
+	unsetenv("PINNED");
+	unsetenv("PINNED_TOO");
+	if (first)
+		setenv("PINNED", first, 1);
+	if (second)
+		setenv("PINNED_TOO", second, 1);
+	m = load(pinned, manifest_by_variables);
+	assert_string_equal(m->profile ? m->profile : "", profile);
+	manifest_free(m);
+	m = load(pinned, NULL); /* who names none gets none */
+	assert_null(m->profile);
+	manifest_free(m);
+	unsetenv("PINNED");
+	unsetenv("PINNED_TOO");
+}
+
+static void test_when(void **state)
+{
+	(void)state;
+	expect_chosen(NULL, NULL, "");
+	expect_chosen("", "", "");
+	expect_chosen("false", "x", "");
+	expect_chosen("true", NULL, "ci");
+	expect_chosen("true", "x", "ci"); /* the first one that fits */
+	expect_chosen("tru", "x", "two");
+	expect_chosen("tru", "", ""); /* an empty variable is none, even for `*` */
+	expect_chosen("tru", NULL, "");
+}
+
 /* Services of other projects, when these are known: in the plan with where they are there, and nothing else changes. */
 static void test_from(void **state)
 {
@@ -725,7 +794,9 @@ int main(void)
 		cmocka_unit_test(test_syntax),	   cmocka_unit_test(test_comments),   cmocka_unit_test(test_deep),
 		cmocka_unit_test(test_values),	   cmocka_unit_test(test_meaning),    cmocka_unit_test(test_many),
 		cmocka_unit_test(test_result),	   cmocka_unit_test(test_profiles),   cmocka_unit_test(test_templates),
-		cmocka_unit_test(test_plan),	   cmocka_unit_test(test_from),
+		cmocka_unit_test(test_plan),	   cmocka_unit_test(test_fallback),
+		cmocka_unit_test(test_when),
+		cmocka_unit_test(test_from),
 		   cmocka_unit_test(test_size),	      cmocka_unit_test(test_big_file),
 		cmocka_unit_test(test_directory),  cmocka_unit_test(test_unreadable),
 	};

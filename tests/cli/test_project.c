@@ -39,6 +39,8 @@ static void find(const char *directory, const struct ps_project_options *options
 	assert_int_equal(chdir("/"), 0);
 }
 
+static const char when[] = "{\"version\": 1, \"project\": \"shop\", \"profiles\": {\"test\": {}, \"ci\": {\"when\": {\"PINNED\": \"yes\"}}}}";
+
 static void test_project(void **state)
 {
 	struct ps_project_options none = { 0 }, options = { 0 };
@@ -137,6 +139,28 @@ static void test_project(void **state)
 	setenv("PORTSHIM_MANIFEST", "/nonexistent.json", 1);
 	assert_int_equal(project_find(&p, &none, &error), PS_EXIT_SYSTEM);
 	unsetenv("PORTSHIM_MANIFEST");
+
+	/* a profile that the variables choose; a named one, also the empty one, outweighs it */
+	write_bytes(file, when, strlen(when));
+	setenv("PINNED", "yes", 1);
+	find(sub, &none, &p);
+	assert_string_equal(p.profile, "ci");
+	assert_string_equal(p.name, "shop:ci");
+	project_free(&p);
+	options = (struct ps_project_options){ .profile = "" };
+	find(sub, &options, &p);
+	assert_string_equal(p.profile, "");
+	assert_string_equal(p.name, "shop");
+	project_free(&p);
+	setenv("PORTSHIM_PROFILE", "test", 1);
+	find(sub, &none, &p);
+	assert_string_equal(p.profile, "test");
+	project_free(&p);
+	unsetenv("PORTSHIM_PROFILE");
+	unsetenv("PINNED");
+	find(sub, &none, &p);
+	assert_string_equal(p.profile, "");
+	project_free(&p);
 
 	/* a profile needs a manifest */
 	unlink(file);

@@ -191,6 +191,34 @@ static void test_without_plan(void **state)
 	free(seen);
 }
 
+/* The requested and the service's own ports, and no others; also in a private environment. */
+static void test_fixed(void **state)
+{
+	struct block *b = make();
+	struct ps_rules r = rules(b);
+	struct ps_candidates c;
+	enum ps_reason reason;
+	uint16_t port;
+
+	(void)state;
+	r.fixed = true;
+	for (int private = 0; private < 2; private++) {
+		candidates_start(&c, &b->plan, r, 7, 4010, 23456, private);
+		expect(&c, 4010, PS_REASON_REQUESTED);
+		expect(&c, 4012, PS_REASON_PREFERRED);
+		expect(&c, 6000, PS_REASON_PREFERRED);
+		assert_false(candidates_next(&c, &port, &reason));
+		assert_false(candidates_next(&c, &port, &reason));
+	}
+	free(b);
+	r = plan_rules(NULL, 3000, NULL);
+	assert_false(r.fixed);
+	r.fixed = true;
+	candidates_start(&c, NULL, r, 5, 3000, 0, false);
+	expect(&c, 3000, PS_REASON_REQUESTED);
+	assert_false(candidates_next(&c, &port, &reason));
+}
+
 static void test_edges(void **state)
 {
 	unsigned *seen = calloc(65536, sizeof(*seen));
@@ -261,6 +289,7 @@ int main(void)
 		cmocka_unit_test(test_skip_requested), cmocka_unit_test(test_conservative),
 		cmocka_unit_test(test_without_plan),   cmocka_unit_test(test_edges),
 		cmocka_unit_test(test_spread),	       cmocka_unit_test(test_reserved),
+		cmocka_unit_test(test_fixed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
