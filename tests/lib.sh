@@ -1,7 +1,10 @@
 # lib.sh - counting checks, for shell tests. Source it from the top directory; end with `finish`.
 # shellcheck shell=sh disable=SC2034 # those who source this use the names
 passed=0 failed=0 skipped=0
-build=${PORTSHIM_TEST_BUILD:-$PWD/build}
+build=${PORTSHIM_TEST_BUILD:-${BUILD:-build}}
+case $build in /*) ;; *) build=$PWD/$build ;; esac
+python=${PYTHON:-/usr/bin/python3}
+test_lib=$PWD/tests/lib
 portshim=$build/portshim
 shim=$build/libportshim.so
 tests=$build/tests
@@ -12,6 +15,7 @@ PORTSHIM_RUNTIME_DIR=$(mktemp -d /dev/shm/portshim-test.XXXXXX 2>/dev/null) ||
 export PORTSHIM_RUNTIME_DIR
 trap 'rm -rf "$scratch" "$PORTSHIM_RUNTIME_DIR"' EXIT
 trap 'exit 130' INT TERM
+unset PORTSHIM PORTSHIM_RUN PORTSHIM_ENV PORTSHIM_PROFILE PORTSHIM_MANIFEST PORTSHIM_LIBRARY LD_PRELOAD
 
 pass()
 {
@@ -41,6 +45,40 @@ same()
 	else
 		fail "$1" "wanted '$2', got '$3'"
 	fi
+}
+
+# holds NAME TEXT PATTERN: the text has the pattern (of grep -E) in it.
+holds()
+{
+	if printf '%s\n' "$2" | grep -qE -- "$3"; then
+		pass "$1"
+	else
+		fail "$1" "no '$3' in '$2'"
+	fi
+}
+
+# lacks NAME TEXT PATTERN
+lacks()
+{
+	if printf '%s\n' "$2" | grep -qE -- "$3"; then
+		fail "$1" "'$3' is in '$2'"
+	else
+		pass "$1"
+	fi
+}
+
+# outcome COMMAND...: runs it; stdout, stderr and exit status are in $out, $err, $code.
+outcome()
+{
+	out=$("$@" 2>"$scratch/err" </dev/null)
+	code=$?
+	err=$(cat "$scratch/err")
+}
+
+# free_port: one with nothing on it, as the tests in Python draw it.
+free_port()
+{
+	PYTHONPATH=$test_lib "$python" -c 'import harness; print(harness.free_port())'
 }
 
 # check NAME COMMAND...: passes if the command succeeds; shows what it printed if not.

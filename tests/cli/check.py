@@ -6,46 +6,23 @@ By hand: PORTSHIM_TEST_BUILD=build /usr/bin/python3 tests/cli/check.py
 import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+import harness
+from harness import PORTSHIM, TOP, check, listener, run_parts, skip, stop, write
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-TOP = os.path.dirname(os.path.dirname(HERE))
-PROGRAM = os.path.join(os.path.abspath(os.environ.get("PORTSHIM_TEST_BUILD", os.path.join(TOP, "build"))), "portshim")
 PAGE = os.path.join(TOP, "docs", "man", "portshim-findings.7")
-
-passed = failed = skipped = 0
-
-
-def check(good, what):
-    global passed, failed
-    if good:
-        passed += 1
-    else:
-        failed += 1
-        print("not ok:", what)
-    return good
-
-
-def skip(what, why):
-    global skipped
-    skipped += 1
-    print("skip: %s: %s" % (what, why))
+NAME = "ports.manifest.json"
 
 
 def run(*words, **more):
     """Only the manifest itself, where nothing else is asked for: what else there is on the machine does not matter."""
     if not any(word.startswith("--only") for word in words):
         words = ("--only=manifest", *words)
-    result = subprocess.run([PROGRAM, "check", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
-                            timeout=120, text=True, errors="surrogateescape", **more)
-    return result.returncode, result.stdout, result.stderr
-
-
-def write(text, name="ports.manifest.json"):
-    with open(name, "w", encoding="utf-8") as f:
-        f.write(text)
+    return harness.run("check", *words, **more)
 
 
 def numbers(path):
@@ -84,58 +61,41 @@ def folded(text):
 # What cannot stand in a page.
 def make_unprintable(code):
     if code == "utf-8":
-        with open("ports.manifest.json", "wb") as f:
-            f.write(b'{ "version": 1, "project": "caf\xe9" }')
+        write(NAME, b'{ "version": 1, "project": "caf\xe9" }')
     elif code == "too-big":
         with open("ports.manifest.json", "wb") as f:
             f.truncate((64 << 20) + 1)
     elif code == "outside-file":
         os.symlink("/etc/hosts", "out.yaml")
-        write('{ "version": 1, "services": { "web": { "port": 3000 } }, '
+        write(NAME, '{ "version": 1, "services": { "web": { "port": 3000 } }, '
               '"files": [{ "path": "out.yaml", "set": { "a": "web" } }] }')
     elif code == "too-many":
-        write('{"version": 1, "services": {' + ",".join('"s%d":{"port":1}' % i for i in range(65535)) + "}}")
+        write(NAME, '{"version": 1, "services": {' + ",".join('"s%d":{"port":1}' % i for i in range(65535)) + "}}")
     else:
         return False
     return True
 
 
-SERVER = """
-import socket, sys
-s = socket.socket()
-s.bind(("127.0.0.1", int(sys.argv[1]) if sys.argv[1:] else 0))
-s.listen()
-print(s.getsockname()[1], flush=True)
-sys.stdin.read()
-"""
-
-
 def check_running(code, parts):
     """The page's number is a drawn one here, and its holder is a server of ours."""
-    server = subprocess.Popen(["/usr/bin/python3", "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                              text=True)
-    port = server.stdout.readline().strip()
+    server = listener(0)
+    port = server.said
     if code == "external-down":
         check("nobody has" not in run("--only=running")[1], "somebody is there")
-        server.stdin.close()
-        server.wait(timeout=30)
-    write(parts[0].replace("3000", port))
+        stop(server)
+    write(NAME, parts[0].replace("3000", port))
     wanted = " ".join(folded(parts[1].replace("3000", port))[0].split())
     wanted = wanted.replace("node, pid 812, ~/other", "python3, pid %d, ~" % server.pid)
     found = run("--only=running")[1]
     check(found.startswith("ports.manifest.json:" + wanted + "\n\thint: "), "%s: %r, not %r" % (code, found, wanted))
     if code == "port-held":
-        server.stdin.close()
-        server.wait(timeout=30)
+        stop(server)
         check(run("--only=running")[1].startswith("0 errors, 0 warnings"), "the holder is gone")
         # What portshim runs for this project holds its ports by right.
-        own = subprocess.Popen([PROGRAM, "run", "--quiet", "--", "/usr/bin/python3", "-c", SERVER, port],
-                               stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, text=True)
-        check(own.stdout.readline().strip() == port, "an own server")
+        own = listener(port, PORTSHIM, "run", "--quiet", "--")
+        check(own.said == port, "an own server")
         check(run("--only=running")[1].startswith("0 errors, 0 warnings"), "an own server is no finding")
-        own.stdin.close()
-        own.wait(timeout=30)
+        stop(own)
 
 
 # Codes about the files that a manifest names. Those that no test of ours brings about here are tests/cli/sync.py's.
@@ -161,13 +121,11 @@ def check_page():
         if code in ("port-held", "external-down"):
             check_running(code, parts)
             continue
-        write(parts[0])
+        write(NAME, parts[0])
         beside = code in ("other-project", "other-external", "unknown-project", "unknown-source")
         if beside:
-            os.makedirs("auth", exist_ok=True)
-            write('{ "version": 1, "services": { "backend": { "port": 4000 } } }', "auth/ports.manifest.json")
-            subprocess.run([PROGRAM, "map", "--dir", "auth", "--json"], stdout=subprocess.DEVNULL,
-                           check=False)
+            write("auth/" + NAME, '{ "version": 1, "services": { "backend": { "port": 4000 } } }')
+            harness.run("map", "--dir", "auth", "--json")
         part = "--only=projects" if beside else "--only=manifest"
         if code in FILES:
             part = "--only=files"
@@ -176,7 +134,7 @@ def check_page():
                 if os.path.exists(old):
                     os.unlink(old)
             if len(parts) == 3:
-                write(parts.pop(1), name)
+                write(name, parts.pop(1))
         status, out, err = run(part)
         found = [re.sub("^ports.manifest.json:", "", line) for line in out.split("\n")
                  if re.match(r"[a-z.]+:\d+:\d+: ", line)]
@@ -186,7 +144,7 @@ def check_page():
         wrong = any(re.match(r"([a-z.]+:)?\d+:\d+: error: ", line) for line in found)
         check(status == (1 if wrong else 0), "%s: exit status %d" % (code, status))
         check(wrong or run("--strict", part)[0] == (1 if ": warning: " in out else 0), "%s: --strict" % code)
-    write('{"version": 1}')
+    write(NAME, '{"version": 1}')
     rules = [r["id"] for r in json.loads(run("--format=sarif")[1])["runs"][0]["tool"]["driver"]["rules"]]
     check(sorted(rules) == sorted(codes), "the page has the program's codes: %s" % sorted(set(rules) ^ set(codes)))
     check(len(codes) == len(set(codes)), "each once")
@@ -201,9 +159,7 @@ def check_same_as_validate():
         folder = os.path.join(HERE, "manifests", folder)
         for name in sorted(os.listdir(folder)):
             path = os.path.join(folder, name)
-            wanted = json.loads(subprocess.run([PROGRAM, "validate", "--json", path], stdout=subprocess.PIPE,
-                                               check=False,
-                                               timeout=60).stdout)["findings"]
+            wanted = json.loads(harness.run("validate", "--json", path)[1])["findings"]
             status, out, _ = run("--json", path)
             found = json.loads(out)["findings"]
             check({f["code"] for f in found} <= known, "%s: codes are in the page: %s" % (name, found))
@@ -223,7 +179,7 @@ BROKEN = """{ "version": 1, "services": {
 
 
 def check_forms():
-    write(BROKEN)
+    write(NAME, BROKEN)
     status, out, err = run()
     check(status == 1 and err == "" and out.endswith("1 error, 1 warning, 1 note\n"), "text: %s" % out)
     check("ports.manifest.json:2:28: error: services.web.ports[1]: " in out and "\n\thint: " in out,
@@ -258,7 +214,7 @@ def check_forms():
 
     # Names that mean something in each of the forms.
     name = "a b%,:\n::error::x.json"
-    write(BROKEN, name)
+    write(name, BROKEN)
     check(all(line.startswith(("::error file=a b%25%2C%3A%0A%3A%3Aerror%3A%3Ax.json,", "::warning file=a b%25",
                                "::notice file=a b"))
               for line in run("--format=github", name)[1].strip().split("\n")), "GitHub: a hostile name")
@@ -269,7 +225,7 @@ def check_forms():
 
     os.mkdir("below")
     check("ports.manifest.json:2:28: error" in run(cwd="below")[1], "from below")
-    write('{"version": 1}', "right.json")
+    write("right.json", '{"version": 1}')
     status, out, _ = run("right.json", "ports.manifest.json")
     check(status == 1 and "ports.manifest.json:2:28" in out and "right.json" not in out, "several files")
     check(run("right.json") == (0, "0 errors, 0 warnings, 0 notes\n", ""), "nothing is wrong")
@@ -299,7 +255,7 @@ LUMIERE = """{
 
 
 def check_rules():
-    write(LUMIERE)
+    write(NAME, LUMIERE)
     status, out, _ = run()
     check(status == 1, "contradictory rules")
     for line in (
@@ -315,7 +271,7 @@ def check_rules():
     with open(example, encoding="utf-8") as f:
         text = f.read()
     check('"rules"' in text, "the example has rules")
-    write(text.replace('"port": 9765', '"port": 9800'))
+    write(NAME, text.replace('"port": 9765', '"port": 9800'))
     check("[rule-outside]" in run()[1], "the example's rules are judged")
 
 
@@ -339,28 +295,12 @@ def check_bad():
             status, _, err = run(cwd=empty)
             check(status == 3 and "hint: " in err, "no manifest")
     # 50,000 services of which each has something wrong, and rules over all of them.
-    write(json.dumps({"version": 1, "services": {"s%d" % i: {"ports": [i + 2, i + 3]} for i in range(50000)},
-                      "rules": {"r%d" % r: {"range": ["%d-%d" % (i, i + 9) for i in range(1, 60000, 20)],
-                                            "services": ["s%d" % i for i in range(0, 50000, 2)]} for r in range(3)}},
-                                            indent=1))
+    write(NAME, {"version": 1, "services": {"s%d" % i: {"ports": [i + 2, i + 3]} for i in range(50000)},
+                 "rules": {"r%d" % r: {"range": ["%d-%d" % (i, i + 9) for i in range(1, 60000, 20)],
+                                       "services": ["s%d" % i for i in range(0, 50000, 2)]} for r in range(3)}})
     status, out, _ = run("--json")
     check(status == 1 and len(json.loads(out)["findings"]) == 1000, "a big manifest: a thousand findings")
     check("at most 1000 findings are listed" in run()[1], "a big manifest: what is left off is said")
 
 
-def main():
-    for name in [n for n in os.environ if n.startswith("PORTSHIM_") and n != "PORTSHIM_TEST_BUILD"]:
-        del os.environ[name]
-    with tempfile.TemporaryDirectory(prefix="portshim-check-") as folder:
-        os.environ["PORTSHIM_RUNTIME_DIR"] = os.path.join(folder, "runtime")
-        os.mkdir("%s/runtime" % folder, 0o700)
-        os.environ["HOME"] = folder = os.path.realpath(folder)
-        os.chdir(folder)
-        for part in (check_page, check_same_as_validate, check_forms, check_rules, check_examples, check_bad):
-            part()
-        os.chdir("/")
-    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
-    return failed != 0
-
-
-sys.exit(main())
+run_parts(check_page, check_same_as_validate, check_forms, check_rules, check_examples, check_bad)

@@ -2,13 +2,8 @@
 # Every command that looks at what runs, against real servers: status, port, url, env, wait, why, doctor, help, version.
 # Run from the top directory. The build is that of $PORTSHIM_TEST_BUILD, else $BUILD, else build/.
 set -u
-if [ -z "${PORTSHIM_TEST_BUILD:-}" ] && [ -n "${BUILD:-}" ]; then
-	case $BUILD in /*) PORTSHIM_TEST_BUILD=$BUILD ;; *) PORTSHIM_TEST_BUILD=$PWD/$BUILD ;; esac
-fi
 # shellcheck source=tests/lib.sh
 . "$PWD/tests/lib.sh"
-unset PORTSHIM PORTSHIM_RUN PORTSHIM_ENV PORTSHIM_PROFILE PORTSHIM_MANIFEST
-python=/usr/bin/python3
 top=$PWD
 started=()
 
@@ -50,34 +45,6 @@ while True:
     c.close()
 END
 
-# free_port: a port with nothing on it, in TCP and UDP, of both families; below the kernel's own.
-free_port()
-{
-	"$python" - <<'END'
-import random, socket
-while True:
-    port = random.randint(10000, 19999)
-    try:
-        for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
-            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-                try:
-                    s = socket.socket(family, kind)
-                except OSError:
-                    continue
-                with s:
-                    if family == socket.AF_INET6:
-                        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                    s.bind((address, port))
-    except OSError as e:
-        if e.errno == 98:
-            continue
-        if family == socket.AF_INET:
-            raise
-    print(port)
-    break
-END
-}
-
 # start COMMAND...: starts a server and returns when it says that it is ready; its pid is in $server.
 start()
 {
@@ -95,34 +62,6 @@ stop()
 {
 	kill "$1"
 	wait "$1" 2>/dev/null
-}
-
-# outcome COMMAND...: runs it; stdout, stderr and exit status are in $out, $err, $code.
-outcome()
-{
-	out=$("$@" 2>"$scratch/err")
-	code=$?
-	err=$(cat "$scratch/err")
-}
-
-# holds NAME TEXT PATTERN: the text has the pattern (of grep -E) in it.
-holds()
-{
-	if grep -qE -- "$3" <<<"$2"; then
-		pass "$1"
-	else
-		fail "$1" "no '$3' in '$2'"
-	fi
-}
-
-# lacks NAME TEXT PATTERN
-lacks()
-{
-	if grep -qE -- "$3" <<<"$2"; then
-		fail "$1" "'$3' is in '$2'"
-	else
-		pass "$1"
-	fi
 }
 
 # json NAME TEXT EXPRESSION: the expression over `j`, the parsed text, is true.

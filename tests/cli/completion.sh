@@ -1,12 +1,8 @@
 #!/usr/bin/env bash
 # The words that bash, zsh and fish offer. Run from the top directory.
 set -u
-if [ -z "${PORTSHIM_TEST_BUILD:-}" ] && [ -n "${BUILD:-}" ]; then
-	case $BUILD in /*) PORTSHIM_TEST_BUILD=$BUILD ;; *) PORTSHIM_TEST_BUILD=$PWD/$BUILD ;; esac
-fi
 # shellcheck source=tests/lib.sh
 . "$PWD/tests/lib.sh"
-unset PORTSHIM PORTSHIM_RUN PORTSHIM_ENV PORTSHIM_PROFILE PORTSHIM_MANIFEST
 completions=$PWD/wrappers/completions
 export PATH=$build:$PATH
 [ -x "$portshim" ] || { fail "there is no $portshim"; finish; }

@@ -17,7 +17,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(TOP, "tests", "keeper", "lib"))
+sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 from harness import PYTHON, free_port, line, main, same
 
 try:

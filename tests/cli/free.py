@@ -5,18 +5,16 @@ By hand: PORTSHIM_TEST_BUILD=build /usr/bin/python3 tests/cli/free.py
 """
 import json
 import os
-import random
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-TOP = os.path.dirname(os.path.dirname(HERE))
-PROGRAM = os.path.join(os.path.abspath(os.environ.get("PORTSHIM_TEST_BUILD", os.path.join(TOP, "build"))), "portshim")
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+import harness
+from harness import PORTSHIM, PYTHON, check, command, help_examples, run_parts, skip, stop, write
 
 SERVER = r"""
 import os, signal, socket, sys, time
@@ -130,54 +128,20 @@ elif kind == "closing":
     serve(s)
 """
 
-passed = failed = skipped = 0
-started = []
-
-
-def check(good, what):
-    global passed, failed
-    if good:
-        passed += 1
-    else:
-        failed += 1
-        print("not ok:", what)
-    return good
-
-
-def skip(what, why):
-    global skipped
-    skipped += 1
-    print("skip: %s: %s" % (what, why))
-
-
-def run(*words, cwd="shop", **more):
-    result = subprocess.run([PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=60,
-                            text=True, cwd=cwd, env=dict(os.environ, **more))
-    return result.returncode, result.stdout, result.stderr
-
 
 def unused():
-    """A port that nobody holds, of either protocol and family."""
-    while True:
-        port = random.randint(10000, 29999)
-        try:
-            for family in (socket.AF_INET, socket.AF_INET6):
-                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-                    with socket.socket(family, kind) as s:
-                        s.bind(("::" if family == socket.AF_INET6 else "", port))
-            return port
-        except OSError:
-            pass
+    """Also where portshim's default range is."""
+    return harness.free_port(10000, 30000)
+
+
+def run(*words, cwd="shop", **variables):
+    return harness.run(*words, cwd=cwd, **variables)
 
 
 def serve(port, kind="plain", *words, cwd="shop", before=(), **more):
     """A server; returns when it has the port. What it said is in .said."""
-    p = subprocess.Popen([*before, sys.executable, os.path.abspath("serve.py"), str(port), kind, *words], cwd=cwd,
-                         text=True,
-                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **more)
-    started.append(p)
-    p.said = p.stdout.readline().strip()
-    return p
+    return harness.server(*before, PYTHON, os.path.abspath("serve.py"), str(port), kind, *words, cwd=cwd, stderr=None,
+                          **more)
 
 
 def listens(port):
@@ -286,8 +250,7 @@ def check_refused():
     p = serve(port, cwd="shop/gone")
     os.rmdir("shop/gone")
     check(run("free", str(port))[0] == 1 and p.poll() is None, "a directory that is gone")
-    p.kill()
-    p.wait()
+    stop(p)
     # Somebody in the home directory is in no project that has all others.
     os.makedirs("home/thing", exist_ok=True)
     p = serve(port, cwd="home/thing")
@@ -301,61 +264,49 @@ def check_refused():
         check(status == 1 and p.poll() is None and "user nobody" in err, "another user's: " + err)
         check(run("free", "--force", str(port))[0] == 0 and ended(p, signal.SIGTERM), "another user's, --force")
         p = serve(port)
-        status, _, err = subprocess_as_nobody("free", "--force", str(port))
+        status, _, err = as_nobody("free", "--force", str(port))
         check(status == 1 and p.poll() is None and "cannot be seen" in err, "an ordinary user and root's: " + err)
-        p.kill()
-        p.wait()
+        stop(p)
         p = serve(port, before=("unshare", "--mount"))
         status, _, err = run("free", str(port))
         check(status == 1 and p.poll() is None and "container" in err, "another namespace: " + err)
-        p.kill()
-        p.wait()
+        stop(p)
         # Its processes cannot be seen, the socket can.
         p = serve(port)
-        status, out, err = run_hidden("free", "--force", str(port))
+        status, out, err = hidden("free", "--force", str(port))
         check(status == 1 and p.poll() is None and "cannot be seen from here" in err and "container" in err,
               "no process to be seen: %s %s" % (out, err))
-        p.kill()
-        p.wait()
+        stop(p)
     else:
         skip("other users and namespaces", "only root can have them")
 
 
-def subprocess_as_nobody(*words):
+def as_nobody(*words):
     runtime = tempfile.mkdtemp()
     os.chown(runtime, 65534, 65534)
-    result = subprocess.run([PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, text=True,
-                            cwd="/",
-                            user=65534, extra_groups=[], timeout=60, env=dict(os.environ, PORTSHIM_RUNTIME_DIR=runtime))
+    result = command(PORTSHIM, *words, cwd="/", user=65534, PORTSHIM_RUNTIME_DIR=runtime)
     shutil.rmtree(runtime)
-    return result.returncode, result.stdout, result.stderr
+    return result
 
 
-def run_hidden(*words):
+def hidden(*words):
     """In a pid namespace of its own, with its own /proc: as in a container with the host's network."""
-    result = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", PROGRAM, *words], stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, check=False, text=True, cwd="shop", timeout=60)
-    return result.returncode, result.stdout, result.stderr
+    return command("unshare", "--pid", "--fork", "--mount-proc", PORTSHIM, *words, cwd="shop")
 
 
 def check_never():
     port = unused()
+    serves = (PYTHON, os.path.abspath("serve.py"), str(port))
     for words in ((), ("--force",)):
-        p = subprocess.run([sys.executable, os.path.abspath("serve.py"), str(port), "parent", PROGRAM, "free", *words,
-                            str(port)],
-                           cwd="shop", stdout=subprocess.PIPE, text=True, check=False, timeout=60)
-        check(p.returncode == 1 and "started by it" in p.stdout, "its own parents %s: %s" % (words, p.stdout))
+        status, out, _ = command(*serves, "parent", PORTSHIM, "free", *words, str(port), cwd="shop")
+        check(status == 1 and "started by it" in out, "its own parents %s: %s" % (words, out))
     # A listener that it inherited itself is no holder to be ended.
-    p = subprocess.run([sys.executable, os.path.abspath("serve.py"), str(port), "inherit", PROGRAM, "free", str(port)],
-                       cwd="shop", stdout=subprocess.PIPE, text=True, check=False, timeout=60)
-    check(p.returncode == 0 and "nobody holds it" in p.stdout, "it inherits the listener: %s" % p.stdout)
+    status, out, _ = command(*serves, "inherit", PORTSHIM, "free", str(port), cwd="shop")
+    check(status == 0 and "nobody holds it" in out, "it inherits the listener: %s" % out)
     if os.getuid() == 0:
-        p = subprocess.Popen(["unshare", "--pid", "--fork", "--mount-proc", sys.executable, os.path.abspath("serve.py"),
-                              str(port),
-                              "parent", PROGRAM, "free", "--force", str(port)], cwd="shop", text=True,
-                             stdout=subprocess.PIPE)
-        out, _ = p.communicate(timeout=60)
-        check(p.returncode == 1 and "it is pid 1" in out, "pid 1: " + out)
+        status, out, _ = command("unshare", "--pid", "--fork", "--mount-proc", *serves, "parent", PORTSHIM, "free",
+                                 "--force", str(port), cwd="shop")
+        check(status == 1 and "it is pid 1" in out, "pid 1: " + out)
     else:
         skip("pid 1", "only root can have another")
 
@@ -374,14 +325,12 @@ def check_again():
     check(codes <= {0, 1} and time.monotonic() - begin < 30, "a server that is started anew: %s %s" % (out, err))
     if status == 1:
         check("taken again by" in err and "pid %d: end that first" % p.pid in err, "who starts it: " + err)
-    p.kill()
-    p.wait()
+    stop(p)
     run("free", str(port))
     p = serve(port, "bound")
     status, out, err = run("free", str(port))
     check(status == 1 and "does not listen" in err and p.poll() is None, "bound, without listening: " + err)
-    p.kill()
-    p.wait()
+    stop(p)
     p = serve(port, "closing")
     status, out, err = run("free", str(port))
     check(status == 1 and "closing" in err and ended(p, signal.SIGTERM), "connections that close: %s %s" % (out, err))
@@ -404,8 +353,7 @@ def check_json():
     p = serve(port, cwd="other")
     status, out, err = run("free", "--json", str(port))
     check(status == 1 and json.loads(out)["ports"][0]["outcome"] == "refused" and "another project" in err, out)
-    p.kill()
-    p.wait()
+    stop(p)
 
 
 def check_services():
@@ -413,10 +361,9 @@ def check_services():
     port = unused()
     services = {"web": {"port": port, "range": "%d-%d" % (port, port + 20)}}
     for name in ("shop", "other"):
-        with open(name + "/ports.manifest.json", "w", encoding="utf-8") as f:
-            json.dump({"version": 1, "project": name, "services": services}, f)
-    first = serve(port, cwd="other", before=(PROGRAM, "run", "--quiet", "--"))
-    second = serve(port, cwd="shop", before=(PROGRAM, "run", "--quiet", "--"))
+        write(name + "/ports.manifest.json", {"version": 1, "project": name, "services": services})
+    first = serve(port, cwd="other", before=(PORTSHIM, "run", "--quiet", "--"))
+    second = serve(port, cwd="shop", before=(PORTSHIM, "run", "--quiet", "--"))
     moved = int(run("port", "web")[1])
     check(moved != port, "the second is moved")
     status, out, err = run("free", str(port))
@@ -427,10 +374,10 @@ def check_services():
     check(second.wait(10) == -15, "run ends as its program does")
     status, out, err = run("free", "web")
     check(status == 1 and "environment other" in err, "one that does not run is its port in the manifest: " + err)
-    inside = run("exec", "--quiet", "--", PROGRAM, "free", str(port))
+    inside = run("exec", "--quiet", "--", PORTSHIM, "free", str(port))
     check(inside[0] == 1 and "environment other" in inside[2], "inside of a run: %s" % (inside,))
     check(run("free", "web", cwd="other")[0] == 0 and first.wait(10) == -15, "in its own project")
-    p = serve(port, cwd="/", before=(PROGRAM, "run", "--quiet", "--env", "ci", "--"))
+    p = serve(port, cwd="/", before=(PORTSHIM, "run", "--quiet", "--env", "ci", "--"))
     check(run("free", str(port))[0] == 1, "a named environment")
     check(run("free", "--env", "ci", str(port))[0] == 0 and p.wait(10) == -15, "by its name")
 
@@ -441,11 +388,8 @@ def check_examples():
     if listens(3000):
         skip("the examples", "somebody holds 3000")
         return
-    with open("shop/ports.manifest.json", "w", encoding="utf-8") as f:
-        json.dump({"version": 1, "services": {n: {"port": ports[n]} for n in ("web", "api")}}, f)
-    examples = [line.split("  ")[1].split() for line in run("free", "--help")[1].split("\n\n")[0].split("\n")[1:]]
-    check(len(examples) >= 3, "examples: %s" % examples)
-    for words in examples:
+    write("shop/ports.manifest.json", {"version": 1, "services": {n: {"port": ports[n]} for n in ("web", "api")}})
+    for words in help_examples("free"):
         servers = [serve(ports[w]) for w in words[2:] if w in ports]
         status, out, err = run(*words[1:])
         check(servers and status == 0, "%s: %s %s" % (words, out, err))
@@ -466,40 +410,17 @@ def check_usage():
     port = unused()
     p = serve(port)
     check(run("free", str(port), "wbe")[0] == 2 and p.poll() is None, "a mistake in the second operand")
-    p.kill()
-    p.wait()
+    stop(p)
 
 
-def main():
-    scratch = tempfile.mkdtemp(prefix="portshim-free.")
-    os.chmod(scratch, 0o755)
-    for name in list(os.environ):
-        if name.startswith("PORTSHIM"):
-            del os.environ[name]
-    os.environ["PORTSHIM_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="portshim-test.",
-                                                          dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
-    os.chdir(scratch)
-    try:
-        with open("serve.py", "w", encoding="utf-8") as f:
-            f.write(SERVER)
-        for name in ("shop/nested", "shop/deep", "other"):
-            os.makedirs(name)
-        for name in ("shop", "shop/nested", "other"):
-            with open(name + "/ports.manifest.json", "w", encoding="utf-8") as f:
-                json.dump({"version": 1, "services": {}}, f)
-        for part in (check_politely, check_firmly, check_shared, check_refused, check_never, check_again, check_json,
-                     check_usage, check_examples,
-                     check_services):
-            part()
-    finally:
-        for p in started:
-            if p.poll() is None:
-                p.kill()
-        os.chdir("/")
-        shutil.rmtree(scratch, ignore_errors=True)
-        shutil.rmtree(os.environ["PORTSHIM_RUNTIME_DIR"], ignore_errors=True)
-    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
-    sys.exit(failed != 0)
+def prepare():
+    """Two projects side by side, and one inside of another."""
+    os.chmod(".", 0o755)
+    write("serve.py", SERVER)
+    os.makedirs("shop/deep", exist_ok=True)
+    for name in ("shop", "shop/nested", "other"):
+        write(name + "/ports.manifest.json", {"version": 1, "services": {}})
 
 
-main()
+run_parts(check_politely, check_firmly, check_shared, check_refused, check_never, check_again, check_json, check_usage,
+          check_examples, check_services, before=prepare)

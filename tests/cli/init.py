@@ -7,43 +7,21 @@ import json
 import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-TOP = os.path.dirname(os.path.dirname(HERE))
-PROGRAM = os.path.join(os.path.abspath(os.environ.get("PORTSHIM_TEST_BUILD", os.path.join(TOP, "build"))), "portshim")
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+from harness import check, help_examples, run, run_parts, write
+
 NAME = "ports.manifest.json"
-
-passed = failed = skipped = 0
-
-
-def check(good, what):
-    global passed, failed
-    if good:
-        passed += 1
-    else:
-        failed += 1
-        print("not ok:", what)
-    return good
-
-
-def run(*words, cwd="."):
-    result = subprocess.run([PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=60,
-                            cwd=cwd)
-    return result.returncode, result.stdout.decode(), result.stderr.decode("utf-8", "replace")
 
 
 def project(files):
     """A directory with these files."""
     directory = tempfile.mkdtemp(dir=".")
-    for name, text in files.items():
-        path = os.path.join(directory, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as f:
-            f.write(text if isinstance(text, bytes) else (text if isinstance(text, str) else json.dumps(text)).encode())
+    for name, data in files.items():
+        write(os.path.join(directory, name), data)
     return directory
 
 
@@ -268,9 +246,7 @@ def check_noise():
 
 def check_examples():
     """What --help shows first, as it stands there; then the manifest at work."""
-    examples = [line.split("  ")[1].split() for line in run("init", "--help")[1].split("\n\n")[0].split("\n")[1:]]
-    check(len(examples) >= 3, "examples: %s" % examples)
-    for words in examples:
+    for words in help_examples("init"):
         d = project({"package.json": {"scripts": {"dev": "vite"}}})
         status, out, err = run(*words[1:], cwd=d)
         check(status == 0 and out, "%s: %s" % (words, err))
@@ -283,24 +259,5 @@ def check_examples():
     check(out == "8124\n", "its variable is set: " + out)
 
 
-def main():
-    scratch = tempfile.mkdtemp(prefix="portshim-init.")
-    for name in list(os.environ):
-        if name.startswith("PORTSHIM"):
-            del os.environ[name]
-    os.environ["PORTSHIM_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="portshim-test.",
-                                                          dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
-    os.chdir(scratch)
-    try:
-        for part in (check_packages, check_compose, check_lines, check_editors, check_there, check_bad, check_noise,
-                     check_examples):
-            part()
-    finally:
-        os.chdir("/")
-        shutil.rmtree(scratch, ignore_errors=True)
-        shutil.rmtree(os.environ["PORTSHIM_RUNTIME_DIR"], ignore_errors=True)
-    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
-    sys.exit(failed != 0)
-
-
-main()
+run_parts(check_packages, check_compose, check_lines, check_editors, check_there, check_bad, check_noise,
+          check_examples)

@@ -10,41 +10,23 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-TOP = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(TOP, "tests", "keeper", "lib"))
-from harness import LIMIT, PORTSHIM, PYTHON, Place, Skip, free_port, line, main, same
-
-LISTEN = """
-import socket, sys
-s = socket.socket()
-s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-s.bind(("127.0.0.1", int(sys.argv[1])))
-s.listen()
-print("ready", flush=True)
-sys.stdin.read()
-"""
-
-
-class Listener:
-    """A server that portshim knows nothing of, in a directory."""
-
-    def __init__(self, place, directory, port):
-        self.child = subprocess.Popen([PYTHON, "-c", LISTEN, str(port)], cwd=directory, stdin=subprocess.PIPE,
-                                      stdout=subprocess.PIPE, env=place.environment())
-        place.started.append(self.child)
-        same(line(self.child.stdout), "ready\n")
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+import harness
+from harness import LIMIT, PORTSHIM, TOP, Skip, free_port, listener, main, same
 
 
 def write(directory, **files):
     """write(d, **{"a/b.js": "text"})"""
-    for name, text in files.items():
-        path = os.path.join(directory, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.write(text if isinstance(text, bytes) else text.encode())
+    for name, data in files.items():
+        harness.write(os.path.join(directory, name), data)
+
+
+def listen(place, port, directory, *words):
+    """A server in a directory; by WORDS... under portshim."""
+    child = listener(port, *words, cwd=directory, env=place.environment())
+    place.started.append(child)
+    return child
 
 
 def manifest(**services):
@@ -182,9 +164,9 @@ def test_listeners(place):
         "ports.manifest.json": manifest(web={"port": theirs}, db={"port": external, "external": True}),
         "a.js": "app.listen(%d)\nconst dbPort = %d\n" % (theirs, external),
     })
-    Listener(place, place.project, ours)
-    held = Listener(place, other, theirs)
-    Listener(place, other, external)
+    listen(place, ours, place.project)
+    held = listen(place, theirs, other)
+    listen(place, external, other)
     status, found, _ = inventory(place)
     same(status, 1)
     same(sorted((d["code"], d["port"]) for d in found["disagreements"]), [("held-elsewhere", theirs), ("unknown-listener", ours)])
@@ -192,7 +174,7 @@ def test_listeners(place):
     same((first["file"], first["line"], first["column"]), ("a.js", 1, 12))
     listener = [x for x in found["listeners"] if x["port"] == theirs][0]
     same((listener["process_id"], listener["directory"], listener["service"], listener["uses"]),
-         (held.child.pid, other, "web", 1))
+         (held.pid, other, "web", 1))
     status, out, _ = place.run("inventory")
     assert re.search(r"^a\.js:1:12: disagreement: %d \(web\) of this project is held by .* \[held-elsewhere\]$" % theirs, out,
                      re.MULTILINE), out
@@ -205,9 +187,8 @@ def test_moved(place):
     """a server that portshim has moved: shown with what it asked for, and no disagreement"""
     port = free_port()
     write(place.project, **{"ports.manifest.json": manifest(web={"port": port}), "a.js": "app.listen(%d)\n" % port})
-    Listener(place, place.directory("other"), port)
-    server = place.start("run", "-q", "--", PYTHON, "-c", LISTEN, str(port), stdin=subprocess.PIPE)
-    same(line(server.stdout), "ready\n")
+    listen(place, port, place.directory("other"))
+    listen(place, port, place.project, PORTSHIM, "run", "-q", "--")
     status, found, _ = inventory(place)
     same((status, found["disagreements"]), (0, []))
     moved = [x for x in found["listeners"] if x.get("requested") == port]

@@ -6,40 +6,17 @@ By hand: PORTSHIM_TEST_BUILD=build /usr/bin/python3 tests/cli/map.py
 import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-TOP = os.path.dirname(os.path.dirname(HERE))
-PROGRAM = os.path.join(os.path.abspath(os.environ.get("PORTSHIM_TEST_BUILD", os.path.join(TOP, "build"))), "portshim")
-
-passed = failed = 0
-
-
-def check(good, what):
-    global passed, failed
-    if good:
-        passed += 1
-    else:
-        failed += 1
-        print("not ok:", what)
-    return good
-
-
-def run(*words, cwd=".", **more):
-    result = subprocess.run([PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=60,
-                            text=True, errors="surrogateescape", cwd=cwd, env=dict(os.environ, **more))
-    return result.returncode, result.stdout, result.stderr
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+from harness import LIMIT, PORTSHIM, PYTHON, check, free_row, listener, run, run_parts, server, start, stop, write
 
 
 def project(name, services, **more):
     """A directory with a manifest."""
-    os.makedirs(name, exist_ok=True)
-    with open(os.path.join(name, "ports.manifest.json"), "w", encoding="utf-8") as f:
-        json.dump(dict({"version": 1, "project": os.path.basename(name), "services": services}, **more), f)
+    write(os.path.join(name, "ports.manifest.json"),
+          dict({"version": 1, "project": os.path.basename(name), "services": services}, **more))
 
 
 def mapped(**more):
@@ -54,22 +31,6 @@ def names(found):
 def fresh():
     """Nothing is known."""
     shutil.rmtree(os.path.join(os.environ["PORTSHIM_RUNTIME_DIR"], "state"), ignore_errors=True)
-
-
-def unused(count, after=20000):
-    """The first of `count` ports in a row that nobody holds."""
-    first = after
-    while first < 30000:
-        for port in range(first, first + count):
-            with socket.socket() as s:
-                try:
-                    s.bind(("127.0.0.1", port))
-                except OSError:
-                    first = port + 1
-                    break
-        else:
-            return first
-    raise SystemExit("no free ports")
 
 
 def check_known():
@@ -156,44 +117,28 @@ def check_map():
     shutil.rmtree("worktree")
 
 
-SERVER = """
-import socket, sys
-s = socket.socket()
-s.bind(("127.0.0.1", int(sys.argv[1])))
-s.listen()
-print("ready", flush=True)
-sys.stdin.read()
-"""
-
-
 def serve(port, *words, **more):
-    child = subprocess.Popen([*words, "/usr/bin/python3", "-c", SERVER, str(port)], stdin=subprocess.PIPE,
-                             stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL, **more)
-    check(child.stdout.readline() == "ready\n", "a server on %d" % port)
+    child = listener(port, *words, **more)
+    check(words or child.port == port, "a server on %d" % port)
     return child
-
-
-def end(child):
-    child.stdin.close()
-    child.wait(timeout=30)
 
 
 def check_now():
     """What is true now stands in the map."""
     fresh()
-    port = unused(2)
+    port = free_row(2)
     project("one", {"web": {"port": port, "range": "%d-%d" % (port + 1, port + 50)}})
     project("two", {"other": {"port": port + 1}})
     run("map", "--dir", ".")
     stranger = serve(port)
     table = run("map")[1]
     check("held by python3, pid %d" % stranger.pid in table, "who holds a port: %s" % table)
-    server = serve(port, PROGRAM, "run", "--quiet", "--", cwd="one")
+    child = serve(port, PORTSHIM, "run", "--quiet", "--", cwd="one")
     row = [r for r in mapped()[1]["ports"] if r["project"] == "one"][0]
     check(row.get("actual") not in (None, port), "where portshim put it: %s" % row)
     check("on %d" % row.get("actual", 0) in run("map")[1], "in the table")
-    end(server)
-    end(stranger)
+    stop(child)
+    stop(stranger)
 
 
 NAMED = """
@@ -243,15 +188,14 @@ for _ in sys.stdin:
 
 
 def named(port, name, *words, **more):
-    child = subprocess.Popen([*words, "/usr/bin/python3", "-c", NAMED, str(port), name], stdin=subprocess.PIPE,
-                             stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL, **more)
-    check(child.stdout.readline() == "ready\n", "%s on %d" % (name, port))
+    child = server(*words, PYTHON, "-c", NAMED, str(port), name, stdin=subprocess.PIPE, **more)
+    check(child.said == "ready", "%s on %d" % (name, port))
     return child
 
 
 def asker(port, where, *options):
-    return subprocess.Popen([PROGRAM, "run", *options, "--", "/usr/bin/python3", "-c", ASK, str(port), "quick"],
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=where)
+    return start(PORTSHIM, "run", *options, "--", PYTHON, "-c", ASK, str(port), "quick", stdin=subprocess.PIPE,
+                 cwd=where)
 
 
 def ask(client):
@@ -263,8 +207,7 @@ def ask(client):
 def check_from():
     """Clients follow another project's service to wherever it really is, and to nothing else of that project."""
     fresh()
-    port, other = unused(1), unused(1, 21000)
-    spare = unused(60, 22000)
+    port, other, spare = free_row(8, 20000, 21000), free_row(2, 21000, 22000), free_row(60, 22000, 23000)
     free = "%d-%d" % (spare, spare + 59)
     project("auth", {"backend": {"port": port, "range": free}, "admin": {"port": other, "range": free}})
     project("shop", {"web": {"port": other + 1}, "login": {"port": port, "from": "auth/backend"}})
@@ -273,9 +216,8 @@ def check_from():
             "scheme": "ws"}})
     # Nobody knows auth yet: that is said, and the program runs.
     client = asker(port, "shop")
-    client.stdin.close()
-    talk = client.stderr.read()
-    check(client.wait(timeout=30) == 0 and "the project auth is not known" in talk and "hint: " in talk,
+    talk = client.communicate("", timeout=LIMIT)[1]
+    check(client.returncode == 0 and "the project auth is not known" in talk and "hint: " in talk,
           "not known: %s" % talk)
     run("map", "--dir", ".")
     check("no service nothing" in (project("wrong", {"x": {"port": port, "from": "auth/nothing"}}) or
@@ -290,8 +232,8 @@ def check_from():
                (("shop", port), ("plain", port), ("apart", port + 7))}
     check(ask(clients["shop"]) == "stranger True stranger True", "without auth, the number leads to who has it")
     check(ask(clients["apart"]) == "ConnectionRefusedError nobody", "without auth, nobody is there")
-    auth = named(port, "auth", PROGRAM, "run", "--quiet", "--", cwd="auth")
-    admin = named(other, "admin", PROGRAM, "run", "--quiet", "--", cwd="auth")
+    auth = named(port, "auth", PORTSHIM, "run", "--quiet", "--", cwd="auth")
+    admin = named(other, "admin", PORTSHIM, "run", "--quiet", "--", cwd="auth")
     rows = {(r["project"], r["service"]): r for r in mapped()[1]["ports"]}
     actual = rows["auth", "backend"].get("actual")
     check(actual and actual != port and rows["auth", "admin"].get("actual"), "auth was moved: %s" % rows)
@@ -303,41 +245,40 @@ def check_from():
                                   "nothing else of it")):
         client = asker(number, "shop", "--quiet")
         check(ask(client) == wanted, "%s: %s" % (what, wanted))
-        end(client)
+        stop(client)
     # The commands follow as well, outside of a run and inside.
-    for words in (["port", "login"], ["port", str(port)], ["run", "--quiet", "--", PROGRAM, "port", "login"]):
+    for words in (["port", "login"], ["port", str(port)], ["run", "--quiet", "--", PORTSHIM, "port", "login"]):
         check(run(*words, cwd="shop")[1] == "%d\n" % actual, "%s: %s" % (words, run(*words, cwd="shop")))
     check(run("url", "live", cwd="apart")[1] == "ws://localhost:%d\n" % actual,
           "url of an heir: %s" % run("url", "live", cwd="apart")[1])
     check(run("wait", "--timeout", "0", "login", cwd="shop")[0] == 0, "wait: it listens")
     check(run("port", "web", cwd="shop")[0] == 1 and run("port", str(port), cwd="plain")[0] == 1, "and nothing else")
     # The stranger goes; auth is where it was. auth goes, and comes back on its own number.
-    end(stranger)
+    stop(stranger)
     check(ask(clients["shop"]) == "auth True auth True", "the number is free, and auth is still elsewhere")
-    end(auth)
+    stop(auth)
     check(ask(clients["shop"]) == "ConnectionRefusedError nobody", "auth is gone")
     check(run("wait", "--timeout", "0", "login", cwd="shop")[0] == 1, "wait: it does not listen")
-    waiting = subprocess.Popen([PROGRAM, "wait", "--timeout", "30s", "login"], cwd="shop")
-    new = named(port, "new", PROGRAM, "run", "--quiet", "--", cwd="auth")
-    check(waiting.wait(timeout=30) == 0, "wait: it is back")
+    waiting = start(PORTSHIM, "wait", "--timeout", "30s", "login", cwd="shop")
+    new = named(port, "new", PORTSHIM, "run", "--quiet", "--", cwd="auth")
+    check(waiting.wait(timeout=LIMIT) == 0, "wait: it is back")
     check(ask(clients["shop"]) == "new True new True", "auth is back: %s" % mapped()[1]["ports"])
     # A server of its own is nearer than another project's.
-    own = named(port, "own", PROGRAM, "run", "--quiet", "--", cwd="shop")
+    own = named(port, "own", PORTSHIM, "run", "--quiet", "--", cwd="shop")
     check(ask(clients["shop"]) == "own True own True", "the nearest scope")
     answer = ask(clients["apart"])
     check(answer == "new True new True", "of others, too: %s" % answer)
-    end(own)
+    stop(own)
     # Another environment on the number is not reached by accident.
-    end(new)
-    rival = named(port, "rival", PROGRAM, "run", "--quiet", "--", cwd="plain")
+    stop(new)
+    rival = named(port, "rival", PORTSHIM, "run", "--quiet", "--", cwd="plain")
     check(ask(clients["shop"]) == "ConnectionRefusedError nobody", "a third project's server on the number")
-    for child in (rival, admin, holder, *clients.values()):
-        end(child)
+    stop(rival, admin, holder, *clients.values())
 
 
 def check_next():
     fresh()
-    first = unused(12)
+    first = free_row(12)
     rules = {"backend": {"base": first, "avoid": [first + 1]}}
     for name in ("one", "two"):
         shutil.rmtree(name, ignore_errors=True)
@@ -345,14 +286,14 @@ def check_next():
             profiles={"test": {"services": {"backend": {"port": first + 4}}}})
     project("new", {}, allocate=rules)
     run("map", "--dir", ".")
-    server = serve(first + 5)
+    child = serve(first + 5)
     want = str(first + 2) + "\n"
     check(run("next", "--dry-run", "backend", cwd="new")[:2] == (0, want), "avoids what is declared and to be avoided")
     check(run("next", "backend", cwd="new")[:2] == (0, want), "a dry run records nothing")
     check(run("next", "-q", "backend", cwd="new") == (0, "%d\n" % (first + 6), ""),
           "avoids other profiles and processes")
     check(run("next", "backend", cwd="auth")[1] == "%d\n" % (first + 7), "another project gets another number")
-    end(server)
+    stop(child)
     listed = json.loads(run("next", "--list", "--json")[1])["numbers"]
     check([(n["port"], n["rule"], os.path.basename(n["directory"])) for n in listed] ==
           [(first + 2, "backend", "new"), (first + 6, "backend", "new"), (first + 7, "backend", "auth")],
@@ -382,29 +323,15 @@ def check_next():
 def check_at_once():
     """Forty who ask at once get forty numbers."""
     fresh()
-    project("new", {}, allocate={"backend": {"base": unused(60)}})
-    children = [subprocess.Popen([PROGRAM, "next", "-q", "backend"], cwd="new", stdout=subprocess.PIPE, text=True)
-                for _ in range(40)]
+    project("new", {}, allocate={"backend": {"base": free_row(60)}})
+    children = [start(PORTSHIM, "next", "-q", "backend", cwd="new") for _ in range(40)]
     numbers = [child.communicate(timeout=60)[0].strip() for child in children]
     check(len(set(numbers)) == 40 and all(numbers), "forty at once: %s" % sorted(numbers))
 
 
-def main():
-    for name in [n for n in os.environ if n.startswith("PORTSHIM") and n != "PORTSHIM_TEST_BUILD"] + ["XDG_STATE_HOME"]:
-        os.environ.pop(name, None)
-    signal.alarm(300)
-    with tempfile.TemporaryDirectory(prefix="portshim-map-") as folder, \
-            tempfile.TemporaryDirectory(prefix="portshim-map-",
-                                        dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as runtime:
-        os.environ["PORTSHIM_RUNTIME_DIR"] = runtime
-        os.chdir(os.path.realpath(folder))
-        for part in (check_known, check_map, check_now, check_from, check_next, check_at_once):
-            for name in os.listdir("."):
-                shutil.rmtree(name)
-            part()
-        os.chdir("/")
-    print("%d passed, %d failed, 0 skipped" % (passed, failed))
-    return failed != 0
+def empty():
+    for name in os.listdir("."):
+        shutil.rmtree(name)
 
 
-sys.exit(main())
+run_parts(check_known, check_map, check_now, check_from, check_next, check_at_once, before=empty)

@@ -3,27 +3,9 @@
 set -u
 # shellcheck source=tests/lib.sh
 . "$PWD/tests/lib.sh"
-unset PORTSHIM PORTSHIM_RUN PORTSHIM_ENV PORTSHIM_PROFILE PORTSHIM_MANIFEST PORTSHIM_LIBRARY LD_PRELOAD
 steps=$tests/shim/steps
 mkdir "$scratch/shop"
 cd "$scratch/shop" || exit 3
-
-outcome()
-{
-	out=$("$@" 2>"$scratch/err" </dev/null)
-	code=$?
-	err=$(cat "$scratch/err")
-}
-
-# holds NAME TEXT PATTERN: the text has the pattern (of grep -E) in it.
-holds()
-{
-	if grep -qE -- "$3" <<<"$2"; then
-		pass "$1"
-	else
-		fail "$1" "no '$3' in '$2'"
-	fi
-}
 
 lines()
 {
@@ -122,10 +104,7 @@ rm ports.manifest.json
 # ---- a service's own discovery file ----
 
 if [ -x "$steps" ]; then
-	port=$("${PYTHON:-/usr/bin/python3}" -c 'import socket
-s = socket.socket()
-s.bind(("127.0.0.1", 0))
-print(s.getsockname()[1])')
+	port=$(free_port)
 	cat >ports.manifest.json <<-JSON
 		{"version": 1, "services": {"web": {"port": $port, "discovery": "no/such/web.json"}}}
 	JSON

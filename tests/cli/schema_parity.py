@@ -14,14 +14,14 @@ import json
 import os
 import random
 import re
-import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+from harness import TOP, check, finish, run, skip
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-TOP = os.path.dirname(os.path.dirname(HERE))
 CORPUS = os.path.join(HERE, "manifests")
-PROGRAM = os.path.join(os.path.abspath(os.environ.get("PORTSHIM_TEST_BUILD", os.path.join(TOP, "build"))), "portshim")
 MUTATIONS_MAX = 6000
 
 # The codes of findings that a schema cannot make.
@@ -33,20 +33,8 @@ SEMANTIC = {
 try:
     import jsonschema
 except ImportError:
-    print("skip: schema_parity: python3-jsonschema is not installed")
-    print("0 passed, 0 failed, 1 skipped")
-    sys.exit(0)
-
-passed = failed = 0
-
-
-def check(good, what):
-    global passed, failed
-    if good:
-        passed += 1
-    else:
-        failed += 1
-        print("not ok:", what)
+    skip("schema_parity", "python3-jsonschema is not installed")
+    finish()
 
 
 def pattern(validator, value, instance, schema):
@@ -78,10 +66,10 @@ def loader(paths):
     codes = {}
     for at in range(0, len(paths), 500):
         part = paths[at:at + 500]
-        run = subprocess.run([PROGRAM, "validate", "--json", "--"] + part, stdout=subprocess.PIPE, check=False, timeout=120)
-        if run.returncode not in (0, 1):
-            raise SystemExit("portshim validate: exit status %d" % run.returncode)
-        result = json.loads(run.stdout)
+        status, out, _ = run("validate", "--json", "--", *part)
+        if status not in (0, 1):
+            raise SystemExit("portshim validate: exit status %d" % status)
+        result = json.loads(out)
         for entry in result["files"]:
             codes[entry["file"]] = set()
         for finding in result["findings"]:
@@ -231,14 +219,9 @@ def check_discovery():
         check(not ports.is_valid(broken), "ports.json without %s" % key)
 
 
-def main():
-    schema = load_schema("ports.manifest.schema.json")
-    check_corpus(schema)
-    check_examples(schema)
-    check_mutations(schema)
-    check_discovery()
-    print("%d passed, %d failed, 0 skipped" % (passed, failed))
-    return failed != 0
-
-
-sys.exit(main())
+manifest_schema = load_schema("ports.manifest.schema.json")
+check_corpus(manifest_schema)
+check_examples(manifest_schema)
+check_mutations(manifest_schema)
+check_discovery()
+finish()

@@ -9,49 +9,19 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-TOP = os.path.dirname(os.path.dirname(HERE))
-PROGRAM = os.path.join(os.path.abspath(os.environ.get("PORTSHIM_TEST_BUILD", os.path.join(TOP, "build"))), "portshim")
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+import harness
+from harness import PORTSHIM, TOP, check, command, read, run_parts, skip, start, write
+
 LUMIERE = os.path.join(TOP, "tests", "sync", "lumiere")
 EXAMPLE = os.path.join(TOP, "manifest", "examples", "lumiere.manifest.json")
 
-passed = failed = skipped = 0
-
-
-def check(good, what):
-    global passed, failed
-    if good:
-        passed += 1
-    else:
-        failed += 1
-        print("not ok:", what)
-    return good
-
-
-def skip(what, why):
-    global skipped
-    skipped += 1
-    print("skip: %s: %s" % (what, why))
-
 
 def sync(*words, **more):
-    result = subprocess.run([PROGRAM, "sync", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
-                            timeout=120, **more)
-    return result.returncode, result.stdout, result.stderr.decode("utf-8", "replace")
-
-
-def read(path):
-    with open(path, "rb") as f:
-        return f.read()
-
-
-def write(path, data):
-    if os.path.dirname(path):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "wb") as f:
-        f.write(data if isinstance(data, bytes) else data.encode())
+    """What it prints as bytes: those of the files may be anything."""
+    status, out, err = harness.run("sync", *words, **more)
+    return status, out.encode("utf-8", "surrogateescape"), err
 
 
 def tree(top="."):
@@ -129,7 +99,6 @@ def lumiere():
     check(b"\nproduction.yaml:8:31: error: " in out, "lumiere: paths as seen from a directory below")
     check(b"../" not in out and (b"%s/" % os.fsencode(os.getcwd()[:-len("/courier/config")])) in out,
           "lumiere: the others absolute")
-    os.chdir("../../..")
 
 
 # ---- formats ----
@@ -178,7 +147,6 @@ def formats():
     check([p["found"] for p in found["places"] if p["drift"]] == [70000, 70000], "formats: --json has what was there")
     check(status == 0 and found["applied"] is True and found["changed"] == [{"file": "a.yaml", "ports": 2}],
           "formats: --apply --json: %s" % out[:300])
-    os.chdir("..")
 
 
 # ---- what stands in the way ----
@@ -259,7 +227,6 @@ def files():
           "what a symlink leads to is changed, and keeps its mode")
     check(sorted(os.listdir(".")) == ["bad.yaml", "good.yaml", "ports.manifest.json", "real"]
           and os.listdir("real") == ["file.yaml"], "nothing is left over")
-    os.chdir("..")
 
     project("pattern", [{"path": "a.conf", "format": "text", "set": {"listen ([0-9]{3});": "web"}}])
     write("a.conf", "listen 300;\n")
@@ -267,7 +234,6 @@ def files():
     check(status == 1 and "a.conf:1:8: error: " in err and "[unstable-place]" in err
           and read("a.conf") == b"listen 300;\n",
           "a pattern for the old number only: %s" % err)
-    os.chdir("..")
 
     project("two", [{"path": "{profile:-a}.yaml", "profiles": [""], "set": {"port": "web"}},
                     {"path": "a.yaml", "set": {"port": "api"}}])
@@ -275,7 +241,6 @@ def files():
     status, _, err = sync("--apply")
     check(status == 1 and "a.yaml:1:7: error: port: the manifest has two ports for this place: " in err,
           "two ports: %s" % err)
-    os.chdir("..")
 
 
 def read_only():
@@ -287,23 +252,21 @@ def read_only():
     write("b/x.yaml", "port: 1\n")
     os.chmod("a", 0o777)
     os.chmod("b", 0o555)
-    words = [PROGRAM, "sync", "--apply"]
+    words = [PORTSHIM, "sync", "--apply"]
     if os.geteuid() == 0:
         words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] + words
         for path in ("a", "a/x.yaml"):
             os.chown(path, 65534, 65534)
-        shutil.copy(PROGRAM, "../portshim")
+        shutil.copy(PORTSHIM, "../portshim")
         os.chmod("../portshim", 0o755)
-        words[words.index(PROGRAM)] = os.path.abspath("../portshim")
+        words[words.index(PORTSHIM)] = os.path.abspath("../portshim")
         os.chmod("..", 0o755)
-    result = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
-    check(result.returncode == 3 and "cannot change b/x.yaml" in result.stderr
-          and "nothing has been changed" in result.stderr,
-          "a read-only directory: %s %s" % (result.returncode, result.stderr))
+    status, _, err = command(*words)
+    check(status == 3 and "cannot change b/x.yaml" in err and "nothing has been changed" in err,
+          "a read-only directory: %s %s" % (status, err))
     check(read("a/x.yaml") == b"port: 1\n" and os.listdir("a") == ["x.yaml"],
           "a read-only directory: nothing is changed")
     os.chmod("b", 0o755)
-    os.chdir("..")
 
 
 def profiles():
@@ -318,7 +281,6 @@ def profiles():
         check(status == 0 and tree() == dict(before, **{n: b"PORT=%d\n" % p for n, p in changed.items()}),
               "profile `%s`: its files, and no others: %s" % (profile, err))
     check(sync("--check")[0] == 0, "the files of all profiles")
-    os.chdir("..")
 
 
 def at_once():
@@ -330,10 +292,9 @@ def at_once():
     for name in names:
         write(name, "port: 1\n")
     for turn in range(6):
-        children = [subprocess.Popen([PROGRAM, "sync", "--apply", "--quiet", "--manifest",
-                                      "other.json" if i % 2 else "ports.manifest.json"], stderr=subprocess.PIPE)
-                    for i in range(8)]
-        said = [child.communicate(timeout=60)[1].decode() for child in children]
+        children = [start(PORTSHIM, "sync", "--apply", "--quiet", "--manifest",
+                          "other.json" if i % 2 else "ports.manifest.json") for i in range(8)]
+        said = [child.communicate(timeout=60)[1] for child in children]
         codes = [child.returncode for child in children]
         check(set(codes) <= {0, 3} and 0 in codes, "at once: %s" % codes)
         check(all(code == 0 or "cannot change f" in text for code, text in zip(codes, said)), "at once: %s" % said)
@@ -341,7 +302,6 @@ def at_once():
         check(len(left) == 1 and left < {b"port: 3000\n", b"port: 3001\n"},
               "at once: all files are of one mind: %s" % left)
         check(len(os.listdir(".")) == len(names) + 2, "at once: nothing is left over: %s" % os.listdir("."))
-    os.chdir("..")
 
 
 def many():
@@ -353,7 +313,6 @@ def many():
     check(status == 0 and "changed %d ports" % count in err, "5,000 places: %s" % err[:200])
     check(read("a.yaml").decode() == "".join("s%d:\n  port: 3000\n" % i for i in range(count)),
           "5,000 places: all right")
-    os.chdir("..")
 
 
 # ---- use ----
@@ -375,29 +334,13 @@ def usage():
     status, out, _ = sync("--help")
     check(status == 0 and out.startswith(b"Examples:"), "--help")
     os.chdir("lumiere")
-    shell = subprocess.run("%s sync --profile test | patch -p1 --dry-run" % PROGRAM, shell=True, stdout=subprocess.PIPE,
-                           stderr=subprocess.PIPE, check=False)
-    check(shell.returncode == 0 and b"checking file" in shell.stdout,
-          "the help's example with patch: %s" % shell.stdout)
+    status, out, _ = command("sh", "-c", "%s sync --profile test | patch -p1 --dry-run" % PORTSHIM)
+    check(status == 0 and "checking file" in out, "the help's example with patch: %s" % out)
     check(sync("--quiet")[2] == "", "--quiet")
     os.chdir("..")
     with open("/dev/full", "wb") as full:
-        result = subprocess.run([PROGRAM, "sync"], cwd="lumiere", stdout=full, stderr=subprocess.PIPE, check=False)
+        result = subprocess.run([PORTSHIM, "sync"], cwd="lumiere", stdout=full, stderr=subprocess.PIPE, check=False)
     check(result.returncode == 3, "a full disk behind the diff")
 
 
-def main():
-    for name in ("PORTSHIM_MANIFEST", "PORTSHIM_PROFILE", "PORTSHIM_ENV"):
-        os.environ.pop(name, None)
-    with tempfile.TemporaryDirectory(prefix="portshim-sync.") as scratch:
-        os.environ["XDG_STATE_HOME"] = os.path.join(scratch, "state")
-        os.chdir(scratch)
-        for part in (lumiere, formats, faults, files, read_only, profiles, at_once, many, usage):
-            part()
-        os.chdir("/")
-    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
-    return failed != 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+run_parts(lumiere, formats, faults, files, read_only, profiles, at_once, many, usage)

@@ -10,26 +10,15 @@ import os
 import random
 import subprocess
 import sys
-import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-TOP = os.path.dirname(os.path.dirname(HERE))
-PROGRAM = os.path.join(os.path.abspath(os.environ.get("PORTSHIM_TEST_BUILD", os.path.join(TOP, "build"))), "portshim")
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+import harness
+from harness import check, read, run_parts, write
+
 SERVICES = {"web": 3000, "api": 40001, "db": 7, "bus": 65535}
 PER_ROUND = 40
 
-passed = failed = 0
 rng = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 20261121)
-
-
-def check(good, what):
-    global passed, failed
-    if good:
-        passed += 1
-    else:
-        failed += 1
-        print("not ok:", what)
-    return good
 
 
 class Port:
@@ -402,9 +391,8 @@ def make(kind):
 
 
 def sync(*words):
-    result = subprocess.run([PROGRAM, "sync", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
-                            timeout=300)
-    return result.returncode, result.stdout, result.stderr.decode("utf-8", "replace")
+    status, out, err = harness.run("sync", *words, limit=300)
+    return status, out.encode("utf-8", "surrogateescape"), err
 
 
 def one_round(number):
@@ -416,19 +404,16 @@ def one_round(number):
             files["%d.%s" % (len(files), kind)] = (kind, f)
     os.mkdir(str(number))
     os.chdir(str(number))
-    with open("ports.manifest.json", "w", encoding="utf-8") as out:
-        json.dump({"version": 1, "services": {s: {"port": p} for s, p in SERVICES.items()},
-                   "files": [{"path": name, "format": kind, "set": f.set} for name, (kind, f) in files.items()]}, out)
+    write("ports.manifest.json",
+          {"version": 1, "services": {s: {"port": p} for s, p in SERVICES.items()},
+           "files": [{"path": name, "format": kind, "set": f.set} for name, (kind, f) in files.items()]})
     for name, (_, f) in files.items():
-        with open(name, "wb") as out:
-            out.write(f.bytes(lambda p: p.old))
+        write(name, f.bytes(lambda p: p.old))
     status, diff, err = sync()
     if not check(status == 0, "round %d: %s" % (number, err[:1500])):
         return False
-    os.mkdir("../patched%d" % number)
     for name in files:
-        with open(name, "rb") as source, open(os.path.join("../patched%d" % number, name), "wb") as to:
-            to.write(source.read())
+        write(os.path.join("../patched%d" % number, name), read(name))
     patch = subprocess.run(["patch", "-p1", "--fuzz=0", "--no-backup-if-mismatch"], cwd="../patched%d" % number,
                            input=diff, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     check(patch.returncode == 0, "round %d: patch: %s" % (number, patch.stdout[:500]))
@@ -437,8 +422,7 @@ def one_round(number):
     for name, (_, f) in files.items():
         wanted = f.bytes(lambda p: SERVICES[p.service])
         for folder in (".", "../patched%d" % number):
-            with open(os.path.join(folder, name), "rb") as now:
-                data = now.read()
+            data = read(os.path.join(folder, name))
             check(data == wanted, "round %d: %s: %r instead of %r, from %r" % (number, name, data, wanted,
                                                                              f.bytes(lambda p: p.old)))
     check(sync()[:2] == (0, b"") and sync("--check")[:2] == (0, b""), "round %d: and again" % number)
@@ -446,20 +430,10 @@ def one_round(number):
     return True
 
 
-def main():
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 12
-    for name in ("PORTSHIM_MANIFEST", "PORTSHIM_PROFILE", "PORTSHIM_ENV"):
-        os.environ.pop(name, None)
-    with tempfile.TemporaryDirectory(prefix="portshim-sync.") as scratch:
-        os.environ["XDG_STATE_HOME"] = os.path.join(scratch, "state")
-        os.chdir(scratch)
-        for number in range(rounds):
-            if not one_round(number):
-                break
-        os.chdir("/")
-    print("%d passed, %d failed, 0 skipped" % (passed, failed))
-    return failed != 0
+def rounds():
+    for number in range(int(sys.argv[1]) if len(sys.argv) > 1 else 12):
+        if not one_round(number):
+            break
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+run_parts(rounds, seconds=3000)

@@ -1,7 +1,7 @@
 """What these tests share: a program is run bare, on a port that is free, and under portshim, on one that another
 process holds, and must not be able to tell the difference.
 
-Counting, limits and directories are the keeper tests' harness. The whole test runs under with_ports, which holds the
+Counting, limits and directories are those of tests/lib/harness.py. The whole test runs under with_ports, which holds the
 ports, for TCP and UDP, and never accepts: a job (job.h) that is done has been moved, and so has its client.
 """
 import os
@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "keeper", "lib"))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
 import harness  # noqa: E402
 from harness import BUILD, LIMIT, PORTSHIM, Skip, same  # noqa: E402,F401
 

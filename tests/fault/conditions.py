@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "keeper", "lib"))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "shim"))
 import active  # noqa: E402
 from active import BUILD, LIMIT, PORTSHIM, Skip, STEPS, outsider, port, same  # noqa: E402

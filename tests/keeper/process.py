@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 from harness import PYTHON, PORTSHIM, Skip, alive, descendants, end, line, main, same, settle, state, until
 
 

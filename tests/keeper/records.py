@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 from harness import PORTSHIM, PYTHON, Skip, alive, end, free_port, line, main, read_json, same, until
 
 # Answers every client with a word, until stdin ends. Prints the port that getsockname tells.

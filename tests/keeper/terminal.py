@@ -7,7 +7,7 @@ import struct
 import sys
 import termios
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 from harness import LIMIT, PORTSHIM, PYTHON, alive, line, main, same, settle, state, until
 
 # A shell with job control, as small as it gets: one job; reports on descriptor 3, commands on descriptor 4.

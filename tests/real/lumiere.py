@@ -9,66 +9,26 @@ run, all numbers of the manifest are moved up to where they are free, and `ports
 import os
 import re
 import shutil
-import signal
 import socket
-import subprocess
 import sys
-import tempfile
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.path.abspath(os.environ.get("PORTSHIM_TEST_BUILD") or os.environ.get("BUILD") or os.path.join(TOP, "build"))
-PROGRAM = os.path.join(BUILD, "portshim")
-PYTHON = "/usr/bin/python3"
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+from harness import PORTSHIM, PYTHON, TOP, check, check_page, free_shift, read, run, run_parts, server, write
+
 BASES = {"production": 8000, "development": 9000, "test": 7000}
-
-passed = failed = 0
-started = []
-
-
-def check(good, what):
-    global passed, failed
-    if good:
-        passed += 1
-    else:
-        failed += 1
-        print("not ok:", what)
-    return good
-
-
-def environment(**more):
-    return dict({k: v for k, v in os.environ.items() if k != "PORT"}, **more)
-
-
-def run(*words):
-    result = subprocess.run([PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=60,
-                            text=True, env=environment())
-    return result.returncode, result.stdout, result.stderr
 
 
 def make(folder, more):
     """The project, its manifest's numbers moved up."""
     shutil.copytree(os.path.join(TOP, "tests", "sync", "lumiere"), folder)
     os.chdir(folder)
-    with open(os.path.join(TOP, "manifest", "examples", "lumiere.manifest.json"), encoding="utf-8") as f:
-        text = re.sub(r"\b[5-9]\d\d\d\b", lambda m: str(int(m.group()) + more), f.read())
-    with open("ports.manifest.json", "w", encoding="utf-8") as f:
-        f.write(text)
+    text = read(os.path.join(TOP, "manifest", "examples", "lumiere.manifest.json")).decode()
+    write("ports.manifest.json", re.sub(r"\b[5-9]\d\d\d\b", lambda m: str(int(m.group()) + more), text))
 
 
-def check_page():
-    """Each command of the page says what the page says."""
-    with open(os.path.join(TOP, "docs", "projects", "lumiere.md"), encoding="utf-8") as f:
-        page = f.read()
-    count = 0
-    for block in re.findall(r"^```console\n(.*?)^```$", page, re.S | re.M):
-        for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
-            command, _, wanted = part.partition("\n")
-            result = subprocess.run(["sh", "-c", command + " 2>&1"], stdout=subprocess.PIPE, check=False, text=True,
-                                    timeout=60, env=environment(PATH=BUILD + ":" + os.environ["PATH"]))
-            check(result.stdout == wanted, "the page: %s\nsays %s\nbut the page has %s" % (
-                command, result.stdout, wanted))
-            count += 1
-    check(count >= 7, "the page has commands")
+def page():
+    make("page", 0)
+    check_page("docs/projects/lumiere.md", 7)
 
 
 # ---- the servers ----
@@ -98,35 +58,15 @@ s.serve_forever()
 """
 
 
-def is_free(port):
-    with socket.socket() as s:
-        try:
-            s.bind(("0.0.0.0", port))
-        except OSError:
-            return False
-    return True
-
-
-def draw():
-    for more in range(10000, 22000, 100):
-        if all(is_free(base + more + n) for base in BASES.values() for n in (*range(6), *range(765, 772))):
-            return more
-    raise SystemExit("no free numbers")
-
-
-def start(words):
-    child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                             env=environment())
-    started.append(child)
-    return child
-
-
 def fetch(profile, port, path):
     script = "import urllib.request\nprint(urllib.request.urlopen('http://localhost:%d%s', timeout=30).read().decode())"
     return run("run", "--quiet", "--profile", profile, "--", PYTHON, "-c", script % (port, path))[1].strip()
 
 
-def check_side_by_side(more):
+def side_by_side():
+    numbers = [base + n for base in BASES.values() for n in (*range(6), *range(765, 772))]
+    more = free_shift(numbers, range(10000, 22000, 100))
+    make("lumiere", more)
     check(run("sync", "--apply")[0] == 0 and run("sync", "--check")[0] == 0, "the files have the moved numbers")
     strangers = []
     for port in (8000, 9765, 7766):
@@ -137,8 +77,9 @@ def check_side_by_side(more):
     told, moved = {}, set()
     for profile, base in BASES.items():
         for component, n in (("pourtier", 0), ("courier", 765), ("passeur", 766)):
-            child = start([PROGRAM, "run", "--quiet", "--profile", profile, "--", PYTHON, "-c", SERVER, component, profile])
-            line = child.stdout.readline().split()
+            child = server(PORTSHIM, "run", "--quiet", "--profile", profile, "--",
+                           PYTHON, "-c", SERVER, component, profile)
+            line = child.said.split()
             if not check(line and int(line[0]) == base + n + more,
                          "%s %s wants the port of its configuration: %s" % (component, profile, line)):
                 print(child.stderr.readline())
@@ -165,30 +106,4 @@ def check_side_by_side(more):
         s.close()
 
 
-def main():
-    for name in [n for n in os.environ if n.startswith("PORTSHIM") and n != "PORTSHIM_TEST_BUILD"]:
-        del os.environ[name]
-    signal.alarm(120)
-    shared = "/dev/shm" if os.path.isdir("/dev/shm") else None
-    with tempfile.TemporaryDirectory(prefix="portshim-lumiere-") as folder, \
-            tempfile.TemporaryDirectory(prefix="portshim-lumiere-", dir=shared) as runtime:
-        os.environ["PORTSHIM_RUNTIME_DIR"] = runtime
-        os.environ["HOME"] = os.path.realpath(folder)
-        os.environ["XDG_STATE_HOME"] = os.path.join(os.environ["HOME"], "state")
-        try:
-            make(os.path.join(folder, "page"), 0)
-            check_page()
-            more = draw()
-            make(os.path.join(folder, "lumiere"), more)
-            check_side_by_side(more)
-        finally:
-            for child in started:
-                child.terminate()
-            for child in started:
-                child.wait(timeout=30)
-            os.chdir("/")
-    print("%d passed, %d failed, 0 skipped" % (passed, failed))
-    return failed != 0
-
-
-sys.exit(main())
+run_parts(page, side_by_side)

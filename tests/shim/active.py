@@ -1,7 +1,7 @@
 """What the active tests share: ports that nobody else uses, outsiders that hold them, and programs made of steps
 (steps.c).
 
-Counting, limits and directories are the keeper tests' harness.
+Counting, limits and directories are those of tests/lib/harness.py.
 """
 import json
 import os
@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "keeper", "lib"))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
 import harness  # noqa: E402
 from harness import BUILD, LIMIT, PORTSHIM, Skip, line, same, until  # noqa: E402,F401
 
