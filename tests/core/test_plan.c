@@ -157,7 +157,7 @@ static void test_check_refuses(void **state)
 	REFUSES(b->service[0].range_first = 0);
 	REFUSES(b->service[0].range_last = 2999);
 	REFUSES(b->service[0].protocols = 4);
-	REFUSES(b->service[0].flags = 4);
+	REFUSES(b->service[0].flags = 8);
 	REFUSES(b->service[0].report = 2);
 	REFUSES(b->service[0].strategy = 3);
 	REFUSES(b->service[4].inherits = SERVICES);

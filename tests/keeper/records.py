@@ -1,4 +1,5 @@
 """What the keeper tells and tidies: notices, discovery files, heartbeat, the end of a run."""
+import contextlib
 import glob
 import json
 import os
@@ -580,9 +581,56 @@ def test_exhausted(place):
         code = "import socket; s = socket.socket(); s.bind(('127.0.0.1', %d))" % port
         status, _, err = place.run("run", "--", PYTHON, "-c", code)
     same((status, "Address already in use" in err), (1, True), err)
-    notices = [text for text in err.splitlines() if text.startswith("portshim: no port is left for %d: " % port)]
+    notices = [text for text in err.splitlines() if text.startswith("portshim: no port is left for web %d: " % port)]
     same(len(notices), 1, err)
     assert "pid %d" % os.getpid() in notices[0], notices
+    assert "hint: `portshim why %d` says more" % port in err, err
+
+
+def test_exhausted_range(place):
+    """Holders of the other candidates are named, as far as three"""
+    ports = list({free_port() for _ in range(20)})[:6]
+    manifest(place, services={"web": {"ports": ports}}, defaults={"range": "%d-%d" % (ports[0], ports[0]), "os": False})
+    with contextlib.ExitStack() as holders:
+        for port in ports:
+            holders.enter_context(Holder(port))
+        code = "import socket; s = socket.socket(); s.bind(('127.0.0.1', %d))" % ports[0]
+        err = place.run("run", "--", PYTHON, "-c", code)[2]
+    for port in ports[:4]:
+        assert "; %d is held by " % port in err or ": %d is held by " % port in err, (port, err)
+    assert "; 2 more are taken, too; the program got" in err, err
+
+
+def test_fixed(place):
+    """Without fallback: the port itself or an error, also in a private environment, and in a profile that is chosen by variables"""
+    port = free_port()
+    manifest(place, services={"web": {"port": port}},
+             profiles={"ci": {"when": {"PINNED": "yes"}, "services": {"web": {"fallback": False}}}})
+    code = "import socket; s = socket.socket(); s.bind(('127.0.0.1', %d)); s.listen(); print(s.getsockname()[1])" % port
+    same(place.run("run", "--isolate", "--", PYTHON, "-c", code, env={"PINNED": "yes"})[1], "%d\n" % port)
+    with Holder(port):
+        status, out, err = place.run("run", "--", PYTHON, "-c", code, env={"PINNED": "yes"})
+        same((status, out), (1, ""), err)
+        assert "no port is left for web %d: %d is held by " % (port, port) in err and '"fallback" is false' in err, err
+        status, out, err = place.run("run", "--", PYTHON, "-c", code)
+        assert status == 0 and int(out) != port, (status, out, err)
+        # --profile= is none, whatever the variables say
+        same(place.run("run", "--profile=", "--", PYTHON, "-c", code, env={"PINNED": "yes"})[0], 0)
+
+
+def test_set_already(place):
+    """A number in the program's own variable is the service's, unless another service declares it"""
+    port, other, own = free_port(), free_port(), free_port()
+    manifest(place, services={"web": {"port": port, "env": ["PORT"], "discovery": ".web-port.json", "match": {"args": "*import*"}},
+                              "api": {"port": other}})
+    code = ("import json, os, socket\ns = socket.socket()\ns.bind(('127.0.0.1', int(os.environ['PORT'])))\ns.listen()\n"
+            "print(open('.web-port.json').read() if os.path.exists('.web-port.json') else '{}')")
+    same(json.loads(place.run("run", "--", PYTHON, "-c", code)[1])["port"], port)
+    same(json.loads(place.run("run", "--", PYTHON, "-c", code, env={"PORT": str(own)})[1])["port"], own)
+    same(json.loads(place.run("run", "--", PYTHON, "-c", code, env={"PORT": str(other)})[1]), {})
+    with Holder(own):
+        status, out, err = place.run("run", "--", PYTHON, "-c", code, env={"PORT": str(own)})
+    assert "portshim: web %d -> %d (" % (own, json.loads(out)["port"]) in err, err
 
 
 def test_injection(place):
