@@ -112,6 +112,8 @@ check_needs()
 		/usr/include/bsd/bsd.h libbsd-dev
 		/usr/lib/python3*/http/server.py libpython3-stdlib
 		/usr/lib/python3/dist-packages/jsonschema python3-jsonschema
+		/usr/lib/python3/dist-packages/fastapi python3-fastapi
+		/usr/lib/python3/dist-packages/uvicorn python3-uvicorn
 		git git
 		patch patch
 		node nodejs

@@ -604,6 +604,15 @@ static uint32_t number_of(const char *text, const char *key)
 	return n;
 }
 
+/* What somebody else has put there, or can change, is not believed. */
+static bool is_ours(long fd)
+{
+	struct stat st;
+
+	return sys4(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH) == 0 && S_ISREG(st.st_mode) &&
+	       (st.st_uid == 0 || st.st_uid == (uid_t)sys0(SYS_geteuid));
+}
+
 uint16_t discovery_named(const struct ps_host *host, const char *path)
 {
 	char text[512];
@@ -612,7 +621,8 @@ uint16_t discovery_named(const struct ps_host *host, const char *path)
 	uint32_t port;
 
 	if (fd >= 0) {
-		size = sys3(SYS_read, fd, text, sizeof(text) - 1);
+		if (is_ours(fd))
+			size = sys3(SYS_read, fd, text, sizeof(text) - 1);
 		sys1(SYS_close, fd);
 	}
 	text[size > 0 ? size : 0] = '\0';
