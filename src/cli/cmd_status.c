@@ -8,6 +8,7 @@
 #include <portshim/discovery.h>
 #include <portshim/process.h>
 
+#include "../health/survey.h"
 #include "command.h"
 #include "holder.h"
 #include "options.h"
@@ -18,6 +19,7 @@ static const char help[] =
 	"Examples:\n"
 	"  portshim status                 what this project has running, and where\n"
 	"  portshim status --all           the same for all environments of yours\n"
+	"  portshim status --health        and whether it does its work\n"
 	"  portshim status --json web api  two services, for a program to read\n"
 	"\n"
 	"Usage: portshim status [OPTION...] [SERVICE|PORT...]\n"
@@ -25,6 +27,7 @@ static const char help[] =
 	"Shows service, requested -> actual port, process, command, age, reason and state.\n"
 	"\n"
 	"      --all             all environments\n"
+	"      --health          ask each as portshim health does; with clients connected now, and uptime\n"
 	"      --env NAME        the environment of that name instead of the project's\n"
 	"      --profile PROFILE the project's environment of that profile\n"
 	"      --manifest FILE   this manifest instead of the one found from here upward\n"
@@ -39,7 +42,8 @@ struct selection {
 	struct ps_state_now state;
 	struct ps_wanted *wanted;
 	unsigned wanted_count;
-	bool all, json;
+	struct ps_health_row *health; /* one for each in state.list, if that is wanted */
+	bool all, json, with_health;
 };
 
 static bool selected(const struct selection *s, const struct ps_assignment *a)
@@ -52,6 +56,35 @@ static bool selected(const struct selection *s, const struct ps_assignment *a)
 	return s->wanted_count == 0;
 }
 
+/* How each one is that is selected. */
+static int ask(struct selection *s, struct ps_error *error)
+{
+	struct ps_health_row *rows = calloc(s->state.count + 1, sizeof(*rows));
+	size_t used = 0;
+
+	s->health = calloc(s->state.count + 1, sizeof(*s->health));
+	for (size_t i = 0; rows && i < s->state.count; i++)
+		if (selected(s, &s->state.list[i]))
+			survey_assignment(&rows[used++], &s->target, &s->state.list[i]);
+	if (!rows || !s->health || !survey_ask(rows, used, -1)) {
+		free(rows);
+		return error_set(error, PS_EXIT_SYSTEM, "out of memory");
+	}
+	for (size_t i = used; i-- > 0;)
+		s->health[rows[i].assignment - s->state.list] = rows[i];
+	free(rows);
+	return 0;
+}
+
+static cJSON *one_json(const struct selection *s, size_t index)
+{
+	cJSON *json = show_json(&s->state.list[index]);
+
+	if (json && s->health)
+		survey_json(cJSON_AddObjectToObject(json, "health"), &s->health[index]);
+	return json;
+}
+
 static int print_json(const struct selection *s)
 {
 	cJSON *json = output_json_start(), *list = json ? cJSON_AddArrayToObject(json, "assignments") : NULL;
@@ -60,14 +93,26 @@ static int print_json(const struct selection *s)
 	for (size_t i = 0; list && i < s->state.count; i++) {
 		if (!selected(s, &s->state.list[i]))
 			continue;
-		cJSON_AddItemToArray(list, show_json(&s->state.list[i]));
+		cJSON_AddItemToArray(list, one_json(s, i));
 		code = PS_EXIT_YES;
 	}
 	return output_json_print(json, code);
 }
 
-static void print_row(const struct selection *s, struct ps_table *table, const struct ps_assignment *a)
+static void print_health(struct ps_table *table, const struct ps_health_row *row)
 {
+	char text[24] = "-";
+
+	if (row->started && row->started <= row->time)
+		output_age(text, row->time - row->started);
+	output_table_cell(table, survey_colour(row->probe.status), "%s", probe_status(row->probe.status));
+	output_table_cell(table, PS_PLAIN, "%u", row->connections);
+	output_table_cell(table, PS_PLAIN, "%s", text);
+}
+
+static void print_row(const struct selection *s, struct ps_table *table, size_t index)
+{
+	const struct ps_assignment *a = &s->state.list[index];
 	struct ps_holder owner = {0};
 	char text[256], command[64];
 	bool listening = a->state == PS_LISTENING;
@@ -86,6 +131,8 @@ static void print_row(const struct selection *s, struct ps_table *table, const s
 	output_table_cell(table, PS_PLAIN, "%s", output_age(text, show_age(a)));
 	output_table_cell(table, PS_PLAIN, "%s", discovery_reason(a->reason));
 	output_table_cell(table, listening ? PS_GREEN : PS_DIM, "%s", discovery_state(a->state));
+	if (s->health)
+		print_health(table, &s->health[index]);
 	if (!s->all)
 		return;
 	output_table_cell(table, PS_PLAIN, "%s", a->env ? a->env->name : "-");
@@ -94,16 +141,19 @@ static void print_row(const struct selection *s, struct ps_table *table, const s
 
 static int print_table(const struct selection *s)
 {
-	static const char *const heads[] = {"SERVICE", "PORT",   "PROTOCOL", "PID",         "COMMAND",
+	static const char *const usual[] = {"SERVICE", "PORT",   "PROTOCOL", "PID",         "COMMAND",
 					    "AGE",     "REASON", "STATE",    "ENVIRONMENT", "DIRECTORY"};
+	static const char *const more[] = {"SERVICE", "PORT",   "PROTOCOL", "PID",         "COMMAND",
+					   "AGE",     "REASON", "STATE",    "HEALTH",      "CLIENTS",
+					   "UPTIME",  "ENVIRONMENT", "DIRECTORY"};
 	struct ps_table table;
 	size_t rows = 0;
 
-	output_table_start(&table, heads, s->all ? 10 : 8);
+	output_table_start(&table, s->health ? more : usual, (s->all ? 10 : 8) + (s->health ? 3 : 0));
 	for (size_t i = 0; i < s->state.count; i++) {
 		if (!selected(s, &s->state.list[i]))
 			continue;
-		print_row(s, &table, &s->state.list[i]);
+		print_row(s, &table, i);
 		rows++;
 	}
 	if (!rows) {
@@ -140,6 +190,7 @@ static int run(int argc, char **argv)
 	struct ps_error error = {0};
 	const struct ps_option options[] = {
 		{.name = "all", .letter = 'a', .flag = &s.all},
+		{.name = "health", .flag = &s.with_health},
 		{.name = "env", .argument = "NAME", .value = &s.project.env},
 		{.name = "profile", .argument = "PROFILE", .value = &s.project.profile},
 		{.name = "manifest", .argument = "FILE", .value = &s.project.manifest},
@@ -158,11 +209,14 @@ static int run(int argc, char **argv)
 		code = s.all ? state_read(&s.state, NULL, 0, &error) : target_state(&s.target, &s.state, &error);
 	if (!code)
 		code = understand(&s, argc, argv, &error);
+	if (!code && s.with_health)
+		code = ask(&s, &error);
 	if (code)
 		error_print(&error);
 	else
 		code = s.json ? print_json(&s) : print_table(&s);
 	free(s.wanted);
+	free(s.health);
 	target_close(&s.target);
 	state_free(&s.state);
 	return code;

@@ -7,6 +7,9 @@
  * look: a file that was removed meanwhile (which touches it too) is made again and watched. No clock is involved, but
  * for the timeout.
  *
+ * With --healthy, a service that listens is asked as well (health/survey.h), once when it begins to listen and then
+ * once per interval of its check, until the answer is good: an answer is nobody's event.
+ *
  * Services that the manifest calls external are nobody's record, and the kernel tells nobody when a socket begins to
  * listen: those, and only those, are asked for ten times a second.
  */
@@ -21,6 +24,7 @@
 
 #include <portshim/registry.h>
 
+#include "../health/survey.h"
 #include "command.h"
 #include "duration.h"
 #include "holder.h"
@@ -31,6 +35,7 @@
 
 #define EXTERNAL_MS 100
 #define TALK_MS 1000
+#define LAST_MS 100
 #define DEFAULT_TIMEOUT "60s"
 
 static const char help[] =
@@ -38,6 +43,7 @@ static const char help[] =
 	"  portshim wait web                    until web listens\n"
 	"  portshim wait web api --timeout 30s  until both do, or half a minute has passed\n"
 	"  portshim wait --any 3000 3001        until one of them does\n"
+	"  portshim wait --healthy web db       until both answer as they should\n"
 	"\n"
 	"Usage: portshim wait [OPTION...] SERVICE|PORT...\n"
 	"\n"
@@ -45,21 +51,25 @@ static const char help[] =
 	"\n"
 	"      --timeout TIME    like 30s, 500ms, 2m; 0 looks once; `forever`; otherwise " DEFAULT_TIMEOUT "\n"
 	"      --any             one of them is enough\n"
+	"      --healthy         until they are also healthy: see portshim health\n"
 	"  -q, --quiet           say nothing\n"
 	"      --env NAME        the environment of that name instead of the project's\n"
 	"      --profile PROFILE the project's environment of that profile\n"
 	"      --manifest FILE   this manifest instead of the one found from here upward\n"
 	"  -h, --help            this text\n"
 	"\n"
-	"Exit status: 0 when they listen, 1 if the time ran out before, 2 usage, 3 system.\n";
+	"Exit status: 0 when they do, 1 if the time ran out before, 2 usage, 3 system.\n";
 
 struct waiting {
 	struct ps_target target;
 	struct ps_host *host;
 	struct ps_wanted *wanted;
-	bool *there; /* which of them listen */
+	bool *there; /* which of them listen, and are healthy if that is wanted */
+	struct ps_health_row *rows; /* how they are, if that is wanted */
 	unsigned count;
-	bool any, quiet, external;
+	bool any, quiet, external, healthy;
+	int64_t *due;      /* ms: when they may be asked again; INT64_MAX: they do not listen */
+	int64_t ask_again; /* the first of those */
 	bool talked;
 	const char *timeout_text;
 	int64_t timeout; /* ms; -1 for ever */
@@ -155,12 +165,44 @@ static bool listens(const struct waiting *w, const struct ps_wanted *wanted)
 	return false;
 }
 
+/* Asks those that listen and were not healthy, or not there, when they were asked last. */
+static int ask(struct waiting *w, struct ps_error *error)
+{
+	int64_t left = w->timeout > 0 ? w->timeout - (now_ms() - w->start) : -1, now = now_ms();
+	struct ps_state_now state = {0};
+	int code = target_state(&w->target, &state, error);
+
+	for (unsigned i = 0; i < w->count && !code; i++) {
+		struct ps_health_row row;
+
+		code = survey_wanted(&row, &w->target, &state, w->wanted[i].text, error);
+		if (code || w->there[i] || (row.port == w->rows[i].port && now < w->due[i])) {
+			w->rows[i].ask = false;
+			continue;
+		}
+		w->rows[i] = row;
+		w->due[i] = row.port ? now + row.check.interval : INT64_MAX;
+	}
+	/* The last answer may come a little late. */
+	if (!code && !survey_ask(w->rows, w->count, left >= 0 && left < LAST_MS ? LAST_MS : left))
+		code = error_set(error, PS_EXIT_SYSTEM, "out of memory");
+	w->ask_again = INT64_MAX;
+	for (unsigned i = 0; i < w->count && !code; i++) {
+		w->there[i] = w->there[i] || w->rows[i].probe.status == PS_HEALTHY;
+		if (!w->there[i] && w->due[i] < w->ask_again)
+			w->ask_again = w->due[i];
+	}
+	state_free(&state);
+	return code;
+}
+
 static bool satisfied(struct waiting *w)
 {
 	unsigned there = 0;
 
 	for (unsigned i = 0; i < w->count; i++) {
-		w->there[i] = listens(w, &w->wanted[i]);
+		if (!w->healthy)
+			w->there[i] = listens(w, &w->wanted[i]);
 		there += w->there[i];
 	}
 	return w->any ? there > 0 : there == w->count;
@@ -191,12 +233,12 @@ static void talk(struct waiting *w)
 }
 
 /* Why nothing came: most often the server was started without portshim, or in another directory. */
-static void explain(const struct waiting *w, const struct ps_wanted *wanted)
+static void explain(const struct waiting *w, const struct ps_wanted *wanted, bool assigned)
 {
 	char phrase[PS_HOLDER_PHRASE];
 	struct ps_holder holder;
 
-	if (!wanted->port || wanted->external || !holder_find(wanted->port, PS_TCP | PS_UDP, &holder))
+	if (!wanted->port || wanted->external || assigned || !holder_find(wanted->port, PS_TCP | PS_UDP, &holder))
 		return;
 	holder_phrase(&holder, phrase);
 	fprintf(stderr, "hint: %u is %s, but not for environment %s; see `portshim why %u`\n", wanted->port, phrase,
@@ -211,12 +253,15 @@ static int give_up(const struct waiting *w)
 		if (w->there[i])
 			continue;
 		label(text, sizeof(text), &w->wanted[i]);
-		if (w->timeout == 0)
+		if (w->healthy)
+			fprintf(stderr, "portshim: %s is not healthy in environment %s: %s, %s\n", text,
+				w->target.name, probe_status(w->rows[i].probe.status), w->rows[i].probe.detail);
+		else if (w->timeout == 0)
 			fprintf(stderr, "portshim: %s does not listen in environment %s\n", text, w->target.name);
 		else
 			fprintf(stderr, "portshim: %s did not listen in environment %s within %s\n", text,
 				w->target.name, w->timeout_text);
-		explain(w, &w->wanted[i]);
+		explain(w, &w->wanted[i], w->healthy && w->rows[i].port);
 	}
 	return PS_EXIT_NO;
 }
@@ -234,6 +279,12 @@ static int64_t patience(struct waiting *w)
 		left = TALK_MS - passed;
 	if (w->external && (left < 0 || left > EXTERNAL_MS))
 		left = EXTERNAL_MS;
+	if (w->healthy && w->ask_again < INT64_MAX) {
+		int64_t until = w->ask_again - now_ms();
+
+		until = until < 1 ? 1 : until;
+		left = left < 0 || left > until ? until : left;
+	}
 	return left;
 }
 
@@ -268,6 +319,8 @@ static int wait_for_all(struct waiting *w, struct ps_error *error)
 		if (result < 0)
 			return error_set(error, PS_EXIT_SYSTEM, "cannot watch environment %s: %s", w->target.name,
 					 strerror(-result));
+		if (w->healthy && ask(w, error))
+			return error->code;
 		if (satisfied(w))
 			return PS_EXIT_YES;
 		ms = patience(w);
@@ -290,7 +343,9 @@ static int prepare(struct waiting *w, const struct ps_project_options *project, 
 	w->host = state.host;
 	w->wanted = calloc((size_t)argc, sizeof(*w->wanted));
 	w->there = calloc((size_t)argc, sizeof(*w->there));
-	if (!code && (!w->wanted || !w->there))
+	w->rows = calloc(w->healthy ? (size_t)argc : 1, sizeof(*w->rows));
+	w->due = calloc((size_t)argc, sizeof(*w->due));
+	if (!code && (!w->wanted || !w->there || !w->rows || !w->due))
 		code = error_set(error, PS_EXIT_SYSTEM, "out of memory");
 	for (int i = 0; i < argc && w->wanted && !code; i++) {
 		code = target_wanted(&w->target, &state, argv[i], &w->wanted[i], error);
@@ -310,6 +365,7 @@ static int run(int argc, char **argv)
 	const struct ps_option options[] = {
 		{.name = "timeout", .argument = "TIME", .value = &w.timeout_text},
 		{.name = "any", .flag = &w.any},
+		{.name = "healthy", .flag = &w.healthy},
 		{.name = "quiet", .letter = 'q', .flag = &w.quiet},
 		{.name = "env", .argument = "NAME", .value = &project.env},
 		{.name = "profile", .argument = "PROFILE", .value = &project.profile},
@@ -333,6 +389,8 @@ static int run(int argc, char **argv)
 		close(w.inotify);
 	free(w.wanted);
 	free(w.there);
+	free(w.rows);
+	free(w.due);
 	target_close(&w.target);
 	return code;
 }

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "manifest_files.h"
+#include "manifest_health.h"
 #include "manifest_raw.h"
 #include "manifest_template.h"
 #include "manifest_value.h"
@@ -321,6 +322,8 @@ static void build_service(struct builder *b, struct ps_manifest_service *s, cons
 	s->discovery = copy_path(b, value[PS_KEY_DISCOVERY]);
 	build_env(b, s, value[PS_KEY_ENV]);
 	build_conflicts(b, s, value[PS_KEY_CONFLICTS]);
+	if (!manifest_health_build(&s->health, value[PS_KEY_HEALTH]))
+		b->memory = true;
 	s->protocols = (uint8_t)manifest_judge_protocols(value[PS_KEY_PROTOCOL]);
 	s->external = bool_of(value[PS_KEY_EXTERNAL], false);
 	s->report = report_of(value[PS_KEY_REPORT], m->report);
@@ -445,6 +448,7 @@ void manifest_free(struct ps_manifest *manifest)
 		for (size_t k = 0; k < s->conflict_count; k++)
 			free(s->conflicts[k]);
 		free(s->conflicts);
+		free(s->health.path);
 	}
 	manifest_files_free(manifest);
 	for (size_t i = 0; i < manifest->allocation_count; i++) {

@@ -10,6 +10,16 @@
 
 #include "error.h"
 
+/* How to find out that a service does its work (manifest_health.h). */
+enum ps_health_kind { PS_HEALTH_NONE, PS_HEALTH_TCP, PS_HEALTH_HTTP, PS_HEALTH_POSTGRESQL, PS_HEALTH_REDIS };
+
+struct ps_manifest_health {
+	uint8_t kind;		    /* PS_HEALTH_NONE: the manifest says nothing */
+	char *path;		    /* HTTP: of the URL */
+	uint16_t first, last;	    /* HTTP: the good statuses */
+	uint32_t timeout, interval; /* ms */
+};
+
 /* One environment variable of a service: a template with {port}, {host}, {url}, {NAME.port}, {NAME.url}. */
 struct ps_manifest_env {
 	char *name;
@@ -35,6 +45,7 @@ struct ps_manifest_service {
 	size_t env_count;
 	char **conflicts;
 	size_t conflict_count;
+	struct ps_manifest_health health;
 	uint8_t protocols; /* 0 when the manifest says nothing */
 	bool external;
 	uint8_t report, strategy; /* with the defaults applied */

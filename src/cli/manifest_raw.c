@@ -26,6 +26,7 @@
 #include <string.h>
 
 #include "manifest_files.h"
+#include "manifest_health.h"
 #include "manifest_value.h"
 #include "output.h"
 
@@ -322,6 +323,7 @@ static const struct ps_raw_field service_fields[PS_KEY_COUNT] = {
 	{ "conflicts", manifest_value_conflicts },
 	{ "from", manifest_value_from },
 	{ "fallback", manifest_value_bool },
+	{ "health", manifest_health_read },
 };
 
 static const cJSON *said(const cJSON *object, const char *key)
@@ -343,7 +345,7 @@ static bool check_from(struct ps_raw *raw, const cJSON *object)
 		if (!item)
 			continue;
 		manifest_raw_report(raw, item, true, "exclusive-keys",
-				    "a service of another project has \"port\", \"protocol\", \"scheme\", \"env\" and \"conflicts\"",
+				    "a service of another project has \"port\", \"protocol\", \"scheme\", \"env\", \"health\" and \"conflicts\"",
 				    "\"%s\" cannot stand beside \"from\": the other project says that", item->string);
 		good = false;
 	}
@@ -376,7 +378,7 @@ static bool check_together(struct ps_raw *raw, const cJSON *object)
 			continue;
 		manifest_raw_report(
 			raw, item, true, "exclusive-keys",
-			"a service that inherits has \"scheme\", \"env\" and \"conflicts\"",
+			"a service that inherits has \"scheme\", \"env\", \"health\" and \"conflicts\"",
 			"\"%s\" cannot stand beside \"inherit\", which takes it over from the other service",
 			item->string);
 		good = false;

@@ -105,12 +105,16 @@ VALUES = [
     [0], ["A"], ["A", "A"], ["A", "a"], ["a-b"], [None], [[]], {"A": "x"}, {"A": 1}, {"a b": "x"}, {"": ""}, {"port": 80},
     {"ports": [80]}, {"args": "x"}, {"args": ""}, {"offset": 1}, {"web": {"port": 1}}, {"a": "1-2"},
     "a/b", "a/1", "/b", "a/b/c", "a/", "-a/b", "a" * 63 + "/" + "a" * 63, "a" * 64 + "/b", ["1-2", 3, "a"], ["1-2", "3"], [""], {"base": 80},
-    {"CI": "true", "A_1": "*"}, {"PORTSHIM_A": "a\n"}, {"range": "1-2", "services": ["a"]}, {"range": [80], "services": ["a", "b"], "profiles": [""]},
+    {"CI": "true", "A_1": "*"}, {"PORTSHIM_A": "a\n"},
+    "redis", "/", "/a b", "/\u00e4", "/" + "a" * 999, "/" + "a" * 1000, "200-399", "399-200", "099-200", "200-600", 100, 599, 600, "1s", "0s", "01s", "99999ms",
+    "100000ms", "999s", "1000s", "99m", "100m", "1h", {"tcp": True}, {"tcp": False}, {"tcp": 1}, {"http": "/"}, {"http": "/", "tcp": True},
+    {"redis": True, "status": 200}, {"http": "/", "status": 204, "timeout": "1s"}, {"status": 200},
+    {"range": "1-2", "services": ["a"]}, {"range": [80], "services": ["a", "b"], "profiles": [""]},
 ]
 KEYS = [
     "port", "ports", "inherit", "range", "protocol", "scheme", "env", "match", "report", "strategy", "os", "external",
     "discovery", "conflicts", "version", "services", "profiles", "defaults", "ranges", "project", "$schema", "offset",
-    "command", "args", "directory", "from", "when", "fallback", "rules", "allocate", "base", "avoid", "profiles", "a", "A", "3000", "a b", "", "-a", ".a", "a\n", "a" * 63, "a" * 64, "3a", "_", "ä", "Port",
+    "command", "args", "directory", "from", "when", "fallback", "rules", "health", "http", "tcp", "postgresql", "redis", "status", "timeout", "interval", "allocate", "base", "avoid", "profiles", "a", "A", "3000", "a b", "", "-a", ".a", "a\n", "a" * 63, "a" * 64, "3a", "_", "ä", "Port",
 ]
 
 

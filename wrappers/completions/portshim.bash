@@ -89,7 +89,7 @@ _portshim()
 		mapfile -t COMPREPLY < <(compgen -c -- "$current")
 		compopt -o default 2>/dev/null
 		;;
-	status | port | url | wait | why | free) _portshim_words services ;;
+	status | port | url | wait | health | why | free) _portshim_words services ;;
 	next) _portshim_words rules ;;
 	help) _portshim_words commands ;;
 	init) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;

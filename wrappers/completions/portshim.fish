@@ -62,7 +62,7 @@ end
 
 complete -c portshim -f
 complete -c portshim -n __portshim_first -a '(__portshim_words commands)'
-complete -c portshim -n '__portshim_is status port url wait why free' -a '(__portshim_words services)'
+complete -c portshim -n '__portshim_is status port url wait health why free' -a '(__portshim_words services)'
 complete -c portshim -n '__portshim_is next' -a '(__portshim_words rules)'
 complete -c portshim -n '__portshim_is map' -l dir -x -a '(__fish_complete_directories)'
 complete -c portshim -n '__portshim_is init' -a '(__fish_complete_directories)'
@@ -75,12 +75,12 @@ complete -c portshim -n '__portshim_is doctor' -a '(__fish_complete_command)'
 complete -c portshim -n '__portshim_is run exec' -a '(__portshim_subcommand)'
 complete -c portshim -n 'not __portshim_first; and __portshim_in_options; and string match -q -- "-*" (commandline -ct)' \
 	-a '(__portshim_options)'
-complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait why free' -l env -x \
+complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait health why free' -l env -x \
 	-a '(__portshim_words environments)'
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec' -l allow -x -a '(__portshim_words environments)'
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec env' -l service -x -a '(__portshim_words services)'
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec' -l strategy -x -a 'minimal conservative'
-complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait why validate sync' -l profile -x
-complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait why sync inventory' -l manifest -r -F
+complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait health why validate sync' -l profile -x
+complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait health why sync inventory' -l manifest -r -F
 complete -c portshim -n '__portshim_is env' -l format -x -a 'sh fish json dotenv'
-complete -c portshim -n '__portshim_is wait' -l timeout -x -a '500ms 10s 30s 60s forever'
+complete -c portshim -n '__portshim_is wait health' -l timeout -x -a '500ms 10s 30s 60s forever'
