@@ -273,8 +273,8 @@ static void build_env(struct builder *b, struct ps_manifest_service *s, const cJ
 	for (const cJSON *item = value->child; s->env && item; item = item->next) {
 		struct ps_manifest_env *env = &s->env[s->env_count++];
 
-		env->own = cJSON_IsArray(value);
-		env->name = copy(b, env->own ? item->valuestring : item->string);
+		env->own = cJSON_IsArray(value) || cJSON_IsTrue(item);
+		env->name = copy(b, item->string ? item->string : item->valuestring);
 		env->template = copy(b, env->own ? "{port}" : item->valuestring);
 	}
 }

@@ -283,7 +283,7 @@ static void judge_references(struct ps_raw *raw, struct ps_raw_service *s, const
 		good = judge_discovery(raw, item) && good;
 	item = s->value[PS_KEY_ENV];
 	for (const cJSON *v = cJSON_IsObject(item) ? item->child : NULL; v; v = v->next)
-		good = judge_template(raw, v) && good;
+		good = (cJSON_IsTrue(v) || judge_template(raw, v)) && good;
 	item = s->value[PS_KEY_CONFLICTS];
 	for (const cJSON *v = item ? item->child : NULL; v; v = v->next) {
 		good = judge_service_name(raw, v, v->valuestring) && good;

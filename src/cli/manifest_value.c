@@ -473,7 +473,9 @@ static bool check_template(struct ps_raw *raw, const cJSON *item)
 	struct ps_piece piece;
 	char hint[160], part[QUOTE_MAX], cut[QUOTE_MAX];
 
-	if (!manifest_value_string(raw, item, "text, like \"http://{host}:{port}\""))
+	if (cJSON_IsTrue(item))
+		return true; /* as in the array form */
+	if (!manifest_value_string(raw, item, "text, like \"http://{host}:{port}\", or true"))
 		return false;
 	at = item->valuestring;
 	if (*at && !manifest_value_is_clean(at))

@@ -552,6 +552,22 @@ static const char pinned[] =
 	"    \"two\": { \"when\": { \"PINNED\": \"t*\", \"PINNED_TOO\": \"*\" }, \"offset\": 1 },\n"
 	"    \"never\": { \"offset\": 2 } } }\n";
 
+static void test_env_both(void **state)
+{
+	struct ps_manifest *m = load("{\"version\": 1, \"services\": {\"api\": {\"port\": 80, \"env\": "
+				     "{\"PORT\": true, \"API_URL\": \"{url}\"}}}}", NULL);
+	const struct ps_manifest_env *env = m->services[0].env;
+
+	(void)state;
+	assert_int_equal(m->services[0].env_count, 2);
+	assert_true(env[0].own);
+	assert_string_equal(env[0].name, "PORT");
+	assert_string_equal(env[0].template, "{port}");
+	assert_false(env[1].own);
+	assert_string_equal(env[1].template, "{url}");
+	manifest_free(m);
+}
+
 static void test_fallback(void **state)
 {
 	const char all[] = "{\"version\": 1, \"services\": {\"a\": {\"port\": 80, \"fallback\": true}, \"b\": {\"port\": 81}},"
@@ -794,7 +810,8 @@ int main(void)
 		cmocka_unit_test(test_syntax),	   cmocka_unit_test(test_comments),   cmocka_unit_test(test_deep),
 		cmocka_unit_test(test_values),	   cmocka_unit_test(test_meaning),    cmocka_unit_test(test_many),
 		cmocka_unit_test(test_result),	   cmocka_unit_test(test_profiles),   cmocka_unit_test(test_templates),
-		cmocka_unit_test(test_plan),	   cmocka_unit_test(test_fallback),
+		cmocka_unit_test(test_plan),	   cmocka_unit_test(test_env_both),
+		cmocka_unit_test(test_fallback),
 		cmocka_unit_test(test_when),
 		cmocka_unit_test(test_from),
 		   cmocka_unit_test(test_size),	      cmocka_unit_test(test_big_file),
