@@ -5,6 +5,8 @@
  */
 #include "check.h"
 
+#include <stdio.h>
+
 #include "../cli/error.h"
 #include "../sync/sync.h"
 
@@ -13,10 +15,12 @@ void check_files(struct ps_check *check)
 	struct ps_sync sync = { 0 };
 	struct ps_error error = { 0 };
 
-	if (sync_look(&sync, check->raw->path, NULL, &error)) {
+	if (sync_look(&sync, check->raw->path, NULL, false, &error)) {
 		error_print(&error);
 		check->findings->memory = true;
 	} else {
+		if (sync.edit.recovered)
+			fprintf(stderr, "portshim: %s\n", sync.edit.recovered);
 		sync_drift(&sync, &sync.findings);
 	}
 	for (size_t i = 0; i < sync.findings.count; i++) {

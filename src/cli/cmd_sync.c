@@ -5,11 +5,9 @@
  * changed only if nothing stands in the way, all or none (src/edit).
  */
 #include <stdbool.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 
 #include "../sync/sync.h"
 #include "options.h"
@@ -131,20 +129,6 @@ static int finish(struct sync *s)
 	return code;
 }
 
-/* Two that apply at once take turns, from before the files are read: each of them would find the other's half done, and
- * both undo it. A file system that knows no locks has none. The lock ends with the process. */
-static void take_turns(const char *manifest)
-{
-	char directory[PS_PATH_MAX];
-	int fd;
-
-	if (manifest_directory(manifest, directory) == 0) {
-		fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd >= 0)
-			flock(fd, LOCK_EX);
-	}
-}
-
 static int look(struct sync *s, struct ps_error *error)
 {
 	char path[PS_PATH_MAX];
@@ -156,9 +140,10 @@ static int look(struct sync *s, struct ps_error *error)
 		error_set(error, PS_EXIT_SYSTEM, "there is no ports.manifest.json here, nor in any directory above");
 		return error_hint(error, "name one with --manifest; portshim-manifest(5) says what goes into it");
 	}
-	if (s->apply)
-		take_turns(path);
-	return sync_look(&s->found, path, s->profile, error);
+	code = sync_look(&s->found, path, s->profile, s->apply, error);
+	if (s->found.edit.recovered)
+		fprintf(stderr, "portshim: %s\n", s->found.edit.recovered);
+	return code;
 }
 
 static int run(int argc, char **argv)
@@ -207,7 +192,8 @@ const struct ps_command command_sync = {
 		"\n"
 		"  --check            print each difference as FILE:LINE:COLUMN; exit 1 if there is one\n"
 		"  -n, --dry-run      print a unified diff (the default)\n"
-		"  --apply            change the files: all, or none if anything stands in the way\n"
+		"  --apply            change the files: all, or none if anything stands in the way; what a\n"
+		"                     kill interrupts is undone or ended by the next sync of any kind\n"
 		"  --profile PROFILE  the files of this profile only; \"\" for those without a profile\n"
 		"  --manifest FILE    the manifest, instead of the nearest one above\n"
 		"  --json             print {\"version\":1,\"changed\":[...],\"applied\":...,\"places\":[...],\n"

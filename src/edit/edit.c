@@ -6,13 +6,14 @@
  * change, and all bytes that no splice names survive. A file is known by device and inode, so that two names of one
  * file, by a symlink say, do not become two edits of it.
  */
-#include "edit.h"
+#include "edit_journal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,6 +28,58 @@ int edit_start(struct ps_edit *edit, const char *directory, struct ps_error *err
 	if (edit->directory)
 		return 0;
 	return error_set(error, PS_EXIT_SYSTEM, "cannot use the directory %s: %s", directory, strerror(errno));
+}
+
+/* ---- whose turn it is ---- */
+
+/* Locked, as far as the file system knows locks. The lock ends with the process. */
+static int take_turn(struct ps_edit *edit, struct ps_error *error)
+{
+	if (edit->turn)
+		return 0;
+	edit->lock = open(edit->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (edit->lock < 0)
+		return error_set(error, PS_EXIT_SYSTEM, "cannot use the directory %s: %s", edit->directory,
+				 strerror(errno));
+	edit->turn = true;
+	while (flock(edit->lock, LOCK_EX) != 0 && errno == EINTR)
+		;
+	return 0;
+}
+
+static void end_turn(struct ps_edit *edit)
+{
+	if (edit->turn)
+		close(edit->lock);
+	edit->turn = false;
+}
+
+static bool has_journal(const struct ps_edit *edit)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	return snprintf(path, sizeof(path), "%s/" EDIT_JOURNAL, edit->directory) < (int)sizeof(path) &&
+	       lstat(path, &st) == 0;
+}
+
+int edit_turn(struct ps_edit *edit, bool applies, struct ps_error *error)
+{
+	struct ps_error local = { 0 };
+	int code;
+
+	if (!applies && !has_journal(edit))
+		return 0;
+	code = take_turn(edit, error);
+	if (code)
+		return code;
+	code = edit_recover(edit, applies ? error : &local);
+	if (applies)
+		return code;
+	end_turn(edit);
+	if (code && !edit->recovered && asprintf(&edit->recovered, "%s\nhint: %s", local.text, local.hint) < 0)
+		edit->recovered = NULL;
+	return 0;
 }
 
 /* ---- reading ---- */
@@ -193,6 +246,8 @@ void edit_free(struct ps_edit *edit)
 		file_free(edit->files[i]);
 	free(edit->files);
 	free(edit->directory);
+	free(edit->recovered);
+	end_turn(edit);
 	*edit = (struct ps_edit){ 0 };
 }
 

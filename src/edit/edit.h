@@ -4,7 +4,8 @@
  *	struct ps_edit edit = { 0 };
  *	struct ps_edit_file *file;
  *
- *	if (edit_start(&edit, directory, &error) || edit_open(&edit, "config/app.yaml", &file, &error))
+ *	if (edit_start(&edit, directory, &error) || edit_turn(&edit, true, &error) ||
+ *	    edit_open(&edit, "config/app.yaml", &file, &error))
  *		...
  *	edit_splice(file, offset, 4, "9000", 4);	(bytes of file->text; everything else survives as it is)
  *	edit_diff(&edit, stdout);
@@ -45,12 +46,21 @@ struct ps_edit_file {
 
 struct ps_edit {
 	char *directory;             /* absolute, without symlinks */
+	bool turn;                   /* it is this edit's, among those of the directory */
+	int lock;                    /* the directory, open and locked, if it is */
+	char *recovered;             /* what edit_turn did about one that was killed, in lines, or NULL */
 	struct ps_edit_file **files; /* in the order in which they were opened */
 	size_t count, room;
 };
 
 /* Sets up an edit below a directory. Returns 0 or the error's code. */
 int edit_start(struct ps_edit *edit, const char *directory, struct ps_error *error);
+
+/* Undoes, or ends, what an edit_apply that was killed has left of a change in this directory; to be called before a
+ * file is read. An edit that `applies` waits for its turn and keeps it until edit_free: of two at once each would find
+ * the other's half done. A file system that knows no locks has no turns. Returns 0 or the error's code; an edit that
+ * does not apply may go on anyway, and has it in `recovered`. */
+int edit_turn(struct ps_edit *edit, bool applies, struct ps_error *error);
 
 /* Reads a file, once: opened again, also by another name, it is the same struct. A path that is not absolute begins at
  * the edit's directory. What is no regular file is refused, and what is bigger than PS_EDIT_SIZE_MAX. Returns 0 or the
@@ -76,8 +86,9 @@ size_t edit_changes(const struct ps_edit *edit);
 bool edit_diff(const struct ps_edit *edit, FILE *stream);
 
 /* Replaces all files that change, or none (edit_apply.c): none if one of them is no longer what was read, or cannot be
- * replaced with its owner, mode and attributes. Returns 0 or the error's code. */
-int edit_apply(const struct ps_edit *edit, struct ps_error *error);
+ * replaced with its owner, mode and attributes. A kill -9 at any instruction leaves what the next edit_turn in the
+ * directory undoes or ends. Returns 0 or the error's code. */
+int edit_apply(struct ps_edit *edit, struct ps_error *error);
 
 void edit_free(struct ps_edit *edit);
 

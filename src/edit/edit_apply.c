@@ -1,31 +1,29 @@
 /*
  * edit_apply.c - a set of edits on disk: all of them, or none.
  *
- * Theory of operation, in three steps, with signals held back:
+ * Theory of operation, in three steps, with signals held back, and with the lock on the edit's directory:
  *
- * 1. Prepare. Beside each file that changes a new one is written, with the owner, mode and attributes (ACLs, labels) of
- *    the old one, and synced. Whatever can go wrong (a read-only directory, a full disk, somebody else's file) goes
- *    wrong here as a rule, where nothing has happened yet.
+ * 1. Prepare. A journal says what will be done (edit_journal.c). Beside each file that changes a new one is written,
+ *    with the owner, mode and attributes (ACLs, labels) of the old one, and synced. Whatever can go wrong (a read-only
+ *    directory, a full disk, somebody else's file) goes wrong here as a rule, where nothing has happened yet.
  * 2. Commit. Each file is compared once more with what was read and then exchanged with the new
  *    one in one step (RENAME_EXCHANGE), so that the old one is still there, under the other name; it is compared again
  *    afterwards, because an editor may have been faster. On file systems that cannot exchange, a copy of the old one is
  *    put aside and the new one renamed over it. At the first failure everything is renamed back.
- * 3. Clean up. The directories are synced, and the old files removed.
+ * 3. Clean up. The directories are synced, the old files removed, and then the journal.
  *
  * Who reads a file meanwhile sees the old or the new one, never a part. A program that has the old file open and writes
  * into it after the last comparison writes into a file without a name; nobody can prevent that. A kill -9 or a power
- * failure in the middle of step 2 can leave some files new and others old, each whole, with files called
- * .NAME.portshim-XXXXXX beside them.
+ * failure in the middle leaves some files new and others old, each whole, until the next edit of the directory begins:
+ * that one undoes it, or ends it (edit_recover.c).
  *
  * What a symlink leads to is replaced, the symlink stays. A file with several names (hard links) is refused: replacing
- * it would part them.
+ * it would part them. A file outside of the edit's directory is not followed up after a kill.
  */
-#include "edit.h"
+#include "edit_journal.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +33,12 @@
 
 struct change {
 	const struct ps_edit_file *file;
-	char *beside;  /* path of the new file, and after an exchange of the old one; NULL: there is none */
+	char *text; /* the new contents */
+	size_t size;
+	char *path;    /* of the new file, to be */
+	char *aside;   /* of the copy of the old one, where both cannot be exchanged */
+	char *beside;  /* one of them: the new file, and after an exchange the old one; NULL: there is none */
+	bool stuck;    /* it could not be put back: the journal stays for the next one to try */
 	bool replaced; /* the file's name has the new contents; `beside` the old ones */
 };
 
@@ -86,23 +89,15 @@ static bool copy_attributes(int from, int to)
 	return length >= 0 || errno == ENOTSUP;
 }
 
-/* A file with this text and the owner, mode and attributes of the file open at `like`. Its path, malloc'ed, or NULL
- * with the error set. */
-static char *write_beside(const struct ps_edit_file *file, int like, const char *text, size_t size,
-			  struct ps_error *error)
+/* Makes a file with this text and the owner, mode and attributes of the file open at `like`. False with the error
+ * set. */
+static bool write_beside(const struct ps_edit_file *file, int like, const char *path, const char *text, size_t size,
+			 struct ps_error *error)
 {
-	const char *name = strrchr(file->real, '/') + 1, *what = NULL;
-	char *path = malloc(strlen(file->real) + 32);
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	const char *what = NULL;
 	struct stat st, own;
-	int fd = -1;
 
-	if (!path) {
-		error_set(error, PS_EXIT_SYSTEM, "out of memory");
-		return NULL;
-	}
-	/* A long name is cut, so that the new one is none too long. */
-	sprintf(path, "%.*s.%.200s.portshim-XXXXXX", (int)(name - file->real), file->real, name);
-	fd = mkostemp(path, O_CLOEXEC);
 	if (fd < 0)
 		what = "cannot write a file beside it";
 	else if (fstat(like, &st) != 0 || fstat(fd, &own) != 0)
@@ -115,21 +110,15 @@ static char *write_beside(const struct ps_edit_file *file, int like, const char 
 		what = "a new file would not have its attributes";
 	else if (!write_all(fd, text, size) || fsync(fd) != 0)
 		what = "cannot write the new file";
-	if (what) {
+	if (what)
 		failed(error, file, what);
-		if (fd >= 0)
-			unlink(path);
-	}
 	if (fd >= 0 && close(fd) != 0 && !what) {
 		what = "cannot write the new file";
 		failed(error, file, what);
+	}
+	if (what && fd >= 0)
 		unlink(path);
-	}
-	if (what) {
-		free(path);
-		return NULL;
-	}
-	return path;
+	return !what;
 }
 
 /* ---- is it still what was read? ---- */
@@ -178,22 +167,16 @@ static bool prepare(struct change *change, struct ps_error *error)
 	const struct ps_edit_file *file = change->file;
 	int fd = open_same(file, file->real, error);
 	struct stat st;
-	size_t size;
-	char *text;
 
 	if (fd < 0)
 		return false;
-	text = edit_result(file, &size);
-	if (!text) {
-		error_set(error, PS_EXIT_SYSTEM, "out of memory");
-	} else if (fstat(fd, &st) == 0 && st.st_nlink > 1) {
+	if (fstat(fd, &st) == 0 && st.st_nlink > 1) {
 		error_set(error, PS_EXIT_SYSTEM, "cannot change %s: it has %lu names (hard links)", file->path,
 			  (unsigned long)st.st_nlink);
 		error_hint(error, "nothing has been changed; a new file would be one of them only: make it a copy");
-	} else {
-		change->beside = write_beside(file, fd, text, size, error);
+	} else if (write_beside(file, fd, change->path, change->text, change->size, error)) {
+		change->beside = change->path;
 	}
-	free(text);
 	close(fd);
 	return change->beside != NULL;
 }
@@ -201,18 +184,16 @@ static bool prepare(struct change *change, struct ps_error *error)
 /* Puts the old contents aside and renames the new file over the old one, where both cannot be exchanged. */
 static bool replace(struct change *change, int fd, struct ps_error *error)
 {
-	char *aside = write_beside(change->file, fd, change->file->text, change->file->size, error);
+	const struct ps_edit_file *file = change->file;
 
-	if (!aside)
+	if (!write_beside(file, fd, change->aside, file->text, file->size, error))
 		return false;
-	if (rename(change->beside, change->file->real) != 0) {
-		failed(error, change->file, "cannot replace it");
-		unlink(aside);
-		free(aside);
+	if (rename(change->beside, file->real) != 0) {
+		failed(error, file, "cannot replace it");
+		unlink(change->aside);
 		return false;
 	}
-	free(change->beside);
-	change->beside = aside;
+	change->beside = change->aside;
 	change->replaced = true;
 	return true;
 }
@@ -245,32 +226,15 @@ static void undo(struct change *change, struct ps_error *error)
 {
 	size_t used = strlen(error->text);
 
-	if (rename(change->beside, change->file->real) == 0) {
-		free(change->beside);
-		change->beside = NULL;
-	} else {
+	if (rename(change->beside, change->file->real) != 0) {
 		snprintf(error->text + used, sizeof(error->text) - used,
 			 "\ncannot put %s back: %s; its contents are in %s", change->file->path, strerror(errno),
 			 change->beside);
-		error_hint(error, "rename that file by hand");
-		free(change->beside);
-		change->beside = NULL;
+		error_hint(error, "the next portshim sync or fix here tries again; or rename that file by hand");
+		change->stuck = true;
 	}
+	change->beside = NULL;
 	change->replaced = false;
-}
-
-/* The directory's entry survives a power failure. Best effort: the contents are safe either way. */
-static void sync_directory(const char *real)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s", real);
-	fd = open(dirname(path), O_RDONLY | O_CLOEXEC | O_DIRECTORY);
-	if (fd < 0)
-		return;
-	fsync(fd);
-	close(fd);
 }
 
 static int commit_all(struct change *changes, size_t count, struct ps_error *error)
@@ -279,50 +243,116 @@ static int commit_all(struct change *changes, size_t count, struct ps_error *err
 
 	while (i < count && commit(&changes[i], error))
 		i++;
-	if (i < count) {
-		for (size_t k = 0; k <= i; k++) {
-			if (changes[k].replaced)
-				undo(&changes[k], error);
-		}
+	if (i == count)
+		return 0;
+	for (size_t k = 0; k <= i; k++) {
+		if (changes[k].replaced)
+			undo(&changes[k], error);
 	}
-	for (size_t k = 0; k < count; k++) {
-		if (changes[k].beside)
-			unlink(changes[k].beside);
-		sync_directory(changes[k].file->real);
-	}
-	return i < count ? error->code : 0;
+	return error->code;
 }
 
-int edit_apply(const struct ps_edit *edit, struct ps_error *error)
+/* What was replaced, or put back, is on the disk before what it was made from goes, and that before the journal. */
+static void clean_up(const struct ps_edit *edit, const struct change *changes, size_t count)
 {
-	struct change *changes = calloc(edit->count + 1, sizeof(*changes));
-	sigset_t all, before;
-	size_t count = 0;
-	bool good = true;
+	bool stuck = false;
+
+	for (size_t i = 0; i < count; i++)
+		edit_sync_directory(changes[i].file->real);
+	for (size_t i = 0; i < count; i++) {
+		stuck |= changes[i].stuck;
+		if (changes[i].beside)
+			unlink(changes[i].beside);
+	}
+	for (size_t i = 0; i < count; i++)
+		edit_sync_directory(changes[i].file->real);
+	if (!stuck)
+		edit_journal_remove(edit);
+}
+
+/* The new contents, and what the journal is to say. The names come with its id. */
+static bool plan(const struct ps_edit *edit, struct change *changes, struct edit_journal *journal)
+{
+	for (size_t i = 0; i < edit->count; i++) {
+		struct ps_edit_file *file = edit->files[i];
+		struct change *change = &changes[journal->count];
+
+		if (file->splice_count == 0)
+			continue;
+		change->file = file;
+		change->text = edit_result(file, &change->size);
+		if (!change->text)
+			return false;
+		journal->entries[journal->count++] = (struct edit_entry){
+			.real = file->real,
+			.before = edit_sum(file->text, file->size),
+			.after = edit_sum(change->text, change->size),
+		};
+	}
+	return true;
+}
+
+static bool name_all(struct change *changes, const struct edit_journal *journal)
+{
+	for (size_t i = 0; i < journal->count; i++) {
+		changes[i].path = edit_beside(journal, i, false);
+		changes[i].aside = edit_beside(journal, i, true);
+		if (!changes[i].path || !changes[i].aside)
+			return false;
+	}
+	return true;
+}
+
+static int no_memory(struct ps_error *error)
+{
+	return error_set(error, PS_EXIT_SYSTEM, "out of memory");
+}
+
+/* With the journal written. */
+static int change_all(const struct ps_edit *edit, struct change *changes, size_t count, struct ps_error *error)
+{
 	int code = 0;
 
-	if (!changes)
-		return error_set(error, PS_EXIT_SYSTEM, "out of memory");
+	for (size_t i = 0; i < count && !code; i++)
+		code = prepare(&changes[i], error) ? 0 : error->code;
+	if (!code && edit_journal_commit(edit)) {
+		failed(error, changes[0].file, "cannot write the journal");
+		code = error->code;
+	}
+	if (!code)
+		code = commit_all(changes, count, error);
+	clean_up(edit, changes, count);
+	return code;
+}
+
+int edit_apply(struct ps_edit *edit, struct ps_error *error)
+{
+	struct change *changes = calloc(edit->count + 1, sizeof(*changes));
+	struct edit_journal journal = { .entries = calloc(edit->count + 1, sizeof(*journal.entries)) };
+	sigset_t all, before;
+	int code = changes && journal.entries ? edit_turn(edit, true, error) : no_memory(error);
+
+	if (!code && !plan(edit, changes, &journal))
+		code = no_memory(error);
+	if (code || journal.count == 0)
+		goto out;
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
-	for (size_t i = 0; i < edit->count && good; i++) {
-		if (edit->files[i]->splice_count == 0)
-			continue;
-		changes[count].file = edit->files[i];
-		good = prepare(&changes[count++], error);
+	code = edit_journal_write(edit, &journal, error);
+	if (!code && !name_all(changes, &journal)) {
+		edit_journal_remove(edit);
+		code = no_memory(error);
 	}
-	if (good) {
-		code = commit_all(changes, count, error);
-	} else {
-		code = error->code;
-		for (size_t i = 0; i < count; i++) {
-			if (changes[i].beside)
-				unlink(changes[i].beside);
-		}
-	}
+	if (!code)
+		code = change_all(edit, changes, journal.count, error);
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	for (size_t i = 0; i < count; i++)
-		free(changes[i].beside);
+out:
+	for (size_t i = 0; changes && i < journal.count; i++) {
+		free(changes[i].text);
+		free(changes[i].path);
+		free(changes[i].aside);
+	}
 	free(changes);
+	free(journal.entries);
 	return code;
 }

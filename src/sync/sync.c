@@ -359,7 +359,7 @@ static int look_under(struct look *l, const char *path, const char *profile, str
 	return 0;
 }
 
-int sync_look(struct ps_sync *sync, const char *path, const char *profile, struct ps_error *error)
+int sync_look(struct ps_sync *sync, const char *path, const char *profile, bool applies, struct ps_error *error)
 {
 	struct look l = { .sync = sync };
 	struct ps_manifest *manifest = NULL;
@@ -374,6 +374,8 @@ int sync_look(struct ps_sync *sync, const char *path, const char *profile, struc
 		code = error_set(error, PS_EXIT_SYSTEM, "cannot tell where %s lies: %s", path, strerror(-number));
 	else
 		code = edit_start(&sync->edit, directory, error);
+	if (!code)
+		code = edit_turn(&sync->edit, applies, error);
 	from_here(path, l.shown_manifest);
 	if (!code && (!profile || !*profile))
 		code = look_under(&l, path, NULL, error);

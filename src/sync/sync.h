@@ -3,7 +3,7 @@
  *
  *	struct ps_sync sync = { 0 };
  *
- *	if (!sync_look(&sync, "/shop/ports.manifest.json", NULL, &error))
+ *	if (!sync_look(&sync, "/shop/ports.manifest.json", NULL, false, &error))
  *		...	sync.places, sync.findings, and the splices in sync.edit
  *	sync_free(&sync);
  */
@@ -35,9 +35,9 @@ struct ps_sync {
 };
 
 /* Looks at all files of a manifest under all of its profiles, or under one ("" is no profile; NULL: all). Returns 0,
- * findings or not, or the error's code: the manifest cannot be read, there is no such profile, out of memory. sync_free
- * in any case. */
-int sync_look(struct ps_sync *sync, const char *manifest, const char *profile, struct ps_error *error);
+ * findings or not, or the error's code: the manifest cannot be read, there is no such profile, out of memory. One that
+ * will be applied `applies` (edit_turn). sync_free in any case. */
+int sync_look(struct ps_sync *sync, const char *manifest, const char *profile, bool applies, struct ps_error *error);
 
 /* Adds a finding for each number that differs. */
 void sync_drift(const struct ps_sync *sync, struct ps_findings *findings);

@@ -255,7 +255,7 @@ def read_only():
     words = [PORTSHIM, "sync", "--apply"]
     if os.geteuid() == 0:
         words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] + words
-        for path in ("a", "a/x.yaml"):
+        for path in (".", "a", "a/x.yaml"):
             os.chown(path, 65534, 65534)
         shutil.copy(PORTSHIM, "../portshim")
         os.chmod("../portshim", 0o755)

@@ -1,13 +1,14 @@
 /*
  * inject.c - runs a program and makes the Nth system call that portshim makes in it fail.
  *
- * inject [-n N] [-e ERRNO] [-m OBJECT | -a EXECUTABLE] [-s NUMBER] [-l LOG] -- PROGRAM ARGS...
+ * inject [-n N] [-e ERRNO | -k] [-m OBJECT | -a EXECUTABLE] [-s NUMBER] [-l LOG] -- PROGRAM ARGS...
  *
  *	-m OBJECT      counts the calls whose instruction lies in the mapping of a file of this name: with
  *	               libportshim.so that is what the shim does itself, and nothing of the program's or libc's
  *	-a EXECUTABLE  counts the calls of every process that runs this file, from its first that is not the loader's
  *	-s NUMBER      counts only this system call
  *	-n N           the Nth is not made, and returns -ERRNO; without it they are only counted
+ *	-k             before the Nth the process is killed instead (SIGKILL)
  *	-l LOG         gets one line: how many there were, and the number of the system call that failed
  *
  * Exit status: the program's; 128+n where a signal ended it, 124 after LIMIT seconds.
@@ -54,6 +55,7 @@ struct task {
 static struct task tasks[TASKS];
 static const char *object, *executable, *log_path;
 static long wanted, counted, failed_nr = -1, only = -1;
+static bool kills;
 static int error_number = EIO;
 
 /* Only ever fail for arguments that are wrong, or have taken effect when they fail. */
@@ -194,6 +196,10 @@ static void at_entry(struct task *t, const struct ptrace_syscall_info *info)
 	if (++counted != wanted)
 		return;
 	failed_nr = (long)nr;
+	if (kills) {
+		kill(t->pid, SIGKILL);
+		return;
+	}
 	t->fail = true;
 	refuse(t->pid);
 }
@@ -286,13 +292,16 @@ int main(int argc, char **argv)
 {
 	int option, result;
 
-	while ((option = getopt(argc, argv, "+n:e:m:a:l:s:")) != -1) {
+	while ((option = getopt(argc, argv, "+n:e:km:a:l:s:")) != -1) {
 		switch (option) {
 		case 'n':
 			wanted = atol(optarg);
 			break;
 		case 'e':
 			error_number = atoi(optarg);
+			break;
+		case 'k':
+			kills = true;
 			break;
 		case 'm':
 			object = optarg;
