@@ -8,10 +8,16 @@
  * It never fails. Text that does not keep to the language (a template, a syntax error, another dialect) gives odd
  * tokens, and a quote that is not closed on its line is a sign like any other where the language wants it closed there:
  * the damage ends with the line. Every call consumes at least one byte; nothing is read beyond the end.
+ *
+ * What is never closed is searched for up to the end, in vain. A file that is full of such openings would be searched
+ * again from each: when that has cost many times the file's length, ends are looked for nearby only.
  */
 #include "lex.h"
 
 #include <string.h>
+
+#define VAIN_FACTOR 32 /* times the length of the text */
+#define NEAR 256
 
 void lex_start(struct ps_lexer *l, const struct ps_language_info *language, const char *text, uint32_t from,
 	       uint32_t end)
@@ -21,7 +27,9 @@ void lex_start(struct ps_lexer *l, const struct ps_language_info *language, cons
 				.text = text,
 				.at = from,
 				.end = end,
-				.value = true };
+				.line_from = UINT32_MAX,
+				.value = true,
+				.vain_max = (uint64_t)(end - from) * VAIN_FACTOR };
 	if (end - from >= 3 && memcmp(text + from, "\xef\xbb\xbf", 3) == 0)
 		l->at += 3;
 }
@@ -43,11 +51,29 @@ static bool at_text(const struct ps_lexer *l, uint32_t at, const char *what)
 	return l->end - at >= length && memcmp(l->text + at, what, length) == 0;
 }
 
-static uint32_t line_end(const struct ps_lexer *l, uint32_t at)
+/* Every string asks for it, and a line may have a great many of them. */
+static uint32_t line_end(struct ps_lexer *l, uint32_t at)
 {
-	const char *end = memchr(l->text + at, '\n', l->end - at);
+	const char *end;
 
-	return end ? (uint32_t)(end - l->text) : l->end;
+	if (at >= l->line_from && at <= l->line_until)
+		return l->line_until;
+	end = memchr(l->text + at, '\n', l->end - at);
+	l->line_from = at;
+	l->line_until = end ? (uint32_t)(end - l->text) : l->end;
+	return l->line_until;
+}
+
+/* How far an end is looked for that is `end` at the farthest. */
+static uint32_t reach(const struct ps_lexer *l, uint32_t end)
+{
+	return l->vain > l->vain_max && end - l->at > NEAR ? l->at + NEAR : end;
+}
+
+static bool in_vain(struct ps_lexer *l, uint32_t end)
+{
+	l->vain += end - l->at;
+	return false;
 }
 
 /* ---- comments ---- */
@@ -184,26 +210,26 @@ static bool lex_string(struct ps_lexer *l, struct ps_token *t)
 
 	if (lex_triple(l, t))
 		return true;
-	end = has(l->language->multiline, quote) ? l->end : line_end(l, l->at);
+	end = reach(l, has(l->language->multiline, quote) ? l->end : line_end(l, l->at));
 	at = closing(l, l->at + 1, end, quote, is_single_raw(l, quote));
 	if (at >= end)
-		return false;
+		return in_vain(l, end);
 	return take_string(l, t, l->at + 1, at, at + 1);
 }
 
 /* Rust: r"..", r#".."#, b"..". */
 static bool lex_raw(struct ps_lexer *l, struct ps_token *t)
 {
-	uint32_t at = l->at + 1, hashes = 0, inner;
+	uint32_t at = l->at + 1, end = reach(l, l->end), hashes = 0, inner;
 
 	if (!(l->language->flags & LANG_RAW) || l->text[l->at] != 'r')
 		return false;
-	while (at < l->end && l->text[at] == '#')
+	while (at < end && l->text[at] == '#')
 		at++, hashes++;
-	if (at >= l->end || l->text[at] != '"')
+	if (at >= end || l->text[at] != '"')
 		return false;
 	inner = ++at;
-	for (; at < l->end; at++) {
+	for (; at < end; at++) {
 		uint32_t n = 0;
 
 		if (l->text[at] != '"')
@@ -213,7 +239,7 @@ static bool lex_raw(struct ps_lexer *l, struct ps_token *t)
 		if (n == hashes)
 			return take_string(l, t, inner, at, at + 1 + hashes);
 	}
-	return false;
+	return in_vain(l, end);
 }
 
 /* 'x' and '\n' where the language has characters. An apostrophe without its partner is a sign (lifetimes of Rust). */
@@ -235,7 +261,7 @@ static bool lex_character(struct ps_lexer *l, struct ps_token *t)
 
 static bool lex_regex(struct ps_lexer *l, struct ps_token *t)
 {
-	uint32_t end = line_end(l, l->at);
+	uint32_t end = reach(l, line_end(l, l->at));
 	bool set = false;
 
 	for (uint32_t at = l->at + 1; at < end; at++) {
@@ -253,7 +279,7 @@ static bool lex_regex(struct ps_lexer *l, struct ps_token *t)
 			return true;
 		}
 	}
-	return false;
+	return in_vain(l, end);
 }
 
 /* ---- here documents ---- */
@@ -283,10 +309,10 @@ static void note_heredoc(struct ps_lexer *l)
 /* At the beginning of a line: the lines up to the word as one string. */
 static bool lex_heredoc(struct ps_lexer *l, struct ps_token *t)
 {
-	uint32_t at = l->at, length = l->heredoc_length, word;
+	uint32_t at = l->at, end = reach(l, l->end), length = l->heredoc_length, word;
 
 	l->heredoc_length = 0;
-	while (at < l->end) {
+	while (at < end) {
 		word = at;
 		while (word < l->end && (l->text[word] == '\t' || l->text[word] == ' '))
 			word++;
@@ -297,7 +323,7 @@ static bool lex_heredoc(struct ps_lexer *l, struct ps_token *t)
 		}
 		at = line_end(l, at) + 1;
 	}
-	return false;
+	return in_vain(l, end);
 }
 
 /* ---- tokens ---- */

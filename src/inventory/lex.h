@@ -29,6 +29,8 @@ struct ps_lexer {
 	bool tag, script;                 /* LANG_TAGS: inside of <...>, of <script> */
 	bool value;                       /* a value can stand here: what looks like a division is a pattern */
 	uint32_t heredoc, heredoc_length; /* the word that ends the text which begins on the next line */
+	uint32_t line_from, line_until;   /* no line ends between them, and one does at the second */
+	uint64_t vain, vain_max;          /* bytes that were searched for an end that is not there, and how many may be */
 };
 
 void lex_start(struct ps_lexer *lexer, const struct ps_language_info *language, const char *text, uint32_t from,

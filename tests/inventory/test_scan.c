@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -127,6 +128,56 @@ static void test_broken(void **state)
 		find((enum ps_language)language, deep);
 }
 
+/* Seconds of a text of so many bytes that is one line, `unit`, again and again; the best of three. */
+static double seconds(enum ps_language language, const char *head, const char *unit, size_t size)
+{
+	size_t length = strlen(unit), used = strlen(head);
+	char *text = malloc(size + length + used);
+	double best = 1e9;
+
+	assert_non_null(text);
+	memcpy(text, head, used);
+	for (; used < size; used += length)
+		memcpy(text + used, unit, length);
+	for (int i = 0; i < 3; i++) {
+		clock_t start = clock();
+		double took;
+
+		scan.count = 0;
+		scan_text(&scan, language, text, used);
+		took = (double)(clock() - start) / CLOCKS_PER_SEC;
+		best = took < best ? took : best;
+	}
+	free(text);
+	return best;
+}
+
+/* What is never closed is not searched for from each of its openings to the end of the file, and the end of a long line
+ * not from each of its strings: eight times the text takes about eight times as long, not 64 times. */
+static void test_unclosed(void **state)
+{
+	static const struct {
+		enum ps_language language;
+		const char *head, *unit;
+	} texts[] = {
+		{ PS_LANG_SHELL, "", "cat <<A\n" },          { PS_LANG_RUBY, "\"", "\\\"\\\"\\\"\n" },
+		{ PS_LANG_RUST, "", "r#\"\n" },               { PS_LANG_JAVASCRIPT, "", "`${\n" },
+		{ PS_LANG_JAVASCRIPT, "", "\"a\"," },         { PS_LANG_JAVASCRIPT, "", "=/a/;" },
+		{ PS_LANG_SHELL, "", "${a} " },               { PS_LANG_PYTHON, "", "'\\'' " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		double few = seconds(texts[i].language, texts[i].head, texts[i].unit, 64 << 10);
+		double many = seconds(texts[i].language, texts[i].head, texts[i].unit, 512 << 10);
+
+		if (many > 24 * few + 0.1)
+			fail_msg("%s: %.3f s for 64 KiB, %.3f s for 512 KiB", texts[i].unit, few, many);
+	}
+	/* Behind all that, ports are found as before. */
+	one(PS_LANG_SHELL, "cat <<A\nPORT=3000 node x\n", 3000, PS_USE_CONFIG);
+}
+
 static void test_languages(void **state)
 {
 	static const struct {
@@ -230,7 +281,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_places), cmocka_unit_test(test_uses),      cmocka_unit_test(test_no_ports),
 		cmocka_unit_test(test_broken), cmocka_unit_test(test_languages), cmocka_unit_test(test_passed_over),
-		cmocka_unit_test(test_ignore),
+		cmocka_unit_test(test_ignore), cmocka_unit_test(test_unclosed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, end);
