@@ -19,7 +19,7 @@ CFLAGS_ALL := -std=gnu11 $(WARN) -MMD -MP -fno-strict-aliasing $(CFLAGS)
 
 CORE := $(wildcard src/core/*.c)
 SHIM := $(wildcard src/shim/*.c)
-CLI := $(wildcard $(foreach d,cli edit place sync finding check inventory known free init health,src/$d/*.c))
+CLI := $(wildcard $(foreach d,cli edit place sync finding check inventory known free init fix health,src/$d/*.c))
 KEEPER := $(wildcard src/keeper/*.c)
 
 objects = $(patsubst src/%.c,$(BUILD)/$(1)/%.o,$(2))

@@ -101,7 +101,7 @@ suite()
 		each core 'test_*.c'
 		each cli 'test_*.c'
 		each keeper 'test_*.c'
-		for folder in edit place sync finding check inventory known free init health; do
+		for folder in edit place sync finding check inventory known free init fix health; do
 			each "$folder" 'test_*.c'
 		done
 		;;

@@ -17,7 +17,7 @@ struct ps_command {
 extern const struct ps_command command_run, command_exec, command_status, command_port, command_url, command_env,
 	command_wait, command_why, command_doctor, command_validate, command_help, command_version;
 extern const struct ps_command command_check, command_inventory, command_map, command_next, command_sync;
-extern const struct ps_command command_free, command_init, command_health;
+extern const struct ps_command command_fix, command_free, command_init, command_health;
 
 /* All commands in the order in which help shows them; ends with NULL. */
 extern const struct ps_command *const commands[];

@@ -20,7 +20,7 @@
 const struct ps_command *const commands[] = {
 	&command_run,  &command_exec, &command_status, &command_port,     &command_url,  &command_env,
 	&command_wait, &command_health, &command_why,  &command_doctor, &command_validate, &command_check, &command_sync, &command_map,
-	&command_next, &command_inventory, &command_free, &command_init, &command_help, &command_version,
+	&command_next, &command_inventory, &command_fix, &command_free, &command_init, &command_help, &command_version,
 	NULL,
 };
 

@@ -93,7 +93,7 @@ _portshim()
 	next) _portshim_words rules ;;
 	help) _portshim_words commands ;;
 	init) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
-	validate | check) compopt -o default 2>/dev/null ;;
+	validate | check | fix) compopt -o default 2>/dev/null ;;
 	inventory)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -d -- "$current")

@@ -81,6 +81,6 @@ complete -c portshim -n '__portshim_in_options; and __portshim_is run exec' -l a
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec env' -l service -x -a '(__portshim_words services)'
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec' -l strategy -x -a 'minimal conservative'
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait health why validate sync' -l profile -x
-complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait health why sync inventory' -l manifest -r -F
+complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait health why sync inventory fix' -l manifest -r -F
 complete -c portshim -n '__portshim_is env' -l format -x -a 'sh fish json dotenv'
 complete -c portshim -n '__portshim_is wait health' -l timeout -x -a '500ms 10s 30s 60s forever'

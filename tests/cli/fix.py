@@ -1,0 +1,373 @@
+#!/usr/bin/python3
+"""portshim fix: the project tests/fix/shop becomes tests/fix/shop.fixed; what the checkers of its languages say to that;
+programs that are started before and after; and what goes wrong.
+
+By hand: PORTSHIM_TEST_BUILD=build /usr/bin/python3 tests/cli/fix.py
+"""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+PROGRAM = os.path.join(os.path.abspath(os.environ.get("PORTSHIM_TEST_BUILD", os.path.join(TOP, "build"))), "portshim")
+SHOP = os.path.join(TOP, "tests", "fix", "shop")
+CORPUS = os.path.join(TOP, "tests", "inventory", "corpus")
+PYTHON = sys.executable
+
+passed = failed = skipped = 0
+missing = set()
+
+
+def check(good, what):
+    global passed, failed
+    if good:
+        passed += 1
+    else:
+        failed += 1
+        print("not ok:", what)
+    return good
+
+
+def skip(what, why):
+    global skipped
+    skipped += 1
+    print("skip: %s: %s" % (what, why))
+
+
+def fix(*words, **more):
+    result = subprocess.run([PROGRAM, "fix", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
+                            timeout=120, **more)
+    return result.returncode, result.stdout, result.stderr.decode("utf-8", "replace")
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def write(path, data):
+    if os.path.dirname(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as f:
+        f.write(data if isinstance(data, bytes) else data.encode())
+
+
+def tree(top="."):
+    found = {}
+    for folder, folders, names in os.walk(top):
+        folders[:] = [name for name in folders if name != ".git"]
+        for name in names:
+            path = os.path.join(folder, name)
+            found[os.path.relpath(path, top)] = ("link", os.readlink(path)) if os.path.islink(path) else read(path)
+    return found
+
+
+def manifest(services, more=""):
+    write("ports.manifest.json", '{ "version": 1, "services": { %s }%s }\n' % (services, more))
+
+
+def project(name, services):
+    os.mkdir(name)
+    os.chdir(name)
+    manifest(services)
+
+
+# ---- the checkers of the languages ----
+
+def runs(command, **more):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=120, **more)
+
+
+CHECKERS = {
+    ".js": ("node", lambda path: ["node", "--check", path]),
+    ".mjs": ("node", lambda path: ["node", "--check", path]),
+    ".cjs": ("node", lambda path: ["node", "--check", path]),
+    ".py": (PYTHON, lambda path: [PYTHON, "-c", "import sys; compile(open(sys.argv[1], 'rb').read(), sys.argv[1], 'exec')",
+                                  path]),
+    ".sh": ("bash", lambda path: ["bash", "-n", path]),
+    ".bash": ("bash", lambda path: ["bash", "-n", path]),
+}
+
+
+def parses(path):
+    """True if the language's own checker takes the file; None if there is none."""
+    program, command = CHECKERS.get(os.path.splitext(path)[1], (None, None))
+    if not program:
+        return None
+    if not shutil.which(program):
+        missing.add(program)
+        return None
+    result = runs(command(path))
+    return result.returncode == 0
+
+
+# ---- the project ----
+
+def shop():
+    shutil.copytree(SHOP, "shop")
+    os.chdir("shop")
+    before, wanted = tree(), tree(SHOP + ".fixed")
+    good = {path: parses(path) for path in before}
+    check(any(good.values()), "shop: some of it is checked")
+    status, diff, err = fix()
+    check(status == 0 and diff.startswith(b"--- a/") and "could be read" in err, "shop: a diff: %s" % err)
+    check(fix("--dry-run")[1] == diff and tree() == before, "shop: --dry-run is the default, and changes nothing")
+    shutil.copytree(".", "../patched")
+    patch = runs(["patch", "-p1", "--fuzz=0", "--no-backup-if-mismatch"], cwd="../patched", input=diff)
+    check(patch.returncode == 0 and b"fuzz" not in patch.stdout, "shop: patch takes it: %s" % patch.stdout)
+    status, out, _ = fix("--check")
+    check(status == 1 and out.count(b"[hardcoded-port]") > 20 and
+          b"web/server.js:18:15: error: 3000 stands here, the port of web, and could be read from PORT [hardcoded-port]"
+          in out, "shop: --check: %s" % out.decode())
+    status, out, _ = fix("--json")
+    found = json.loads(out)
+    places = {(p["file"], p["line"], p["column"]): p for p in found["places"]}
+    check(status == 0 and found["version"] == 1 and not found["applied"] and "api/main.py" in found["changed"] and
+          places["web/server.js", 18, 15]["variable"] == "PORT" and places["web/server.js", 18, 15]["given"] and
+          places["web/src/App.tsx", 4, 44]["result"] == "browser", "shop: --json")
+    status, out, err = fix("--apply")
+    check(status == 0 and out == b"" and "are read from the environment now" in err, "shop: --apply: %s" % err)
+    check("scripts/dev.sh:17:38: note: 3000 (web) stays: in single quotes" in err, "shop: what stays is said: %s" % err)
+    check('"env": { "ARTIFACTS_PORT": "{port}" } in artifacts' in err, "shop: what the manifest lacks is said: %s" % err)
+    after = tree()
+    check(after == tree("../patched"), "shop: patch makes the same")
+    for path in sorted(set(after) | set(wanted)):
+        check(after.get(path) == wanted.get(path), "shop: %s is as in shop.fixed: %s" % (
+            path, after.get(path, b"").decode("utf-8", "replace")))
+    for path, data in after.items():
+        if data != before[path] and good[path] is not None:
+            check(good[path] and parses(path), "shop: %s parses as before" % path)
+    inodes = {path: os.stat(path).st_ino for path in after}
+    check(fix("--apply")[:2] == (0, b"") and fix()[1] == b"" and fix("--check")[0] == 0, "shop: a second time, nothing")
+    check(tree() == after and inodes == {path: os.stat(path).st_ino for path in after}, "shop: not even the files")
+    if shutil.which("shellcheck"):
+        result = runs(["shellcheck", "scripts/dev.sh"])
+        check(result.returncode == 0, "shop: shellcheck: %s" % result.stdout.decode())
+    else:
+        skip("shop: shellcheck", "is not installed")
+    os.chdir("..")
+
+
+# ---- the labelled files of the inventory ----
+
+def corpus():
+    """All of them, for a manifest that has every one of their ports: what parsed before, parses after."""
+    shutil.copytree(CORPUS, "corpus", ignore=shutil.ignore_patterns("labels"))
+    os.chdir("corpus")
+    before = tree()
+    uses = json.loads(subprocess.run([PROGRAM, "inventory", "--json"], stdout=subprocess.PIPE,
+                                     stderr=subprocess.DEVNULL, check=False, timeout=120).stdout)["uses"]
+    ports = sorted({use["port"] for use in uses})
+    manifest(", ".join('"s%d": { "port": %d, "env": { "S%d_URL": "{url}" } }' % (p, p, p) if p % 2 else
+                       '"s%d": { "port": %d }' % (p, p) for p in ports))
+    status, _, err = fix("--apply", "--tests")
+    check(status == 0, "corpus: --apply: %s" % err)
+    after = tree()
+    changed = [path for path in before if after[path] != before[path]]
+    check(len(changed) > 20, "corpus: %d files are changed" % len(changed))
+    os.mkdir("../corpus.before")
+    tested = 0
+    for path in changed:
+        copy = os.path.join("../corpus.before", path)
+        write(copy, before[path])
+        if parses(copy):
+            tested += 1
+            check(parses(path), "corpus: %s parses as before: %s" % (path, after[path].decode("utf-8", "replace")))
+    check(tested > 10, "corpus: %d files are parsed" % tested)
+    check(fix("--tests")[1] == b"", "corpus: a second time, nothing")
+    os.chdir("..")
+
+
+# ---- programs that run ----
+
+def new_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def answers(port, process):
+    """Waits until somebody listens on the port, or the process has ended."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return True
+        except OSError:
+            time.sleep(0.02)
+    return False
+
+
+SERVERS = {
+    "server.js": ("node", "const http = require('http');\nconst port = %d;\n"
+                          "http.createServer((q, s) => s.end('x')).listen(port, '127.0.0.1');\n"),
+    "server.py": (PYTHON, "from http.server import HTTPServer, BaseHTTPRequestHandler\n\nPORT = %d\n"
+                          "HTTPServer((\"127.0.0.1\", PORT), BaseHTTPRequestHandler).serve_forever()\n"),
+    "server.sh": ("bash", "set -eu\nPORT=%d\nexec " + PYTHON + " -m http.server \"$PORT\" --bind 127.0.0.1\n"),
+}
+
+
+def behaviour():
+    for name, (program, text) in SERVERS.items():
+        if not shutil.which(program):
+            skip("behaviour: %s" % name, "%s is not installed" % program)
+            continue
+        folder = "run." + name
+        old, new = new_port(), new_port()
+        project(folder, '"web": { "port": %d, "env": ["PORT"] }' % old)
+        write(name, text % old)
+        status, _, err = fix("--apply")
+        check(status == 0 and b"PORT" in read(name) and text % old != read(name).decode(), "%s: fixed: %s" % (name, err))
+        environment = {key: value for key, value in os.environ.items() if key != "PORT"}
+        for port, more in ((old, {}), (new, {"PORT": str(new)})):
+            process = subprocess.Popen([program, name], env=dict(environment, **more), stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+            check(answers(port, process), "%s: listens on %s" % (name, "the variable's" if more else "the old number"))
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(30)
+        os.chdir("..")
+
+
+# ---- which variable ----
+
+def variables():
+    project("variables", '"web": { "port": 3000, "env": ["PORT"], "match": { "directory": "web" } }, '
+            '"api": { "port": 4010, "env": ["PORT"], "match": { "directory": "api" } }, "API_PORT": { "port": 4500, '
+            '"env": { "GATE_PORT": "{port}" } }, "mail": { "port": 1025, "env": { "MAIL": "smtp://{host}:{port}" } }')
+    write("web/a.js", "const http = require('http');\nhttp.get('http://localhost:4010/');\nconst port = 3000;\n")
+    write("api/settings.py", "port = 4010\nfront = \"http://localhost:3000\"\nmail = \"smtp://localhost:1025/x\"\n")
+    write("both.js", "require('http').createServer(f).listen(3000);\nrequire('net').createServer(f).listen(4010);\n")
+    write("gate.py", "gate = {\"port\": 4500}\n")
+    fix("--apply")
+    web, api, both = read("web/a.js"), read("api/settings.py"), read("both.js")
+    check(b"process.env.PORT || 3000" in web, "the own port in the service's directory: %s" % web)
+    check(b"process.env.API_PORT || 4010" in web, "another's port never from PORT: %s" % web)
+    check(b'environ.get("PORT", "4010")' in api and b"get('WEB_PORT', '3000')" in api, "python: %s" % api)
+    check(b"{os.environ.get('MAIL', 'smtp://localhost:1025')}/x" in api, "what a string begins with: %s" % api)
+    check(b"WEB_PORT || 3000" in both and b"API_PORT || 4010" in both, "two servers, one process: %s" % both)
+    check(b'environ.get("GATE_PORT", "4500")' in read("gate.py"), "a variable for all")
+    os.chdir("..")
+
+    project("taken", '"web": { "port": 3000, "env": { "API_PORT": "{port}" } }, "api": { "port": 4010 }')
+    write("a.js", "require('http').get('http://localhost:4010/');\n")
+    status, diff, err = fix()
+    check(status == 0 and diff == b"" and "[no-name]" in err, "a name with another meaning: %s" % err)
+    os.chdir("..")
+
+    project("profiles", '"web": { "ports": [3000, 3001], "env": ["PORT"] }')
+    manifest('"web": { "ports": [3000, 3001], "env": ["PORT"] }', ', "profiles": { "test": { "offset": 1000 } }')
+    write("a.js", "const s = require('http').createServer();\ns.listen(4000);\n")
+    write("b.js", "const s = require('http').createServer();\ns.listen(3001);\n")
+    check(b"process.env.PORT || 4000" in fix()[1], "a profile's port")
+    check(b"3001" not in fix()[1], "not the second of several")
+    os.chdir("..")
+
+
+# ---- what is asked for, and what goes wrong ----
+
+def usage():
+    project("usage", '"web": { "port": 3000, "env": ["PORT"] }, "api": { "port": 4010, "env": { "API": "{port}" } }')
+    code = "const s = require('http').createServer();\ns.listen(%d);\n"
+    for name in ("a.js", "src/b.js", "src/test/c.js", "node_modules/d.js"):
+        write(name, code % 3000)
+    write("api.js", code % 4010)
+    write("other.js", code % 5555)
+
+    def changed(*words):
+        return sorted(json.loads(fix("--json", *words)[1])["changed"])
+
+    check(changed() == ["a.js", "api.js", "src/b.js"], "everything but tests and packages: %s" % changed())
+    check(changed("src") == ["src/b.js"] and changed("a.js", "api.js") == ["a.js", "api.js"], "what is named")
+    check(changed("--tests", "src") == ["src/b.js", "src/test/c.js"] and changed("src/test/c.js") == ["src/test/c.js"],
+          "tests that are asked for")
+    check(changed("--service", "api") == ["api.js"] and changed("a.js", "a.js", ".") == changed(), "--service; twice")
+    check(changed("--undeclared", "other.js") == ["other.js"] and
+          b"process.env.PORT_5555 || 5555" in fix("--undeclared", "other.js")[1], "--undeclared")
+    os.chdir("src")
+    check(changed() == ["b.js", os.path.realpath("../a.js"), os.path.realpath("../api.js")] or
+          changed() == sorted(["b.js", os.path.realpath("../a.js"), os.path.realpath("../api.js")]), "from below")
+    os.chdir("..")
+    for words, status, text in ((("--apply", "--check"), 2, "not several"), (("--service", "x"), 2, "no service `x`"),
+                                (("nothing",), 3, "cannot read nothing"), (("--manifest", "ports.manifest.json", "/"), 2, "outside of the project"),
+                                (("--nonsense",), 2, "")):
+        code, out, err = fix(*words)
+        check(code == status and text in err and out == b"", "%s: %d %s" % (words, code, err))
+    os.chdir("..")
+    os.mkdir("none")
+    os.chdir("none")
+    write("a.js", "require('http').createServer().listen(3000);\n")
+    check(fix()[0] == 3 and "portshim init" in fix()[2], "no manifest")
+    check(b"PORT_3000 || 3000" in fix("--undeclared")[1], "--undeclared goes without")
+    os.chdir("..")
+
+
+def faults():
+    project("faults", '"web": { "port": 3000, "env": ["PORT"] }')
+    code = "const s = require('http').createServer();\ns.listen(3000);\n"
+    write("good.js", code)
+    write("latin.js", b"// caf\xe9\n" + code.encode())
+    write("nul.js", b"\0" + code.encode())
+    write("big.js", "//" + "x" * 100 + "\n" + "f();\n" * 500000 + code)
+    write("deep.js", code + "(" * 2000 + ")" * 2000)
+    write("half.js", code + "const x = `")
+    write("empty.js", b"")
+    os.symlink("good.js", "link.js")
+    os.symlink("/etc/passwd", "passwd.js")
+    os.mkfifo("pipe.js")
+    write("bad.py", b"port = 3000\n\xff\xfe = (\n")
+    status, diff, err = fix()
+    check(status == 0 and diff.count(b"+++ ") == 2 and b"+++ b/good.js" in diff and b"+++ b/latin.js" in diff,
+          "what is no text, too big, too deep or half: %d %s %s" % (status, diff[:300], err))
+    check("half.js:2:10: note: 3000 (web) stays: the file is not understood" in err, "and why: %s" % err)
+    if os.geteuid() != 0:
+        os.chmod(".", 0o555)
+        status, _, err = fix("--apply")
+        os.chmod(".", 0o755)
+        check(status == 3 and b"listen(3000)" in read("good.js") + read("latin.js"), "read-only: %s" % err)
+    else:
+        skip("faults: a read-only directory", "root may write everywhere")
+    manifest('"web": { "port": 70000 }')
+    check(fix()[0] == 3, "a wrong manifest")
+    os.chdir("..")
+
+
+def many():
+    """Large projects: seconds, and one look at each file."""
+    project("many", '"web": { "port": 3000, "env": ["PORT"] }')
+    for i in range(3000):
+        write("d%d/f%d.js" % (i % 50, i), "const s = require('http').createServer();\n" +
+              ("s.listen(3000);\n" if i % 100 == 0 else "") + "f(%d);\n" % i * 50)
+    write("long.sh", "PORT=3000\n" * 3000)
+    write("wide.py", "ports = [" + "\n\t3000," * 20000 + "\n]\n")
+    begun = time.monotonic()
+    status, out, err = fix("--apply")
+    check(status == 0 and time.monotonic() - begun < 60, "many: %.1f s: %s" % (time.monotonic() - begun, err))
+    check(read("long.sh") == b"PORT=${PORT:-3000}\n" * 3000 and read("wide.py").count(b"os.environ.get") == 20000, "many")
+    os.chdir("..")
+
+
+def main():
+    for name in ("PORTSHIM_MANIFEST", "PORTSHIM_PROFILE", "PORTSHIM_ENV"):
+        os.environ.pop(name, None)
+    with tempfile.TemporaryDirectory(prefix="portshim-fix.") as scratch:
+        os.environ["XDG_STATE_HOME"] = os.path.join(scratch, "state")
+        os.environ["GIT_CEILING_DIRECTORIES"] = os.path.dirname(scratch)
+        os.chdir(scratch)
+        for part in (shop, corpus, behaviour, variables, usage, faults, many):
+            part()
+        os.chdir("/")
+    for program in sorted(missing):
+        skip("checked by %s" % program, "is not installed")
+    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
+    return failed != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,3 @@
+const http = require("http");
+const port = 3000;
+http.createServer().listen(port);

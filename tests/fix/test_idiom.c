@@ -1,0 +1,303 @@
+/*
+ * test_idiom.c - what becomes of a port, language by language: small texts, before and after.
+ *
+ * In a row, the variable of every port is WEB_PORT; if the row has a `url`, it is WEB_URL for strings that begin with it.
+ * A row without `after` says why nothing is changed. Each result is rewritten a second time: nothing may change.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../src/fix/idiom.h"
+
+struct row {
+	const char *path, *before, *after;
+	enum ps_fix_reason reason; /* of the last port */
+	const char *url;
+};
+
+static int by_offset(const void *a, const void *b)
+{
+	const struct ps_fix_splice *x = a, *y = b;
+
+	return x->offset != y->offset ? (x->offset < y->offset ? -1 : 1) : (int)x->length - (int)y->length;
+}
+
+static char *spliced(const char *text, struct ps_fix_splices *s)
+{
+	char *result = NULL;
+	size_t size, at = 0;
+	FILE *out = open_memstream(&result, &size);
+
+	assert_non_null(out);
+	if (s->count)
+		qsort(s->list, s->count, sizeof(*s->list), by_offset);
+	for (size_t i = 0; i < s->count; i++) {
+		assert_true(s->list[i].offset >= at);
+		fwrite(text + at, 1, s->list[i].offset - at, out);
+		fputs(s->list[i].text, out);
+		at = s->list[i].offset + s->list[i].length;
+	}
+	fputs(text + at, out);
+	fclose(out);
+	return result;
+}
+
+/* The text with all that is certain rewritten; *reason is that of the last port. */
+static char *rewrite(const struct row *row, const char *text, enum ps_fix_reason *reason)
+{
+	enum ps_language language = scan_language(row->path, text, strlen(text));
+	struct ps_scan scan = { 0 };
+	struct ps_fixing f;
+	char *result;
+
+	*reason = PS_FIX_COUNT;
+	scan_text(&scan, language, text, strlen(text));
+	assert_int_equal(fix_start(&f, language, row->path, text, strlen(text), scan.list, scan.count), 0);
+	for (size_t i = 0; i < scan.count; i++) {
+		struct ps_fix_variable v = { .name = "WEB_PORT" };
+		const struct ps_token *t = language == PS_LANG_SHELL
+						   ? NULL
+						   : code_token(&f.code, code_at(&f.code, scan.list[i].offset));
+
+		if (row->url && t && t->kind == PS_TOKEN_STRING &&
+		    strncmp(text + t->inner, row->url, strlen(row->url)) == 0)
+			v = (struct ps_fix_variable){ .name = "WEB_URL", .url = (uint32_t)strlen(row->url) };
+		*reason = fix_use(&f, &scan.list[i], &v);
+	}
+	fix_finish(&f);
+	if (f.refused)
+		*reason = f.refused;
+	assert_false(f.splices.failed);
+	if (f.refused)
+		while (f.splices.count)
+			free(f.splices.list[--f.splices.count].text);
+	result = spliced(text, &f.splices);
+	fix_end(&f);
+	scan_free(&scan);
+	return result;
+}
+
+static void check(const struct row *rows, size_t count)
+{
+	int failed = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct row *row = &rows[i];
+		const char *wanted = row->after ? row->after : row->before;
+		enum ps_fix_reason reason, second;
+		char *result = rewrite(row, row->before, &reason), *again = rewrite(row, result, &second);
+
+		if (strcmp(result, wanted) != 0 || reason != row->reason) {
+			print_error("%s:\n%s\nbecomes (%s)\n%s\nand not (%s)\n%s\n", row->path, row->before,
+				    reason < PS_FIX_COUNT ? fix_reason_name(reason) : "no port", result,
+				    row->reason < PS_FIX_COUNT ? fix_reason_name(row->reason) : "no port", wanted);
+			failed++;
+		}
+		if (strcmp(again, result) != 0) {
+			print_error("%s: a second time:\n%s\nbecomes\n%s\n", row->path, result, again);
+			failed++;
+		}
+		free(result);
+		free(again);
+	}
+	assert_int_equal(failed, 0);
+}
+
+#define CHECK(rows) check(rows, sizeof(rows) / sizeof((rows)[0]))
+
+/* ---- JavaScript and TypeScript ---- */
+
+#define J(text) "const http = require('http');\n" text
+#define T(text) "import http from 'node:http';\n" text
+
+static void javascript(void **state)
+{
+	static const struct row rows[] = {
+		{ "a.js", J("s.listen(3000);\n"), J("s.listen(Number(process.env.WEB_PORT || 3000));\n"), 0, 0 },
+		{ "a.js", J("s.listen(3_000)"), J("s.listen(Number(process.env.WEB_PORT || 3000))"), 0, 0 },
+		{ "a.js", J("const port = 3000\nf()\n"), J("const port = Number(process.env.WEB_PORT || 3000)\nf()\n"), 0, 0 },
+		{ "a.js", J("const o = { port: 3000, a: 1 };\n"),
+		  J("const o = { port: Number(process.env.WEB_PORT || 3000), a: 1 };\n"), 0, 0 },
+		{ "a.js", J("app.set('port', 3000);\n"), NULL, PS_FIX_LIKELY, 0 },
+		{ "a.js", J("const o = { port: '3000' };\n"), J("const o = { port: process.env.WEB_PORT || '3000' };\n"), 0, 0 },
+		{ "a.js", J("get('http://localhost:3000/x');\n"),
+		  J("get(`http://localhost:${process.env.WEB_PORT || 3000}/x`);\n"), 0, 0 },
+		{ "a.js", J("get('http://localhost:3000/x');\n"), J("get(`${process.env.WEB_URL || 'http://localhost:3000'}/x`);\n"), 0,
+		  "http://localhost:3000" },
+		{ "a.js", J("const u = \"http://localhost:3000\";\n"),
+		  J("const u = process.env.WEB_URL || \"http://localhost:3000\";\n"), 0, "http://localhost:3000" },
+		{ "a.js", J("const u = 'http://localhost:3000' + x;\n"),
+		  J("const u = `http://localhost:${process.env.WEB_PORT || 3000}` + x;\n"), 0, 0 },
+		{ "a.js", J("const u = 'http://localhost:3000' + x;\n"), NULL, PS_FIX_PLACE, "http://localhost:3000" },
+		{ "a.js", J("const u = `http://localhost:3000/${x}`;\n"),
+		  J("const u = `http://localhost:${process.env.WEB_PORT || 3000}/${x}`;\n"), 0, 0 },
+		{ "a.js", J("const u = `${a ? 'http://localhost:3000' : b}`;\n"), NULL, PS_FIX_INTERPOLATION, 0 },
+		{ "a.js", J("const u = tag`http://localhost:3000/${x}`;\n"), NULL, PS_FIX_PLACE, 0 },
+		{ "a.js", J("const u = ['http://a.local:3000', 'http://localhost:3000?`'];\n"),
+		  J("const u = [`http://a.local:${process.env.WEB_PORT || 3000}`, 'http://localhost:3000?`'];\n"), PS_FIX_STRING, 0 },
+		{ "a.js", J("const o = { 'http://localhost:3000': 1 };\n"), NULL, PS_FIX_PLACE, 0 },
+		{ "a.js", J("const port = process.env.PORT || 3000;\n"), NULL, PS_FIX_DEFAULT, 0 },
+		{ "a.js", J("const u = process.env.U ?? 'http://localhost:3000';\n"), NULL, PS_FIX_DEFAULT, 0 },
+		{ "a.js", J("process.env.PORT = '3000';\n"), NULL, PS_FIX_SETS, 0 },
+		{ "a.js", J("fetch('http://localhost:3000', x);\n"),
+		  J("fetch(process.env.WEB_URL || 'http://localhost:3000', x);\n"), 0, "http://localhost:3000" },
+		{ "a.js", J("spawn('x', { env: { PORT: '3000' } });\n"), NULL, PS_FIX_SETS, 0 },
+		{ "a.js", J("const port = 3000 + i;\n"), NULL, PS_FIX_PLACE, 0 },
+		{ "a.js", J("const port = 3000\n  + i;\n"), NULL, PS_FIX_PLACE, 0 },
+		{ "a.js", J("s.listen(3000;\n"), NULL, PS_FIX_UNCLEAR, 0 },
+		{ "a.js", J("const r = /[`]/; s.listen(3000);\n"),
+		  J("const r = /[`]/; s.listen(Number(process.env.WEB_PORT || 3000));\n"), 0, 0 },
+		{ "a.js", J("return /['\"]/.test(x); s.listen(3000);\n"),
+		  J("return /['\"]/.test(x); s.listen(Number(process.env.WEB_PORT || 3000));\n"), 0, 0 },
+		{ "a.js", J("if (x) /'`/.test(x); s.listen(3000);\n"), NULL, PS_FIX_UNCLEAR, 0 },
+		{ "a.js", "fetch('http://localhost:3000/x');\n", NULL, PS_FIX_NOT_NODE, 0 },
+		{ "a.js", J("document.title = 'http://localhost:3000/x';\n"), NULL, PS_FIX_BROWSER, 0 },
+		{ "a.js", "import React from 'react';\nfetch('http://localhost:3000/x');\n", NULL, PS_FIX_BROWSER, 0 },
+		{ "a.ts", "import type { Server } from 'node:http';\nconst port = 3000;\n", NULL, PS_FIX_NOT_NODE, 0 },
+		{ "a.tsx", T("const port = 3000;\n"), NULL, PS_FIX_BROWSER, 0 },
+		{ "a.js", J("const x = <p>a</p>;\nconst port = 3000;\n"), NULL, PS_FIX_BROWSER, 0 },
+		{ "a.js", "const u = import.meta.env.X;\nfetch('http://localhost:3000/x');\n", NULL, PS_FIX_BROWSER, 0 },
+		{ "a.js", "s.listen(3000);\n", "s.listen(Number(process.env.WEB_PORT || 3000));\n", 0, 0 },
+		{ "vite.config.ts", "export default defineConfig({ server: { port: 3000 } });\n",
+		  "export default defineConfig({ server: { port: Number(process.env.WEB_PORT || 3000) } });\n", 0, 0 },
+		{ "a.ts", T("interface O { port: 3000 }\n"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.ts", T("type O = { port: 3000 };\n"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.ts", T("type Port = 3000;\n"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.ts", T("type A = string\nconst port = 3000\n"), T("type A = string\nconst port = Number(process.env.WEB_PORT || 3000)\n"), 0, 0 },
+		{ "a.ts", T("enum Ports { WEB_PORT = 3000 }\n"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.ts", T("function f(o: { port: 3000 }) {}\n"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.ts", T("const port = 3000 as const;\n"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.ts", T("const port: number = 3000;\n"), T("const port: number = Number(process.env.WEB_PORT || 3000);\n"), 0, 0 },
+		{ "a.ts", T("class A { port: 3000 }\n"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.ts", T("class A {\n  private readonly port = 3000;\n}\n"),
+		  T("class A {\n  private readonly port = Number(process.env.WEB_PORT || 3000);\n}\n"), 0, 0 },
+		{ "a.ts", T("import x from 'http://localhost:3000/x.js';\n"), NULL, PS_FIX_PLACE, 0 },
+		{ "a.d.ts", "export const port = 3000;\n", NULL, PS_FIX_TYPE, 0 },
+		{ "a.js", "var http = require('http');\nvar u = 'http://localhost:3000/x';\nvar v = 'http://localhost:3000';\r\n",
+		  "var http = require('http');\nvar u = 'http://localhost:' + (process.env.WEB_PORT || 3000) + '/x';\n"
+		  "var v = 'http://localhost:' + (process.env.WEB_PORT || 3000);\r\n",
+		  0, 0 },
+		{ "a.js", J("const process = {};\nconst port = 3000;\n"), NULL, PS_FIX_TAKEN, 0 },
+		{ "a.mjs", "Deno.serve({ port: 3000 });\n", NULL, PS_FIX_NOT_NODE, 0 },
+		{ "a.js", J("const { port = 3000 } = o;\n"), J("const { port = Number(process.env.WEB_PORT || 3000) } = o;\n"), 0, 0 },
+		{ "a.js", J("const { port: 3000 } = o;\n"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.js", J("const ports = [3000, 3001];\n"),
+		  J("const ports = [Number(process.env.WEB_PORT || 3000), Number(process.env.WEB_PORT || 3001)];\n"), 0, 0 },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+/* ---- Python ---- */
+
+static void python(void **state)
+{
+	static const struct row rows[] = {
+		{ "a.py", "PORT = 3000\n", "import os\n\nPORT = int(os.environ.get(\"WEB_PORT\", \"3000\"))\n", 0, 0 },
+		{ "a.py", "import os\nx = 'a'\nPORT = 3000\n",
+		  "import os\nx = 'a'\nPORT = int(os.environ.get('WEB_PORT', '3000'))\n", 0, 0 },
+		{ "a.py", "import sys, os\nPORT = 3000\n", "import sys, os\nPORT = int(os.environ.get(\"WEB_PORT\", \"3000\"))\n", 0, 0 },
+		{ "a.py", "import os.path\nPORT = 3000\n", "import os.path\nPORT = int(os.environ.get(\"WEB_PORT\", \"3000\"))\n", 0, 0 },
+		{ "a.py", "import os as o\nPORT = 3000\n",
+		  "import os\nimport os as o\nPORT = int(os.environ.get(\"WEB_PORT\", \"3000\"))\n", 0, 0 },
+		{ "a.py", "#!/usr/bin/python3\n# -*- coding: utf-8 -*-\n\"\"\"Doc.\n\nport = 3000\n\"\"\"\nfrom __future__ import (\n    annotations,\n)\n\nimport re\nport = 3000\n",
+		  "#!/usr/bin/python3\n# -*- coding: utf-8 -*-\n\"\"\"Doc.\n\nport = 3000\n\"\"\"\nfrom __future__ import (\n    annotations,\n)\n\nimport os\nimport re\nport = int(os.environ.get(\"WEB_PORT\", \"3000\"))\n",
+		  0, 0 },
+		{ "a.py", "import re\r\nport = 3000\r\n",
+		  "import os\r\nimport re\r\nport = int(os.environ.get(\"WEB_PORT\", \"3000\"))\r\n", 0, 0 },
+		{ "a.py", "import json\nimport re\n\nimport flask\nport = 3000\n",
+		  "import json\nimport os\nimport re\n\nimport flask\nport = int(os.environ.get(\"WEB_PORT\", \"3000\"))\n", 0, 0 },
+		{ "a.py", "import json\nfrom a import b\nport = 3000\n",
+		  "import json\nimport os\nfrom a import b\nport = int(os.environ.get(\"WEB_PORT\", \"3000\"))\n", 0, 0 },
+		{ "a.py", "import json # x\n\nport = 3000\n",
+		  "import json # x\nimport os\n\nport = int(os.environ.get(\"WEB_PORT\", \"3000\"))\n", 0, 0 },
+		{ "a.py", "PORT = 3000\nimport os\n",
+		  "import os\n\nPORT = int(os.environ.get(\"WEB_PORT\", \"3000\"))\nimport os\n", 0, 0 },
+		{ "a.py", "import os\napp.run(host='0.0.0.0', port=3000)\n",
+		  "import os\napp.run(host='0.0.0.0', port=int(os.environ.get('WEB_PORT', '3000')))\n", 0, 0 },
+		{ "a.py", "import os\nd = {\"host\": \"localhost\", \"port\": 3000}\n",
+		  "import os\nd = {\"host\": \"localhost\", \"port\": int(os.environ.get(\"WEB_PORT\", \"3000\"))}\n", 0, 0 },
+		{ "a.py", "import os\nu = \"http://localhost:3000/x\"\n",
+		  "import os\nu = f\"http://localhost:{os.environ.get('WEB_PORT', '3000')}/x\"\n", 0, 0 },
+		{ "a.py", "import os\nu = 'http://localhost:3000'\n",
+		  "import os\nu = os.environ.get('WEB_URL', 'http://localhost:3000')\n", 0, "http://localhost:3000" },
+		{ "a.py", "import os\nu = f\"http://localhost:3000/{x}\"\n",
+		  "import os\nu = f\"http://localhost:{os.environ.get('WEB_PORT', '3000')}/{x}\"\n", 0, 0 },
+		{ "a.py", "import os\nu = \"http://localhost:3000/{}\".format(x)\n", NULL, PS_FIX_PLACE, 0 },
+		{ "a.py", "import os\nu = [\"http://localhost:3000/{}\"]\n", NULL, PS_FIX_STRING, 0 },
+		{ "a.py", "import os\nu = \"http://localhost:3000/%s\" % x\n",
+		  "import os\nu = f\"http://localhost:{os.environ.get('WEB_PORT', '3000')}/%s\" % x\n", 0, 0 },
+		{ "a.py", "import os\nu = (\"http://localhost:3000\"\n     \"/x\")\n",
+		  "import os\nu = (f\"http://localhost:{os.environ.get('WEB_PORT', '3000')}\"\n     \"/x\")\n", 0, 0 },
+		{ "a.py", "import os\nu = b\"http://localhost:3000\"\n", NULL, PS_FIX_STRING, 0 },
+		{ "a.py", "import os\nu = r\"http://localhost:3000\"\n", NULL, PS_FIX_STRING, 0 },
+		{ "a.py", "import os\ndef f(port=3000, os=None):\n    pass\n", NULL, PS_FIX_TAKEN, 0 },
+		{ "a.py", "from x import os\nport = 3000\n", NULL, PS_FIX_TAKEN, 0 },
+		{ "a.py", "def f():\n    port = 3000\n    import os\n", NULL, PS_FIX_TAKEN, 0 },
+		{ "a.py", "import os\nport = int(os.environ.get('PORT', 3000))\n", NULL, PS_FIX_DEFAULT, 0 },
+		{ "a.py", "import os\nport = os.getenv('PORT') or 3000\n", NULL, PS_FIX_DEFAULT, 0 },
+		{ "a.py", "import os\nos.environ['PORT'] = '3000'\n", NULL, PS_FIX_SETS, 0 },
+		{ "a.py", "match x:\n    case {\"port\": 3000}:\n        pass\n", NULL, PS_FIX_PLACE, 0 },
+		{ "a.py", "print \"x\"\nport = 3000\n", NULL, PS_FIX_UNCLEAR, 0 },
+		{ "a.py", "port: int = 3000\n", "import os\n\nport: int = int(os.environ.get(\"WEB_PORT\", \"3000\"))\n", 0, 0 },
+		{ "a.py", "port = 3000 if x else 3001\n",
+		  "import os\n\nport = 3000 if x else int(os.environ.get(\"WEB_PORT\", \"3001\"))\n", 0, 0 },
+		{ "a.pyi", "port: int = 3000\n", NULL, PS_FIX_TYPE, 0 },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+/* ---- shell ---- */
+
+static void shell(void **state)
+{
+	static const struct row rows[] = {
+		{ "a.sh", "PORT=3000\n", "PORT=${WEB_PORT:-3000}\n", 0, 0 },
+		{ "a.sh", "export PORT=\"3000\"\n", "export PORT=\"${WEB_PORT:-3000}\"\n", 0, 0 },
+		{ "a.sh", "PORT='3000'\n", NULL, PS_FIX_SINGLE_QUOTED, 0 },
+		{ "a.sh", "curl $'http://localhost:3000'\n", NULL, PS_FIX_SINGLE_QUOTED, 0 },
+		{ "a.sh", "PORT=${PORT:-3000}\n", NULL, PS_FIX_DEFAULT, 0 },
+		{ "a.sh", "serve --port 3000 &\n", "serve --port \"${WEB_PORT:-3000}\" &\n", 0, 0 },
+		{ "a.sh", "serve --port=3000\n", "serve --port=\"${WEB_PORT:-3000}\"\n", 0, 0 },
+		{ "a.sh", "curl http://localhost:3000/x?a=1\n", "curl http://localhost:\"${WEB_PORT:-3000}\"/x?a=1\n", 0, 0 },
+		{ "a.sh", "curl http://localhost:3000/x;\n", "curl \"http://localhost:${WEB_PORT:-3000}/x\";\n", 0, 0 },
+		{ "a.sh", "curl \"http://localhost:3000/x\"\n", "curl \"http://localhost:${WEB_PORT:-3000}/x\"\n", 0, 0 },
+		{ "a.sh", "curl 'http://localhost:3000/x'\n", NULL, PS_FIX_SINGLE_QUOTED, 0 },
+		{ "a.sh", "curl http://$HOST:3000/x\n", "curl http://$HOST:\"${WEB_PORT:-3000}\"/x\n", 0, 0 },
+		{ "a.sh", "x=$(curl http://localhost:3000)\n", "x=$(curl \"http://localhost:${WEB_PORT:-3000}\")\n", 0, 0 },
+		{ "a.sh", "x=\"$(curl \"http://localhost:3000\")\"\n", "x=\"$(curl \"http://localhost:${WEB_PORT:-3000}\")\"\n", 0, 0 },
+		{ "a.sh", "x=`curl http://localhost:3000`\n", NULL, PS_FIX_INTERPOLATION, 0 },
+		{ "a.sh", "cat <<'END'\nhttp://localhost:3000\nEND\n", NULL, PS_FIX_STRING, 0 },
+		{ "a.sh", "cat <<end\nPORT='\nend\nPORT=3000\n", "cat <<end\nPORT='\nend\nPORT=${WEB_PORT:-3000}\n", 0, 0 },
+		{ "a.sh", "echo it\\'s # don't\nPORT=3000\n", "echo it\\'s # don't\nPORT=${WEB_PORT:-3000}\n", 0, 0 },
+		{ "a.sh", "echo $# ${#x} ${x#'}'}\nPORT=3000\n", "echo $# ${#x} ${x#'}'}\nPORT=${WEB_PORT:-3000}\n", 0, 0 },
+		{ "a.sh", "echo \"\nPORT=3000\n", NULL, PS_FIX_UNCLEAR, 0 },
+		{ "a.sh", "x=$(case $y in a) echo;; esac)\nPORT=3000\n", NULL, PS_FIX_UNCLEAR, 0 },
+		{ "a.sh", "case $x in a) y=1;; esac\nPORT=3000\r\n", "case $x in a) y=1;; esac\nPORT=${WEB_PORT:-3000}\r\n", 0, 0 },
+		{ "a.fish", "set PORT 3000\nserve --port 3000\n", NULL, PS_FIX_LANGUAGE, 0 },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(javascript),
+		cmocka_unit_test(python),
+		cmocka_unit_test(shell),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
