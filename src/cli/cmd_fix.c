@@ -1,8 +1,8 @@
 /*
  * cmd_fix.c - `portshim fix`: hardcoded ports are read from the environment, with the old number as default.
  *
- * As with `sync`, the dry run's diff is what goes to stdout, the findings of --check are, and all else is talk. Files are
- * changed all or none (src/edit). What is left alone is said, with the reason.
+ * As with `sync`, the dry run's diff is what goes to stdout, the findings of --check are, and all else is talk. Files
+ * are changed all or none (src/edit). What is left alone is said, with the reason.
  */
 #include <fcntl.h>
 #include <limits.h>

@@ -88,7 +88,8 @@ bool fix_is_test(const char *path);
 /* True for a format that `portshim sync` keeps, and that cannot read the environment. */
 bool fix_is_configuration(enum ps_language language);
 
-/* Looks at a file with its ports; fixing->refused says if nothing in it can be changed. Returns 0 or -ENOMEM; fix_end in any case. */
+/* Looks at a file with its ports; fixing->refused says if nothing in it can be changed. 0 or -ENOMEM; fix_end in any
+ * case. */
 int fix_start(struct ps_fixing *fixing, enum ps_language language, const char *path, const char *text, size_t size,
 	      const struct ps_port_use *uses, size_t use_count);
 

@@ -2,9 +2,9 @@
  * javascript.c - JavaScript and TypeScript: Number(process.env.PORT || 3000).
  *
  * `||` and not `??`: an empty variable is none (Number("") would be port 0, any port), and parsers of before 2020 know
- * it. There is no process.env in a browser, so something must show that the file runs in Node (or Bun), and nothing that
- * it runs in a browser; a component with JSX in it is left alone. TypeScript has numbers and strings where types stand:
- * a property counts only in braces that are certainly an object.
+ * it. There is no process.env in a browser, so something must show that the file runs in Node (or Bun), and nothing
+ * that it runs in a browser; a component with JSX in it is left alone. TypeScript has numbers and strings where types
+ * stand: a property counts only in braces that are certainly an object.
  */
 #include <string.h>
 

@@ -2,16 +2,16 @@
  * variable.c - which variable a port is to be read from.
  *
  * Theory of operation: reading the wrong variable is worse than a hardcoded port. PORT means something else in every
- * process: in a front end that calls the API at 4010 it is the front end's own 3000. So there are two kinds of variables,
- * as the manifest has them:
+ * process: in a front end that calls the API at 4010 it is the front end's own 3000. So there are two kinds of
+ * variables, as the manifest has them:
  *
  *	"env": ["PORT"]                    the own port of the process: only where the program itself listens on it, or
  *	                                   the whole file is certainly the service's
  *	"env": {"API_PORT": "{port}"}      for every process, so it can be read anywhere; {"API_URL": "{url}"} is read
  *	                                   where a string begins with exactly what it expands to
  *
- * A service that has no fitting variable gets NAME_PORT, or PORT if it is the only service and listens here: the manifest
- * does not give it yet, which the command says, and until it does the default is what it was.
+ * A service that has no fitting variable gets NAME_PORT, or PORT if it is the only service and listens here: the
+ * manifest does not give it yet, which the command says, and until it does the default is what it was.
  */
 #include <ctype.h>
 #include <stdio.h>
