@@ -35,6 +35,7 @@ static const char help[] =
 	"  -n, --dry-run         only show\n"
 	"  -f, --force           also what is of another user or project\n"
 	"      --timeout TIME    until SIGKILL, like 30s, 500ms; 0 at once; `forever` never; else " DEFAULT_TIMEOUT "\n"
+	"      --protocol P      only who holds it by tcp, or by udp\n"
 	"  -q, --quiet           print nothing but errors\n"
 	"      --env NAME        the environment of that name instead of the project's\n"
 	"      --profile PROFILE the project's environment of that profile\n"
@@ -48,7 +49,8 @@ struct freeing {
 	struct ps_target target;
 	struct ps_state_now state;
 	struct ps_free_order order;
-	const char *timeout_text;
+	const char *timeout_text, *protocol;
+	uint8_t protocols; /* that --protocol leaves */
 	bool dry_run, quiet, json;
 	cJSON *ports;
 };
@@ -280,8 +282,10 @@ static int port_of(const struct freeing *f, const char *text, uint16_t *port, ui
 		return code;
 	*port = wanted->port;
 	*protocols = PS_TCP | PS_UDP;
-	if (wanted->by_number)
+	if (wanted->by_number) {
+		*protocols &= f->protocols;
 		return 0;
+	}
 	a = target_find(&f->target, &f->state, wanted);
 	if (a) {
 		*port = a->actual;
@@ -289,6 +293,9 @@ static int port_of(const struct freeing *f, const char *text, uint16_t *port, ui
 	} else if (wanted->index != PS_NO_SERVICE && plan_service(f->target.plan, wanted->index)->protocols) {
 		*protocols = plan_service(f->target.plan, wanted->index)->protocols;
 	}
+	*protocols &= f->protocols;
+	if (!*protocols)
+		return error_set(error, PS_EXIT_USAGE, "service `%s` has no port by %s", text, f->protocol);
 	if (*port)
 		return 0;
 	return error_set(error, PS_EXIT_USAGE, "no port of service `%s` is known", text);
@@ -333,6 +340,7 @@ static int run(int argc, char **argv)
 		{ .name = "dry-run", .letter = 'n', .flag = &f.dry_run },
 		{ .name = "force", .letter = 'f', .flag = &f.order.force },
 		{ .name = "timeout", .argument = "TIME", .value = &f.timeout_text },
+		{ .name = "protocol", .argument = "PROTOCOL", .value = &f.protocol },
 		{ .name = "quiet", .letter = 'q', .flag = &f.quiet },
 		{ .name = "env", .argument = "NAME", .value = &project.env },
 		{ .name = "profile", .argument = "PROFILE", .value = &project.profile },
@@ -349,6 +357,12 @@ static int run(int argc, char **argv)
 		return command_usage(&command_free, "at least one port or service is wanted");
 	if (!duration_parse(f.timeout_text, &f.order.timeout))
 		return command_usage(&command_free, "`%s` is no time; say 30s, 500ms, 2m or forever", f.timeout_text);
+	f.protocols = !f.protocol		     ? PS_TCP | PS_UDP
+		      : strcmp(f.protocol, "tcp") == 0 ? PS_TCP
+		      : strcmp(f.protocol, "udp") == 0 ? PS_UDP
+						       : 0;
+	if (!f.protocols)
+		return command_usage(&command_free, "`%s` is no protocol; say tcp or udp", f.protocol);
 	/* A listener that a shell let us inherit would make this very process a holder. */
 	close_range(STDERR_FILENO + 1, ~0u, 0);
 	code = target_open(&f.target, &project, &error);

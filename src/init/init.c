@@ -126,6 +126,14 @@ static struct ps_init_service *service_of(struct ps_init *init, uint16_t port)
 	return &more[init->count++];
 }
 
+/* One that a manifest may set. */
+static bool is_variable(const char *name)
+{
+	return !isdigit((unsigned char)*name) && strlen(name) < PS_INIT_NAME &&
+	       strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == strlen(name) &&
+	       strncmp(name, "LD_", 3) != 0 && strncmp(name, "PORTSHIM_", 9) != 0;
+}
+
 void init_add(struct ps_init *init, const struct ps_init_found *found)
 {
 	struct ps_init_service *s;
@@ -145,7 +153,7 @@ void init_add(struct ps_init *init, const struct ps_init_found *found)
 	}
 	if (found->scheme && !s->scheme[0])
 		snprintf(s->scheme, sizeof(s->scheme), "%s", found->scheme);
-	if (found->variable && !s->variable[0])
+	if (found->variable && !s->variable[0] && is_variable(found->variable))
 		snprintf(s->variable, sizeof(s->variable), "%s", found->variable);
 	*(found->udp ? &s->udp : &s->tcp) = true;
 	s->local = s->local || !found->container;
@@ -217,7 +225,10 @@ void init_finish(struct ps_init *init)
 			snprintf(s->name, sizeof(s->name), "port-%u", s->port);
 		memcpy(name, s->name, sizeof(name));
 		if (name_taken(init, i, name))
-			snprintf(s->name, sizeof(s->name), "%.56s-%u", name, s->port);
+			snprintf(s->name, sizeof(s->name), "%.50s-%u", name, s->port);
+		/* Unless somebody called another one just so. */
+		for (unsigned more = 2; name_taken(init, i, s->name); more++)
+			snprintf(s->name, sizeof(s->name), "%.50s-%u-%u", name, s->port, more);
 	}
 	if (init->count > 1)
 		qsort(init->services, init->count, sizeof(*init->services), by_port);

@@ -3,7 +3,8 @@
  *
  * Theory of operation: the host's side counts; a container's port that gets any port of the host is none. Of a variable
  * the default is taken, of a range each of its ports, up to a limit. libyaml's documents share the nodes of aliases, so
- * that a few lines cannot grow into millions; merged maps ("<<") are followed when a key is looked for.
+ * that a few lines cannot grow into millions; merged maps ("<<") are followed when a key is looked for, so deep and so
+ * often: what is behind that is left out.
  */
 #include "init.h"
 
@@ -13,19 +14,22 @@
 #include <string.h>
 
 #define RANGE_MAX 20
-#define MERGES_MAX 8
+#define MERGES_MAX 8	   /* deep */
+#define LOOKUPS_MAX 1000 /* for one key: a map can be merged from many, and from itself */
 
 struct compose {
 	struct ps_init *init;
 	const char *file;
 	yaml_document_t document;
+	unsigned lookups; /* for the key that is looked for */
 };
 
 static yaml_node_t *get(struct compose *c, yaml_node_t *map, const char *key, unsigned depth)
 {
 	yaml_node_t *merged = NULL;
 
-	if (!map || map->type != YAML_MAPPING_NODE || depth > MERGES_MAX)
+	c->lookups = depth ? c->lookups + 1 : 0;
+	if (!map || map->type != YAML_MAPPING_NODE || depth > MERGES_MAX || c->lookups > LOOKUPS_MAX)
 		return NULL;
 	for (yaml_node_pair_t *pair = map->data.mapping.pairs.start; pair < map->data.mapping.pairs.top; pair++) {
 		yaml_node_t *k = yaml_document_get_node(&c->document, pair->key);

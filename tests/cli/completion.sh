@@ -62,6 +62,7 @@ in_bash "services after options" "web worker" portshim wait --timeout 5s w
 in_bash "environments" "completing" portshim status --env ""
 in_bash "options" "--timeout" portshim wait --t
 in_bash "values" "dotenv" portshim env --format d
+in_bash "values of free" "udp" portshim free --protocol u
 in_bash "help of commands" "doctor" portshim help d
 in_bash "a file" "file-one" portshim run --manifest file-
 in_bash "options of run" "--strategy --strict" portshim run --str

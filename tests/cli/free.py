@@ -38,6 +38,12 @@ if kind == "udp":
     s.bind(("127.0.0.1", port))
     ready()
     signal.pause()
+elif kind == "connected":
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("127.0.0.1", port))
+    s.connect(("127.0.0.1", 9))
+    ready()
+    signal.pause()
 elif kind == "bound":
     s = socket.socket()
     s.bind(("127.0.0.1", port))
@@ -294,6 +300,31 @@ def hidden(*words):
     return command("unshare", "--pid", "--fork", "--mount-proc", PORTSHIM, *words, cwd="shop")
 
 
+def check_protocol():
+    """Two servers have one number, by TCP and by UDP: one of them is meant."""
+    port = unused()
+    tcp, udp = serve(port), serve(port, "udp")
+    status, out, _ = run("free", "--dry-run", str(port))
+    check(status == 0 and "pid %d, " % tcp.pid in out and "pid %d, " % udp.pid in out, "both, without it: " + out)
+    status, out, _ = run("free", "--protocol", "udp", str(port))
+    check(status == 0 and ended(udp, signal.SIGTERM) and tcp.poll() is None and "pid %d" % tcp.pid not in out,
+          "--protocol udp: " + out)
+    check(run("free", "--protocol=udp", str(port))[1] == "%d is free: nobody holds it\n" % port, "nobody by UDP")
+    udp = serve(port, "udp")
+    check(run("free", "--protocol", "tcp", str(port))[0] == 0 and ended(tcp, signal.SIGTERM) and udp.poll() is None,
+          "--protocol tcp")
+    connected = serve(unused(), "connected")
+    check(run("free", "--protocol", "udp", connected.args[2])[0] == 0 and ended(connected, signal.SIGTERM),
+          "a UDP socket with a peer")
+    write("shop/ports.manifest.json", {"version": 1, "services": {"dns": {"port": port, "protocol": "udp"},
+                                                                  "web": {"port": port - 1, "protocol": "tcp"}}})
+    status, _, err = run("free", "--protocol", "tcp", "dns")
+    check(status == 2 and "`dns` has no port by tcp" in err and udp.poll() is None, "not the service's: " + err)
+    check(run("free", "dns")[0] == 0 and ended(udp, signal.SIGTERM), "a service's own protocol")
+    status, _, err = run("free", "--protocol", "sctp", str(port))
+    check(status == 2 and "tcp or udp" in err, "no protocol: " + err)
+
+
 def check_never():
     port = unused()
     serves = (PYTHON, os.path.abspath("serve.py"), str(port))
@@ -422,5 +453,5 @@ def prepare():
         write(name + "/ports.manifest.json", {"version": 1, "services": {}})
 
 
-run_parts(check_politely, check_firmly, check_shared, check_refused, check_never, check_again, check_json, check_usage,
-          check_examples, check_services, before=prepare)
+run_parts(check_politely, check_firmly, check_shared, check_refused, check_protocol, check_never, check_again,
+          check_json, check_usage, check_examples, check_services, before=prepare)

@@ -12,7 +12,7 @@ import tempfile
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
-from harness import check, help_examples, run, run_parts, write
+from harness import TOP, check, help_examples, read, run, run_parts, write
 
 NAME = "ports.manifest.json"
 
@@ -244,6 +244,17 @@ def check_noise():
     check(bad == 0, "noise: %d of 60" % bad)
 
 
+def check_manual():
+    """The manual's example: the files that it shows, and what it says is made of them."""
+    page = read(os.path.join(TOP, "docs", "man", "portshim.1")).decode()
+    shown = page[page.index(".Ss portshim init"):].split(".Bd -literal\n")[1].split(".Ed\n")[0]
+    package, rest = shown.split("$ cat package.json compose.yaml\n")[1].split("services:\n", 1)
+    compose, wanted = rest.split("$ portshim init --dry-run\n")
+    d = project({"package.json": package, "compose.yaml": "services:\n" + compose})
+    out = run("init", "--dry-run", cwd=d)[1]
+    check(out == wanted, "the manual's example: %s, not %s" % (out, wanted))
+
+
 def check_examples():
     """What --help shows first, as it stands there; then the manifest at work."""
     for words in help_examples("init"):
@@ -260,4 +271,4 @@ def check_examples():
 
 
 run_parts(check_packages, check_compose, check_lines, check_editors, check_there, check_bad, check_noise,
-          check_examples)
+          check_manual, check_examples)

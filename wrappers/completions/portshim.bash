@@ -27,6 +27,7 @@ _portshim_value()
 		mapfile -t COMPREPLY < <(compgen -W "$formats" -- "$current")
 		;;
 	--only) mapfile -t COMPREPLY < <(compgen -W "manifest files projects running" -- "$current") ;;
+	--protocol) mapfile -t COMPREPLY < <(compgen -W "tcp udp" -- "$current") ;;
 	--dir) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
 	--timeout) mapfile -t COMPREPLY < <(compgen -W "500ms 10s 30s 60s forever" -- "$current") ;;
 	*) return 1 ;;
