@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "detected.h"
 #include "inject.h"
 #include "options.h"
 #include "output.h"
@@ -306,6 +307,8 @@ static int run(int argc, char **argv)
 	code = target_open(&target, &project, &error);
 	if (!code)
 		code = target_state(&target, &state, &error);
+	if (!code)
+		code = detected_add(&target, &state, &error);
 	if (!code)
 		code = prepare(&target, &state, service, &own, &error);
 	if (code)

@@ -10,6 +10,7 @@
 
 #include "../health/survey.h"
 #include "command.h"
+#include "detected.h"
 #include "duration.h"
 #include "options.h"
 #include "show.h"
@@ -180,6 +181,8 @@ static int run(int argc, char **argv)
 	code = target_open(&r.target, &r.project, &error);
 	if (!code)
 		code = target_state(&r.target, &r.state, &error);
+	if (!code)
+		code = detected_add(&r.target, &r.state, &error);
 	if (!code)
 		code = argc ? choose_named(&r, argc, argv, &error) : choose_all(&r, &error);
 	if (!code && !survey_ask(r.rows, r.count, limit))

@@ -4,7 +4,7 @@
  * Theory of operation: every service of every known project (known.h) is a row. A conflict is a port that services of
  * two projects call their own by a common protocol; two checkouts of one project (the same name) are no conflict, and
  * neither is a service that is external or another project's: such a row is a reference. What is true now stands
- * beside it: where portshim put the service, else who holds the number.
+ * beside it: where portshim put the service, else who holds the number; a server of the project itself is "detected".
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,9 +12,11 @@
 #include <string.h>
 
 #include <portshim/candidates.h>
+#include <portshim/discovery.h>
 
 #include "../known/known.h"
 #include "command.h"
+#include "detected.h"
 #include "holder.h"
 #include "options.h"
 #include "output.h"
@@ -147,15 +149,37 @@ static const struct ps_assignment *assigned(const struct map *map, const struct 
 	return NULL;
 }
 
-/* "on 23107", "held by node, pid 812, ~/shop", or "". `text` holds PS_HOLDER_PHRASE bytes. */
+/* Where the row's service runs without portshim, on one of its ports; 0: nowhere. */
+static uint16_t detected(const struct map *map, const struct row *row, struct ps_holder *holder)
+{
+	for (size_t i = 0; known_owns(row->service) && i < row->service->port_count; i++) {
+		uint16_t port = row->service->ports[i];
+
+		if (bitmap_get(map->held, port) &&
+		    (!map->has_state || head_state(host_head(map->state.host, port)) == PS_FREE) &&
+		    holder_find(port, protocols(row->service), holder) && holder->pid &&
+		    detected_belongs(holder->directory, row->project->directory))
+			return port;
+	}
+	return 0;
+}
+
+/* "on 23107", "detected on 3001: node, pid 812", "held by node, pid 812, ~/shop", or "". `text` holds PS_HOLDER_PHRASE
+ * bytes. */
 static const char *describe_now(const struct map *map, const struct row *row, char *text)
 {
 	const struct ps_assignment *a = assigned(map, row);
 	struct ps_holder holder;
+	char command[64];
+	uint16_t port;
 
 	text[0] = '\0';
 	if (a)
 		snprintf(text, PS_HOLDER_PHRASE, "on %u", a->actual);
+	else if ((port = detected(map, row, &holder)))
+		snprintf(text, PS_HOLDER_PHRASE, "detected on %u: %s, pid %d", port,
+			 output_clean(command, sizeof(command), holder.command[0] ? holder.command : "a process"),
+			 holder.pid);
 	else if (bitmap_get(map->held, row->port) && holder_find(row->port, protocols(row->service), &holder))
 		holder_phrase(&holder, text);
 	return text;
@@ -213,6 +237,8 @@ static void print_talk(const struct map *map)
 static cJSON *row_json(const struct map *map, const struct row *row)
 {
 	const struct ps_assignment *a = assigned(map, row);
+	struct ps_holder holder;
+	uint16_t port;
 	cJSON *entry = cJSON_CreateObject();
 
 	cJSON_AddNumberToObject(entry, "port", row->port);
@@ -222,8 +248,14 @@ static cJSON *row_json(const struct map *map, const struct row *row)
 	cJSON_AddBoolToObject(entry, "external", row->service->external);
 	if (row->service->from)
 		output_json_text(entry, "from", row->service->from);
-	if (a)
+	if (a) {
 		cJSON_AddNumberToObject(entry, "actual", a->actual);
+	} else if ((port = detected(map, row, &holder))) {
+		cJSON_AddNumberToObject(entry, "actual", port);
+		cJSON_AddStringToObject(entry, "reason", discovery_reason(PS_REASON_DETECTED));
+		cJSON_AddNumberToObject(entry, "process_id", holder.pid);
+		output_json_text(entry, "command", holder.command);
+	}
 	cJSON_AddBoolToObject(entry, "held", bitmap_get(map->held, row->port));
 	cJSON_AddBoolToObject(entry, "conflict", row->conflict);
 	return entry;

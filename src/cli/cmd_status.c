@@ -1,5 +1,10 @@
 /*
  * cmd_status.c - `portshim status`: what is assigned, in this environment or in all.
+ *
+ * Theory of operation: the list is what is recorded; what is added for people to see is marked by its reason: servers
+ * of the project that run without portshim (detected.h), and services that inherit. Those are other names for a port
+ * that is in the list already, so they are rows of the table, but no "assignments" of the JSON. Its "services" are what
+ * a client here reaches by each name; of several runs that have the same service it is one.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +15,7 @@
 
 #include "../health/survey.h"
 #include "command.h"
+#include "detected.h"
 #include "holder.h"
 #include "options.h"
 #include "show.h"
@@ -24,7 +30,8 @@ static const char help[] =
 	"\n"
 	"Usage: portshim status [OPTION...] [SERVICE|PORT...]\n"
 	"\n"
-	"Shows service, requested -> actual port, process, command, age, reason and state.\n"
+	"Shows service, requested -> actual port, process, command, age, reason and state; servers of the project\n"
+	"that run without portshim on a declared port, too: their reason is \"detected\".\n"
 	"\n"
 	"      --all             all environments\n"
 	"      --health          ask each as portshim health does; with clients connected now, and uptime\n"
@@ -46,14 +53,64 @@ struct selection {
 	bool all, json, with_health;
 };
 
+/* A service that inherits is wanted by its own name; target_wanted() knows the other one's. */
+static bool wants_heir(const struct ps_wanted *w)
+{
+	return w->text && !w->by_number && strcmp(w->text, w->name) != 0;
+}
+
 static bool selected(const struct selection *s, const struct ps_assignment *a)
 {
 	if (!s->all && a->env_id != s->target.env)
 		return false;
-	for (unsigned i = 0; i < s->wanted_count; i++)
-		if (target_matches(&s->target, &s->wanted[i], a))
+	for (unsigned i = 0; i < s->wanted_count; i++) {
+		const struct ps_wanted *w = &s->wanted[i];
+
+		if (wants_heir(w) ? strcmp(w->text, a->service) == 0 : target_matches(&s->target, w, a))
 			return true;
+	}
 	return s->wanted_count == 0;
+}
+
+/* The service that has the port which this one has in the end; the service itself if it inherits from nobody. */
+static const struct ps_service *root_of(const struct ps_plan *plan, const struct ps_service *service)
+{
+	for (uint32_t i = 0; i < plan->service_count && service->inherits != PS_NO_SERVICE; i++)
+		service = plan_service(plan, service->inherits);
+	return service;
+}
+
+/* A row for each service that inherits and each assignment of the service from which it does. */
+static bool add_heirs(struct selection *s)
+{
+	const struct ps_plan *plan = s->target.plan;
+	size_t count = s->state.count;
+	struct ps_assignment *list;
+	bool good = true;
+
+	if (!plan || !(plan->flags & PS_PLAN_HEIRS) || !count)
+		return true;
+	list = calloc(count, sizeof(*list));
+	if (!list)
+		return false;
+	memcpy(list, s->state.list, count * sizeof(*list));
+	for (uint32_t i = 0; i < plan->service_count && good; i++) {
+		const struct ps_service *heir = plan_service(plan, (uint16_t)i), *root = root_of(plan, heir);
+
+		for (size_t k = 0; k < count && heir != root && good; k++) {
+			struct ps_assignment a = list[k];
+
+			if (a.env_id != s->target.env || strcmp(a.service, plan_string(plan, root->name)) != 0)
+				continue;
+			a.reason = PS_REASON_INHERITED;
+			snprintf(a.service, sizeof(a.service), "%s", plan_string(plan, heir->name));
+			if (heir->scheme)
+				snprintf(a.scheme, sizeof(a.scheme), "%s", plan_string(plan, heir->scheme));
+			good = state_add(&s->state, &a);
+		}
+	}
+	free(list);
+	return good;
 }
 
 /* How each one is that is selected. */
@@ -85,16 +142,80 @@ static cJSON *one_json(const struct selection *s, size_t index)
 	return json;
 }
 
+/* Which of the assignments of one name a client here reaches. */
+static size_t chosen(const struct selection *s, size_t index)
+{
+	const struct ps_assignment *a = &s->state.list[index], *best;
+	struct ps_error ignored = {0};
+	struct ps_wanted wanted;
+	char number[8];
+
+	snprintf(number, sizeof(number), "%u", a->requested);
+	if (target_wanted(&s->target, &s->state, a->service[0] ? a->service : number, &wanted, &ignored))
+		return index;
+	best = target_find(&s->target, &s->state, &wanted);
+	for (size_t i = 0; best && i < s->state.count; i++)
+		if (s->state.list[i].actual == best->actual && strcmp(s->state.list[i].service, a->service) == 0)
+			return i;
+	return index;
+}
+
+/* As in the discovery file, by name, or by number where there is no name. */
+static void add_service(const struct selection *s, cJSON *services, size_t index)
+{
+	const struct ps_assignment *a = &s->state.list[index];
+	char key[PS_SERVICE_MAX], url[PS_SHOW_URL];
+	cJSON *one;
+
+	snprintf(key, sizeof(key), "%s", a->service);
+	if (!a->service[0])
+		snprintf(key, sizeof(key), "%u", a->requested);
+	if (cJSON_GetObjectItemCaseSensitive(services, key))
+		return;
+	index = chosen(s, index);
+	a = &s->state.list[index];
+	one = cJSON_AddObjectToObject(services, key);
+	cJSON_AddNumberToObject(one, "port", a->actual);
+	cJSON_AddNumberToObject(one, "requested", a->requested);
+	cJSON_AddStringToObject(one, "url", show_url(url, a, NULL));
+	cJSON_AddStringToObject(one, "reason", discovery_reason(a->reason));
+	cJSON_AddStringToObject(one, "state", discovery_state(a->state));
+	cJSON_AddNumberToObject(one, "process_id", process_pid(a->owner));
+	cJSON_AddNumberToObject(one, "timestamp", (double)a->since);
+	if (s->health)
+		survey_json(cJSON_AddObjectToObject(one, "health"), &s->health[index]);
+}
+
+static void add_environment(const struct selection *s, cJSON *json)
+{
+	cJSON *services;
+
+	output_json_text(json, "environment", s->target.name);
+	output_json_text(json, "project", s->target.project.project);
+	output_json_text(json, "profile", s->target.project.profile);
+	output_json_text(json, "directory", s->target.directory);
+	services = cJSON_AddObjectToObject(json, "services");
+	for (size_t i = 0; services && i < s->state.count; i++)
+		if (selected(s, &s->state.list[i]))
+			add_service(s, services, i);
+}
+
 static int print_json(const struct selection *s)
 {
-	cJSON *json = output_json_start(), *list = json ? cJSON_AddArrayToObject(json, "assignments") : NULL;
+	cJSON *json = output_json_start(), *list = NULL;
 	int code = PS_EXIT_NO;
+
+	if (!s->all)
+		add_environment(s, json);
+	list = json ? cJSON_AddArrayToObject(json, "assignments") : NULL;
 
 	for (size_t i = 0; list && i < s->state.count; i++) {
 		if (!selected(s, &s->state.list[i]))
 			continue;
-		cJSON_AddItemToArray(list, one_json(s, i));
 		code = PS_EXIT_YES;
+		if (s->state.list[i].reason == PS_REASON_INHERITED)
+			continue; /* another name for one that is in the list */
+		cJSON_AddItemToArray(list, one_json(s, i));
 	}
 	return output_json_print(json, code);
 }
@@ -207,6 +328,10 @@ static int run(int argc, char **argv)
 		code = target_open(&s.target, &s.project, &error);
 	if (!code)
 		code = s.all ? state_read(&s.state, NULL, 0, &error) : target_state(&s.target, &s.state, &error);
+	if (!code && !s.all)
+		code = detected_add(&s.target, &s.state, &error);
+	if (!code && !add_heirs(&s))
+		code = error_set(&error, PS_EXIT_SYSTEM, "out of memory");
 	if (!code)
 		code = understand(&s, argc, argv, &error);
 	if (!code && s.with_health)

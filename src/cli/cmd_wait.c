@@ -26,6 +26,7 @@
 
 #include "../health/survey.h"
 #include "command.h"
+#include "detected.h"
 #include "duration.h"
 #include "holder.h"
 #include "options.h"
@@ -68,7 +69,7 @@ struct waiting {
 	struct ps_health_row *rows; /* how they are, if that is wanted */
 	unsigned count;
 	bool any, quiet, external, healthy;
-	int64_t *due;      /* ms: when they may be asked again; INT64_MAX: they do not listen */
+	int64_t *due;      /* ms: when they may be asked again */
 	int64_t ask_again; /* the first of those */
 	bool talked;
 	const char *timeout_text;
@@ -172,6 +173,8 @@ static int ask(struct waiting *w, struct ps_error *error)
 	struct ps_state_now state = {0};
 	int code = target_state(&w->target, &state, error);
 
+	if (!code)
+		code = detected_add(&w->target, &state, error);
 	for (unsigned i = 0; i < w->count && !code; i++) {
 		struct ps_health_row row;
 
@@ -181,7 +184,8 @@ static int ask(struct waiting *w, struct ps_error *error)
 			continue;
 		}
 		w->rows[i] = row;
-		w->due[i] = row.port ? now + row.check.interval : INT64_MAX;
+		/* One that is started without portshim is nobody's event either. */
+		w->due[i] = now + (row.port ? row.check.interval : TALK_MS);
 	}
 	/* The last answer may come a little late. */
 	if (!code && !survey_ask(w->rows, w->count, left >= 0 && left < LAST_MS ? LAST_MS : left))

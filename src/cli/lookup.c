@@ -3,6 +3,7 @@
  */
 #include "lookup.h"
 
+#include "detected.h"
 #include "options.h"
 
 int lookup_run(const struct ps_command *command, int argc, char **argv, lookup_print *print)
@@ -11,6 +12,7 @@ int lookup_run(const struct ps_command *command, int argc, char **argv, lookup_p
 	struct ps_target target = {0};
 	struct ps_state_now state = {0};
 	struct ps_error error = {0};
+	const struct ps_assignment *found = NULL;
 	struct ps_wanted wanted;
 	bool json = false;
 	const struct ps_option options[] = {
@@ -31,10 +33,16 @@ int lookup_run(const struct ps_command *command, int argc, char **argv, lookup_p
 		code = target_state(&target, &state, &error);
 	if (!code)
 		code = target_wanted(&target, &state, argv[0], &wanted, &error);
+	if (!code)
+		found = target_find(&target, &state, &wanted);
+	if (!code && !found) {
+		code = detected_add(&target, &state, &error);
+		found = target_find(&target, &state, &wanted);
+	}
 	if (code)
 		error_print(&error);
 	else
-		code = print(&target, &wanted, target_find(&target, &state, &wanted), json);
+		code = print(&target, &wanted, found, json);
 	target_close(&target);
 	state_free(&state);
 	return code;

@@ -133,6 +133,10 @@ const char *show_reason(enum ps_reason reason)
 		return "chosen by the kernel";
 	case PS_REASON_EPHEMERAL:
 		return "any port was asked for";
+	case PS_REASON_INHERITED:
+		return "that of the service which it inherits from";
+	case PS_REASON_DETECTED:
+		return "it runs there without portshim";
 	}
 	return "";
 }

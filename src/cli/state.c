@@ -399,10 +399,38 @@ static bool is_over(const struct ps_assignment *a)
 	return a->state == PS_HELD && !a->alive && (!a->run || !process_alive(a->run->root));
 }
 
+static bool make_room(struct ps_state_now *state)
+{
+	size_t room = state->room ? state->room * 2 : 64;
+	struct ps_assignment *list;
+
+	if (state->count < state->room)
+		return true;
+	list = realloc(state->list, room * sizeof(*list));
+	if (!list)
+		return false;
+	state->list = list;
+	state->room = room;
+	return true;
+}
+
+bool state_add(struct ps_state_now *state, const struct ps_assignment *a)
+{
+	size_t at = state->count;
+
+	if (!make_room(state))
+		return false;
+	while (at > 0 && assignment_compare(a, &state->list[at - 1]) < 0) {
+		state->list[at] = state->list[at - 1];
+		at--;
+	}
+	state->list[at] = *a;
+	state->count++;
+	return true;
+}
+
 static bool read_assignments(struct ps_state_now *state, const struct choice *choice)
 {
-	size_t room = 0;
-
 	FOR_EACH_SET(port, state->host->owned) {
 		struct ps_assignment a;
 
@@ -415,15 +443,8 @@ static bool read_assignments(struct ps_state_now *state, const struct choice *ch
 			continue;
 		if (a.env)
 			a.first = scope_hint(a.env, a.requested) == a.actual;
-		if (state->count == room) {
-			struct ps_assignment *list;
-
-			room = room ? room * 2 : 64;
-			list = realloc(state->list, room * sizeof(*list));
-			if (!list)
-				return false;
-			state->list = list;
-		}
+		if (!make_room(state))
+			return false;
 		state->list[state->count++] = a;
 	}
 	if (state->count)
@@ -455,6 +476,7 @@ void state_free(struct ps_state_now *state)
 		space_close_scope(state->scopes[i]);
 	free(state->scopes);
 	free(state->list);
+	free(state->made);
 	/* The host table stays mapped: it is one per process, and the process is about to end. */
 	memset(state, 0, sizeof(*state));
 }

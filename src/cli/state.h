@@ -33,13 +33,17 @@ struct ps_state_now {
 	struct ps_scope **scopes; /* every environment and run, sorted by id */
 	size_t scope_count;
 	struct ps_assignment *list; /* sorted by environment's name, requested port, first, age */
-	size_t count;
+	size_t count, room;
+	struct ps_scope *made; /* of an environment that has no file, for assignments that were added */
 };
 
 /* Clears away what is over, then reads. With `envs` (`count` ids of environments), of these alone: a thousand others
  * cost nothing then. Returns 0 or the error's code. state_free in any case. */
 int state_read(struct ps_state_now *state, const uint32_t *envs, unsigned count, struct ps_error *error);
 void state_free(struct ps_state_now *state);
+
+/* Adds an assignment to the list, in its place: pointers into the list become invalid. False if memory ran out. */
+bool state_add(struct ps_state_now *state, const struct ps_assignment *assignment);
 
 /* The scope with this id, or NULL. */
 struct ps_scope *state_scope(const struct ps_state_now *state, uint32_t id);

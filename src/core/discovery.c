@@ -112,7 +112,8 @@ static void put_escaped(struct output *o, const char *s)
 
 const char *discovery_reason(enum ps_reason reason)
 {
-	static const char names[][16] = {"requested", "preferred", "sticky", "range", "default-range", "os", "ephemeral"};
+	static const char names[][16] = {"requested", "preferred", "sticky", "range", "default-range", "os",
+					"ephemeral", "inherited", "detected"};
 
 	return (unsigned)reason < sizeof(names) / sizeof(names[0]) ? names[reason] : "unknown";
 }
@@ -266,7 +267,7 @@ static void put_entry(struct drawing *d, const char *key, const char *scheme, ui
 	put(o, "\",\"addresses\":[");
 	put_addresses(o, r);
 	put(o, "],\"reason\":\"");
-	put_plain(o, inherited ? "inherited" : discovery_reason(record_get(r, reason)));
+	put_plain(o, discovery_reason(inherited ? PS_REASON_INHERITED : (enum ps_reason)record_get(r, reason)));
 	put(o, "\",\"state\":\"");
 	put_plain(o, discovery_state(head_state(head)));
 	put(o, "\"}");

@@ -101,7 +101,7 @@ outcome "$portshim" status --all
 same "status --all of nothing" 1 "$code"
 outcome "$portshim" status --json
 same "status --json of nothing: exit" 1 "$code"
-json "status --json of nothing" "$out" 'j == {"version": 1, "assignments": []}'
+json "status --json of nothing" "$out" 'j["version"] == 1 and j["environment"] == "shop" and j["assignments"] == [] and j["services"] == {}'
 outcome "$portshim" port web
 same "port of nothing: exit" 1 "$code"
 same "port of nothing: stdout" "" "$out"
@@ -116,7 +116,10 @@ same "env without servers" "$(printf "export API_PORT='%s'\nexport API_URL='http
 
 # ---- one server on its own port, one that had to move ----
 
+# From elsewhere: in the project it would be the service, run without portshim.
+cd "$scratch/plain" || exit 3
 start "$python" "$scratch/serve.py" "$web" tcp stranger
+cd "$project" || exit 3
 stranger=$server
 serve -- "$python" "$scratch/serve.py" "$web" tcp mine
 mine=$server
