@@ -136,6 +136,19 @@ static void no_room_for_what_the_kernel_chose_instead(void)
 	CHILD_MUST(last_event(space, &port) == PS_EVENT_UNMAPPED && port == actual_of(fd));
 }
 
+/* The default range is used up, and each number that the kernel may choose is another run's claim, which was given up
+ * in the kernel: the claim is out of date. */
+static void what_the_kernel_chose_is_anothers_by_the_record(void)
+{
+	int fd;
+
+	for (uint32_t p = 30000; p <= UINT16_MAX; p++)
+		registry_claim(other, (uint16_t)p, (uint16_t)p, process_self());
+	refuse_bind(EADDRINUSE, 1, 65535, 20000);
+	fd = bound(SOCK_STREAM, n);
+	CHILD_MUST(fd >= 0 && actual_of(fd) >= 30000 && registry_own(space, n) == actual_of(fd));
+}
+
 /* Nor can it be asked what the kernel has chosen. */
 static void no_name_for_what_the_kernel_chose(void)
 {
@@ -151,7 +164,8 @@ static void no_room(void **state)
 {
 	static void (*const for_what[])(void) = {
 		no_room_for_a_hint, no_room_for_the_environments_hint, no_room_for_a_number_that_the_kernel_chose,
-		no_room_for_what_the_kernel_chose_instead, no_name_for_what_the_kernel_chose,
+		no_room_for_what_the_kernel_chose_instead, what_the_kernel_chose_is_anothers_by_the_record,
+		no_name_for_what_the_kernel_chose,
 	};
 
 	(void)state;
