@@ -164,7 +164,8 @@ static bool is_host(const struct walk *w, uint32_t number, bool *remote, bool *e
 		*empty = true;
 		return true;
 	}
-	if (judge_is_op(t, OP1(')')) && judge_is_word(w, judge_token(w, number - 2), "LOCALHOST UNSPECIFIED"))
+	/* Ipv4Addr::LOCALHOST.into(), tcp::v4() */
+	if (judge_is_op(t, OP1(')')) && judge_is_word(w, judge_token(w, number - 2), "LOCALHOST UNSPECIFIED v4 v6"))
 		return true;
 	if (t->kind == PS_TOKEN_NAME)
 		return words_have(judge_inner(w, t), judge_length(t),
@@ -264,20 +265,26 @@ bool judge_is_default(const struct walk *w, const struct ps_token *key)
 	return judge_has_word(w, key, "default defaults fallback") && judge_portness(w, key) == PS_NO_PORT;
 }
 
+/* Numbers that enumerators have; those of well-known servers are rather ports. */
+static bool is_enumerator(unsigned port)
+{
+	return port < 200 && port != 80 && port != 110 && port != 143;
+}
+
 static bool is_alternative(const struct walk *w, const struct ps_token *p)
 {
 	return judge_is_op(p, OP2('|', '|')) || judge_is_op(p, OP2('?', '?')) || judge_is_op(p, OP2('?', ':')) ||
 	       judge_is_word(w, p, "or");
 }
 
-/* The value of a name that says so itself. PORT_TEGRA = 20 is rather an enumerator. */
+/* The value of a name that says so itself. PORT_TEGRA = 120 is rather an enumerator. */
 static bool in_port_value(const struct walk *w, unsigned depth, const struct ps_token *key, const struct ps_token *p,
 			  unsigned port, struct verdict *v)
 {
 	enum ps_portness is = judge_portness(w, key);
 
 	if (is == PS_NO_PORT || (is == PS_PORTS && port < 1000 && !judge_is_op(p, OP1(':'))) ||
-	    (port < 80 && words_port_first(judge_inner(w, key), judge_length(key))))
+	    (is_enumerator(port) && words_port_first(judge_inner(w, key), judge_length(key))))
 		return false;
 	return set(v, judge_is_op(p, OP2('|', '|')) ? PS_USE_DEFAULT : use_of(w, depth, key), PS_CERTAIN);
 }
@@ -307,9 +314,11 @@ static bool in_other_value(const struct walk *w, unsigned depth, uint32_t before
 		return set_inside(v, false);
 	if (judge_is_word(w, key, "listen expose ListenStream ListenDatagram"))
 		return set(v, PS_USE_LISTEN, PS_CERTAIN);
-	if (judge_has_word(w, key, "target published guest host") &&
+	if (judge_is_word(w, key, "--inspect --inspect-brk --serve --listen") && port >= 1000)
+		return set(v, PS_USE_LISTEN, PS_CERTAIN);
+	if (judge_is_text(w, key, "target guest host") &&
 	    (several || names_port(w, w->frames[depth].segment, before, &capitals)))
-		return set_inside(v, judge_has_word(w, key, "target guest"));
+		return set_inside(v, !judge_is_text(w, key, "host"));
 	if (in_default(w, depth, before, v))
 		return true;
 	/* ports: {web: 3000}, port_by_name: {web: 3000}; not the attributes of one. */
@@ -346,6 +355,11 @@ static bool after_host(const struct walk *w, unsigned depth, uint32_t before, un
 	bool remote, empty, known = around != PS_USE_COUNT;
 
 	if (!is_host(w, before - 1, &remote, &empty) || judge_has_word(w, &f->callee, "timeout ping sleep"))
+		return false;
+	/* listen(PORT, HOST, BACKLOG) */
+	if (f->argument > 1 && judge_is_op(judge_token(w, before - 2), OP1(',')) &&
+	    judge_token(w, before - 3)->kind == PS_TOKEN_NUMBER &&
+	    judge_is_op(judge_token(w, before - 4), OP1('(')))
 		return false;
 	if (!known && (empty || (string && port < 1000)))
 		return false;
@@ -399,18 +413,30 @@ static bool in_call(const struct walk *w, unsigned depth, uint32_t before, unsig
 	       set(v, use_of(w, depth - (depth > 0), &f->callee), PS_LIKELY);
 }
 
+/* What makes a list of its arguments. */
+static const char list_makers[] =
+	"listOf mutableListOf setOf arrayOf intArrayOf arrayListOf asList List Set of vec array Array tuple";
+
 /* Everything that a number can be in a bracket of several values: ports = [3000, 3001]. */
 static bool in_list(const struct walk *w, unsigned depth, uint32_t before, unsigned port, struct verdict *v)
 {
 	const struct frame *f = &w->frames[depth];
 
-	if (f->open != '[' && !(f->open == '(' && f->callee.kind == PS_TOKEN_END) && f->open != '{')
+	bool capitals;
+
+	if (f->open != '[' && f->open != '{' &&
+	    !(f->open == '(' && (f->callee.kind == PS_TOKEN_END || judge_is_word(w, &f->callee, list_makers))))
 		return false;
 	if (depth == 0 || port < 80)
 		return false;
 	if (f->open == '{' && !is_opening(judge_token(w, before)) && !judge_is_op(judge_token(w, before), OP1(',')))
 		return false;
-	return judge_portness(w, judge_key(w, depth - 1)) != PS_NO_PORT && set(v, PS_USE_CONFIG, PS_CERTAIN);
+	if (judge_portness(w, judge_key(w, depth - 1)) != PS_NO_PORT)
+		return set(v, PS_USE_CONFIG, PS_CERTAIN);
+	/* parametrize("port", [7000, 7001]) */
+	return f->open == '[' && f[-1].open == '(' && f[-1].argument == 1 &&
+	       judge_token(w, f->token - 2)->kind == PS_TOKEN_STRING &&
+	       names_port_argument(w, f[-1].token, f->token, &capitals) && set(v, PS_USE_CONFIG, PS_LIKELY);
 }
 
 /* True if the text, which a colon follows, ends with a host: "http://x", "localhost", "%s", or nothing at all. */
@@ -444,7 +470,35 @@ static bool after_text(const struct walk *w, const struct ps_token *p, const str
 	return colon && ends_with_host(text, (size_t)(colon - text));
 }
 
-/* `set :port, 4567`, `port 3000`, `#define PORT 8080`, `Some(8080)`. */
+/* `TCPSocket.new 'localhost', 7777` and `TCPServer.new 2000`: calls without brackets. */
+static bool in_open_call(const struct walk *w, uint32_t before, unsigned port, struct verdict *v)
+{
+	const struct ps_call *call;
+	uint32_t name = before;
+	bool remote;
+
+	if (w->s->language != PS_LANG_RUBY)
+		return false;
+	if (judge_is_op(judge_token(w, before), OP1(','))) {
+		if (judge_token(w, before - 1)->kind != PS_TOKEN_STRING ||
+		    !words_host(judge_inner(w, judge_token(w, before - 1)), judge_length(judge_token(w, before - 1)),
+				&remote))
+			return false;
+		name = before - 2;
+	}
+	if (judge_is_word(w, judge_token(w, name), "new open start") && judge_is_op(judge_token(w, name - 1), OP1('.')))
+		name -= 2;
+	if (judge_token(w, name)->kind != PS_TOKEN_NAME)
+		return false;
+	call = words_call(judge_inner(w, judge_token(w, name)), judge_length(judge_token(w, name)), w->s->language);
+	if (!call || port < 80 || (call->kind != CALL_LISTEN && call->kind != CALL_CONNECT) ||
+	    (name == before && (call->argument != 0 || judge_token(w, before)->line)) ||
+	    judge_is_word(w, judge_token(w, name), "listen"))
+		return false;
+	return set(v, call->kind == CALL_LISTEN ? PS_USE_LISTEN : PS_USE_CONNECT, PS_CERTAIN);
+}
+
+/* `set :port, 4567`, `port 3000`, `@port 4000`, `#define PORT 8080`. */
 static bool after(const struct walk *w, uint32_t before, unsigned port, struct verdict *v)
 {
 	const struct ps_token *p = judge_token(w, before), *q = judge_token(w, before - 1);
@@ -461,10 +515,11 @@ static bool after(const struct walk *w, uint32_t before, unsigned port, struct v
 	    (judge_portness(w, q) == PS_PORT || words_are(judge_inner(w, q), judge_length(q), "-p -P")))
 		return set(v, PS_USE_CONFIG, PS_CERTAIN);
 	if (p->kind == PS_TOKEN_NAME && judge_portness(w, p) == PS_PORT &&
-	    (port >= 80 || !words_port_first(judge_inner(w, p), judge_length(p))) &&
-	    (judge_is_word(w, q, "define") || w->s->language == PS_LANG_RUBY))
+	    !(is_enumerator(port) && words_port_first(judge_inner(w, p), judge_length(p))) &&
+	    (judge_is_word(w, q, "define") || w->s->language == PS_LANG_RUBY ||
+	     (w->s->language == PS_LANG_ELIXIR && judge_inner(w, p)[0] == '@')))
 		return set(v, PS_USE_CONFIG, PS_CERTAIN);
-	return after_text(w, p, q) && set(v, PS_USE_URL, PS_LIKELY);
+	return in_open_call(w, before, port, v) || (after_text(w, p, q) && set(v, PS_USE_URL, PS_LIKELY));
 }
 
 static bool is_arithmetic(const struct ps_token *t)
@@ -480,6 +535,18 @@ static bool is_arithmetic(const struct ps_token *t)
 	return false;
 }
 
+static bool compares(const struct walk *w, uint32_t from, uint32_t until)
+{
+	for (uint32_t i = until; i-- > from && until - i < 40;) {
+		const struct ps_token *t = judge_token(w, i);
+
+		if (judge_is_op(t, OP2('=', '=')) || judge_is_op(t, OP2('!', '=')) || judge_is_op(t, OP1('<')) ||
+		    judge_is_op(t, OP1('>')) || judge_is_op(t, OP2('<', '=')) || judge_is_op(t, OP2('>', '=')))
+			return true;
+	}
+	return false;
+}
+
 /* The value that is taken where a call gives none: .unwrap_or(80), .unwrap_or_else(|_| 80), fetch("PORT") { 80 }. */
 static bool in_fallback(const struct walk *w, unsigned depth, uint32_t before, const struct ps_token *next,
 			struct verdict *v)
@@ -490,7 +557,11 @@ static bool in_fallback(const struct walk *w, unsigned depth, uint32_t before, c
 	bool call_has = call && call->kind == CALL_DEFAULT && (is_opening(p) || judge_is_op(p, OP1('|')));
 	bool block = f->open == '{' && judge_is_op(p, OP1('{')) && judge_is_op(next, OP1('}')), capitals;
 
-	return ((f->open == '(' && call_has) || block) && names_port(w, f[-1].segment, before, &capitals) &&
+	if (!((f->open == '(' && call_has) || block) || !names_port(w, f[-1].segment, before, &capitals))
+		return false;
+	/* `status = if port == 80 { 200 }`: what depends on a port is none. */
+	return !(block && f[-1].key.kind != PS_TOKEN_END && judge_portness(w, &f[-1].key) == PS_NO_PORT &&
+		 compares(w, f[-1].segment, before)) &&
 	       set(v, PS_USE_DEFAULT, PS_CERTAIN);
 }
 
@@ -503,6 +574,10 @@ static bool in_bracket(const struct walk *w, unsigned depth, uint32_t before, un
 
 	if (!is_opening(p) && !judge_is_op(p, OP1(',')) && f->open != '{' && !judge_is_op(p, OP1('|')))
 		return false;
+	/* {tcp::v4(), 5555}, ["localhost", 9092] */
+	if (f->open != '(' && f->argument == 1 && judge_is_op(p, OP1(',')) && port >= 1000 &&
+	    (judge_is_op(next, OP1('}')) || judge_is_op(next, OP1(']'))) && after_host(w, depth, before, port, string, v))
+		return true;
 	return (f->open == '(' && in_call(w, depth, before, port, string, v)) ||
 	       in_fallback(w, depth, before, next, v) || in_list(w, depth, before, port, v);
 }
@@ -570,6 +645,8 @@ static bool after_option(const struct walk *w, uint32_t before, unsigned port, s
 
 	if (is_named_value(w, p) || judge_is_word(w, p, "http.server SimpleHTTPServer kill-port"))
 		return set(v, PS_USE_CONFIG, PS_CERTAIN);
+	if (judge_is_word(w, p, "--inspect --inspect-brk --serve --listen") && port >= 1000)
+		return set(v, PS_USE_LISTEN, PS_CERTAIN);
 	if (judge_is_word(w, p, "--expose --publish"))
 		return set_inside(v, true);
 	if (judge_is_word(w, p, "-p") && (port >= 1000 || port == 80 || port == 443) &&
@@ -604,7 +681,12 @@ static bool after_client(const struct walk *w, uint32_t before, struct verdict *
 static bool on_line(const struct walk *w, uint32_t before, struct verdict *v)
 {
 	const struct ps_token *p = judge_token(w, before), *line = judge_line(w);
+	bool remote;
 
+	/* replicaof 10.0.0.5 6379 */
+	if ((w->language->flags & LANG_DIRECTIVE) && before == w->line + 1 &&
+	    judge_is_word(w, line, "replicaof slaveof server remote proxy upstream backend connect"))
+		return words_host(judge_inner(w, p), judge_length(p), &remote) && set(v, PS_USE_CONNECT, PS_CERTAIN);
 	if (w->s->language == PS_LANG_DOCKERFILE && judge_is_word(w, line, "EXPOSE expose"))
 		return set_inside(v, true);
 	if (w->s->language == PS_LANG_DOCKERFILE && judge_is_word(w, line, "ENV ARG"))

@@ -141,12 +141,18 @@ static bool is_mapping_key(const struct walk *w, const struct ps_token *key, con
 	       (p->kind == PS_TOKEN_STRING && words_are(judge_inner(w, p), judge_length(p), "-p --publish"));
 }
 
+/* Whose values are sentences for people. */
+static const char prose_keys[] = "description Description documentation summary help comment title message detailed_help";
+
 /* A Python or Elixir text of many lines that is nobody's value is documentation. */
 static bool is_documentation(const struct walk *w, uint32_t number)
 {
 	const struct ps_token *t = judge_token(w, number), *p = judge_token(w, number - 1);
 
 	if (w->s->language == PS_LANG_ELIXIR && judge_has_word(w, p, "doc moduledoc typedoc shortdoc"))
+		return true;
+	if (t->kind == PS_TOKEN_STRING && judge_is_text(w, &w->frames[w->depth].key, prose_keys) &&
+	    memchr(judge_inner(w, t), ' ', judge_length(t)))
 		return true;
 	if (!t->many)
 		return false;

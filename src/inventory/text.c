@@ -73,6 +73,9 @@ static void url_host(struct ps_scanner *s, const struct ps_text_place *p, uint32
 	}
 	if (colon >= until || colon < host)
 		return;
+	/* An IPv6 address without its brackets has no port. */
+	if (text[host] != '[' && memchr(text + host, ':', colon - host) && !memchr(text + host, '{', colon - host))
+		return;
 	until = digits_end(text, colon + 1, until);
 	words_host(text + host, colon - host, &remote);
 	scanner_add(s, p, colon + 1, until, PS_USE_URL, PS_CERTAIN, false, remote);
@@ -136,8 +139,10 @@ static bool is_named(const struct ps_text_place *p, const char *host, size_t len
 		return false;
 	if (words_are(host, length,
 		      "sha256 sha1 md5 line id tel sms urn uid gid pid node python ubuntu debian alpine size scale "
-		      "width height timeout retry retries code status error version"))
+		      "width height timeout retry retries code status error version pass password issue fd file key user"))
 		return false;
+	if (p->prose && words_are(host, length, "tcp tcp4 tcp6"))
+		return port >= 80;
 	if (p->addresses)
 		return port >= 80;
 	if (p->prose)
@@ -250,6 +255,11 @@ static void mapping_side(struct ps_scanner *s, const struct ps_text_place *p, ui
 			    false);
 }
 
+static bool is_protocol(const char *text, size_t length)
+{
+	return words_are(text, length, "tcp udp sctp TCP UDP");
+}
+
 /* [ADDRESS:]HOST:CONTAINER[/PROTOCOL]. False if it is something else. */
 static bool mapping(struct ps_scanner *s, const struct ps_text_place *p)
 {
@@ -275,7 +285,7 @@ static bool mapping(struct ps_scanner *s, const struct ps_text_place *p)
 		}
 	}
 	if (last == p->until) { /* one number: chosen by Docker outside */
-		if (!lex_is_digit(text[p->from]))
+		if (!lex_is_digit(text[p->from]) || (end < p->until && !is_protocol(text + end + 1, p->until - end - 1)))
 			return false;
 		mapping_side(s, p, p->from, end, true);
 		return true;
@@ -286,6 +296,8 @@ static bool mapping(struct ps_scanner *s, const struct ps_text_place *p)
 	mapping_side(s, p, last + 1, end, true);
 	if (lex_is_digit(text[before]))
 		mapping_side(s, p, before, last, false);
+	else if (lex_is_digit(text[p->from])) /* ssh -L 5433:HOST:5432 */
+		mapping_side(s, p, p->from, digits_end(text, p->from, before), false);
 	return true;
 }
 

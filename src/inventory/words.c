@@ -95,6 +95,10 @@ bool words_are_capitals(const char *name, size_t length)
 	return letter;
 }
 
+/* Words of names in which "port" is another thing, or the matter of a code. */
+static const char not_a_port[] = "serial usb gpio com view reuse no sea harbor harbour invalid unsupported curlopt curle "
+				 "sys";
+
 /* "webport": words before "port" that are no other word with it (trans-port, pass-port). */
 static const char before_port[] =
 	"http https web db api server client redis ssh smtp imap pop ftp grpc rpc metrics admin app proxy debug ws wss "
@@ -115,7 +119,7 @@ static const char about_port[] =
 	"age "
 	"version protocol file path offset step increment description desc help error errors time total sum key msg "
 	"message "
-	"security group policy rule rules scan check checks attributes forward forwarding binding";
+	"failed security group policy rule rules scan check checks attributes forward forwarding binding";
 
 static bool is_port_word(const struct word *w, bool *several)
 {
@@ -151,7 +155,7 @@ enum ps_portness words_port(const char *name, size_t length)
 	/* max_port is a port, max_ports a number of them. */
 	if (found == PS_PORTS && counted)
 		return PS_NO_PORT;
-	return found && words_have(name, length, "serial usb gpio com view reuse no") ? PS_NO_PORT : found;
+	return found && words_have(name, length, not_a_port) ? PS_NO_PORT : found;
 }
 
 bool words_port_first(const char *name, size_t length)
@@ -274,6 +278,7 @@ static const struct ps_call calls[] = {
 	{ "runServer", CALL_LISTEN, 0, 80, 0 },
 	{ "run_app", CALL_SCOPE_LISTEN, -1, 0, 0 },
 	{ "run_simple", CALL_LISTEN, 1, 20, L(PYTHON) },
+	{ "send", CALL_CONNECT, 1, 1024, L(JAVASCRIPT) },
 	{ "sendto", CALL_SCOPE_CONNECT, -1, 0, 0 },
 	{ "serve", CALL_LISTEN, 0, 80, L(JAVASCRIPT) | L(PYTHON) | L(KOTLIN) },
 	{ "setdefault", CALL_DEFAULT, 1, 0, 0 },
