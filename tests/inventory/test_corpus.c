@@ -176,7 +176,7 @@ static void print_count(const char *set, const struct count *c)
 static void scan_set(const char *set, struct counts *counts)
 {
 	const char *wanted = getenv("PORTSHIM_CORPUS_SHOW");
-	bool show = wanted && (strcmp(set, "tuned") == 0 || strcmp(set, wanted) == 0);
+	bool show = wanted && (strcmp(wanted, "1") == 0 ? strcmp(set, "held-out") != 0 : strcmp(set, wanted) == 0);
 	struct dirent *entry;
 	char folder[64];
 	DIR *directory;

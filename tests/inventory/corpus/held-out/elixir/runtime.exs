@@ -1,18 +1,21 @@
 import Config
 
-if System.get_env("PHX_SERVER"), do: config(:shop, ShopWeb.Endpoint, server: true)
-
-port = String.to_integer(System.get_env("PORT") || "4000")
-pool = String.to_integer(System.get_env("POOL_SIZE") || "1000")
+port = String.to_integer(System.get_env("PORT") || "4002")
 
 config :shop, ShopWeb.Endpoint,
-  url: [host: "localhost", port: 443, scheme: "https"],
-  http: [ip: {0, 0, 0, 0, 0, 0, 0, 0}, port: port]
+  url: [host: System.get_env("PHX_HOST", "localhost"), port: 443, scheme: "https"],
+  http: [ip: {0, 0, 0, 0, 0, 0, 0, 0}, port: port, transport_options: [num_acceptors: 1024]],
+  check_origin: ["http://localhost:5173", "//shop.example"],
+  live_view: [signing_salt: "a1b2c3d4"]
 
 config :shop, Shop.Repo,
-  hostname: "localhost",
-  port: 5434,
-  queue_target: 5000,
-  pool_size: pool
+  url: System.get_env("DATABASE_URL") || "ecto://postgres:postgres@localhost:5440/shop_dev",
+  pool_size: 1500,
+  queue_interval: 2000,
+  ownership_timeout: 60_000
 
-config :shop, :sync_url, System.get_env("SYNC_URL", "http://localhost:3001/v1/shape")
+config :shop, Shop.Mailer, adapter: Swoosh.Adapters.SMTP, relay: "localhost", port: 1026, retries: 2
+config :shop, :electric, url: "http://localhost:3003", timeout: 5000
+config :libcluster, topologies: [epmd: [config: [hosts: [:"a@127.0.0.1"], polling_interval: 5_000]]]
+config :statix, host: "127.0.0.1", port: 8127
+config :shop, founded: 1998, phone: "030-5550-1234"

@@ -1,27 +1,73 @@
-package client
+package shop
 
 import (
-	"context"
 	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"time"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/IBM/sarama"
 	"google.golang.org/grpc"
 )
 
-// Dial used port 50050 before version 1.4000.
-func Dial(ctx context.Context) (*grpc.ClientConn, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5000*time.Millisecond)
-	defer cancel()
-	return grpc.DialContext(ctx, "localhost:50051", grpc.WithInsecure())
+const userAgent = "shop/2024.06"
+
+type Config struct {
+	Host string `env:"HOST" envDefault:"localhost"`
+	Port int    `env:"PORT" envDefault:"7766"`
+	DB   struct {
+		Port    int `yaml:"port" default:"5436"`
+		MaxOpen int `yaml:"max_open" default:"2500"`
+	}
+	Timeout int `env:"TIMEOUT" envDefault:"3000"`
 }
 
-func Cache() *redis.Client {
-	return redis.NewClient(&redis.Options{Addr: "cache:6379", PoolSize: 1000, DB: 15})
+func DefaultConfig() Config {
+	c := Config{Host: "localhost", Port: 7766}
+	c.DB.Port = 5436
+	c.Timeout = 3000
+	return c
 }
 
-func Resolve() string {
-	return net.JoinHostPort("127.0.0.1", "5353")
+func dial() (*grpc.ClientConn, error) {
+	return grpc.Dial("localhost:50054", grpc.WithInsecure())
 }
 
-var backoff = []int{1000, 2000, 4000, 8000}
+func proxy() http.Handler {
+	target, _ := url.Parse("http://127.0.0.1:3005")
+	return httputil.NewSingleHostReverseProxy(target)
+}
+
+func probe() bool {
+	conn, err := net.DialTimeout("tcp", "127.0.0.1:8126", 2000*time.Millisecond)
+	if err == nil {
+		conn.Close()
+	}
+	udp := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8125}
+	_ = udp
+	return err == nil
+}
+
+func producer() (sarama.SyncProducer, error) {
+	return sarama.NewSyncProducer([]string{"kafka:29092", "localhost:9092"}, nil)
+}
+
+func pick(ports []int) int {
+	for _, p := range []int{8080, 8081, 8082} {
+		if free(p) {
+			return p
+		}
+	}
+	return 0
+}
+
+func status(code int) string {
+	switch {
+	case code >= 500:
+		return "server"
+	case code == 4040:
+		return "odd"
+	}
+	return time.Date(2022, 10, 25, 12, 3000, 0, 0, time.UTC).String()
+}

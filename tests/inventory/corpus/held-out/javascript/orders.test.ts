@@ -1,20 +1,21 @@
-import { describe, it, expect, beforeAll } from 'vitest';
-import request from 'supertest';
-import { Pool } from 'pg';
+import nock from 'nock';
+import { createOrder, listen } from '../src/orders';
 
-const baseURL = 'http://localhost:3100';
-const pool = new Pool({ host: 'localhost', port: 5433, max: 20, idleTimeoutMillis: 30000 });
+const TEST_PORT = 40000 + Math.floor(Math.random() * 2000);
 
 describe('orders', () => {
-  beforeAll(async () => {
-    await pool.query('select 1');
+  beforeAll(() => listen(TEST_PORT));
+
+  it('adds the tax', async () => {
+    nock('http://localhost:7070').post('/tax').reply(200, { amount: 1900 });
+    const order = await createOrder({ id: 48213, items: [{ sku: 10233, price: 9999 }], year: 2023 });
+    expect(order.total).toBe(11899);
+    expect(order.createdAt).toBe('2023-05-01T10:3000Z');
   }, 20000);
 
-  it('answers 201 and keeps the id', async () => {
-    const order = { id: 5001, year: 2024, total: 3999, postcode: '10115', phone: '030 555-4000' };
-    const answer = await request(baseURL).post('/orders').send(order);
-    expect(answer.status).toBe(201);
-    expect(answer.body.id).toEqual(5001);
-    expect(answer.headers.location).toBe('http://localhost:3100/orders/5001');
+  it('talks to the mail catcher', async () => {
+    const transport = createTransport({ host: 'localhost', port: 1025, secure: false });
+    await transport.sendMail({ to: 'a@example.com', subject: 'Order 48213' });
+    expect(transport.options.port).toEqual(1025);
   });
 });

@@ -1,14 +1,13 @@
 import { defineConfig, devices } from '@playwright/test';
 
-const PORT = process.env.PORT || 4173;
-
 export default defineConfig({
+  testDir: './e2e',
   timeout: 30_000,
-  retries: process.env.CI ? 2 : 0,
-  use: { baseURL: `http://localhost:${PORT}`, actionTimeout: 10000 },
-  projects: [{ name: 'chromium', use: { ...devices['Desktop Chrome'], viewport: { width: 1920, height: 1080 } } }],
+  expect: { timeout: 5000 },
+  use: { baseURL: process.env.BASE_URL || 'http://127.0.0.1:4173', viewport: { width: 1280, height: 1024 } },
+  projects: [{ name: 'chromium', use: { ...devices['Desktop Chrome'] } }],
   webServer: [
-    { command: 'npm run preview -- --port 4173', port: 4173, timeout: 120000 },
-    { command: 'node mock/server.js', url: 'http://127.0.0.1:9099/ready' },
+    { command: 'npm run preview -- --port 4173', port: 4173, timeout: 120 * 1000 },
+    { command: 'node api/main.js', url: 'http://127.0.0.1:8787/healthz', reuseExistingServer: !process.env.CI },
   ],
 });

@@ -1,18 +1,16 @@
 plugins {
-    kotlin("jvm") version "1.9.20"
-    id("org.springframework.boot") version "3.2.0"
+    kotlin("jvm") version "1.9.24"
+    id("org.springframework.boot") version "3.2.5"
 }
 
-group = "shop"
-version = "2024.1000"
+kotlin { jvmToolchain(17) }
 
-java { toolchain { languageVersion.set(JavaLanguageVersion.of(21)) } }
-
-tasks.withType<Test> {
-    systemProperty("server.port", "8099")
-    systemProperty("db.url", "jdbc:mysql://localhost:3307/test")
-    maxHeapSize = "2048m"
-    timeout.set(Duration.ofMillis(60000))
+tasks.named<BootRun>("bootRun") {
+    jvmArgs("-Xmx2048m", "-agentlib:jdwp=transport=dt_socket,server=y,suspend=n,address=*:5006")
+    args("--server.port=8184", "--spring.profiles.active=dev")
+    environment("MANAGEMENT_PORT", "9185")
 }
 
-jib { container { ports = listOf("8080", "5005"); jvmFlags = listOf("-Xmx1024m") } }
+tasks.test { maxHeapSize = "1024m"; systemProperty("test.port", "8185"); timeout = Duration.ofMinutes(2000) }
+
+jib { container { ports = listOf("8184", "9185"); jvmFlags = listOf("-Xms512m") } }

@@ -1,18 +1,29 @@
 <?php
-use Swoole\Http\Server;
 
-define('APP_PORT', 9501);
-const MAX_REQUEST = 10000;
+declare(strict_types=1);
 
-$server = new Server('0.0.0.0', 9501);
-$server->set(['worker_num' => 4, 'max_request' => MAX_REQUEST, 'package_max_length' => 8192]);
-$server->on('request', function ($request, $response) {
-    $response->status(404);
-    $response->header('Cache-Control', 'max-age=3600');
-    $response->end('<h1 style="width: 3000px">Not Found</h1>');
-});
+use React\Http\HttpServer;
+use React\Socket\SocketServer;
+use Workerman\Worker;
 
-$fp = fsockopen('localhost', 11211, $errno, $errstr, 30);
-$port = getenv('ADMIN_PORT') ?: 9502;
-$year = date('Y') ?: 2024;
-$server->start();
+define('APP_PORT', 8089);
+const WS_PORT = 2346;
+
+$worker = new Worker('websocket://0.0.0.0:2346');
+$worker->count = 4;
+$worker->onMessage = fn ($c, $data) => $c->send(substr($data, 0, 4096));
+
+$http = new HttpServer(fn () => React\Http\Message\Response::plaintext('ok'));
+$http->listen(new SocketServer('127.0.0.1:8090'));
+
+$swoole = new Swoole\Http\Server('0.0.0.0', 9501);
+$swoole->set(['worker_num' => 8, 'max_request' => 10000, 'buffer_output_size' => 32768]);
+
+$port = getenv('PORT') ?: 8089;
+$port2 = $_ENV['ADMIN_PORT'] ?? 8091;
+$socket = stream_socket_server("tcp://127.0.0.1:$port", $errno, $errstr);
+$raw = socket_create(AF_INET, SOCK_STREAM, SOL_TCP);
+socket_bind($raw, '127.0.0.1', 10101);
+socket_listen($raw, 1024);
+http_response_code(503);
+header('Retry-After: 3600');
