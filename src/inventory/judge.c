@@ -5,6 +5,7 @@
  */
 #include "judge.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const struct ps_token judge_nothing = { .kind = PS_TOKEN_END };
@@ -177,12 +178,17 @@ static bool is_host(const struct walk *w, uint32_t number, bool *remote, bool *e
  * port of its own. */
 static bool names_port_argument(const struct walk *w, uint32_t from, uint32_t until, bool *capitals)
 {
+	bool other = false; /* another option stands between */
+
 	for (uint32_t i = until; i-- > from && until - i < 40;) {
 		const struct ps_token *t = judge_token(w, i);
 
 		if (t->kind == PS_TOKEN_END)
 			break;
 		*capitals = words_are_capitals(judge_inner(w, t), judge_length(t));
+		if (t->kind == PS_TOKEN_STRING && judge_length(t) > 1 && judge_inner(w, t)[0] == '-' && other)
+			continue; /* ["--port", "80", "--timeout", "5000"] */
+		other = other || (t->kind == PS_TOKEN_STRING && judge_length(t) > 1 && judge_inner(w, t)[0] == '-');
 		if ((t->kind == PS_TOKEN_STRING || *capitals) && judge_portness(w, t) != PS_NO_PORT)
 			return true;
 	}
@@ -204,6 +210,16 @@ static bool names_port(const struct walk *w, uint32_t from, uint32_t until, bool
 		return true;
 	}
 	return false;
+}
+
+/* The same in the expression before the call of a frame: expect(x.port).toBe( */
+static bool names_port_before(const struct walk *w, const struct frame *f)
+{
+	const struct frame *outer = f - 1;
+	bool capitals;
+
+	return judge_is_op(judge_token(w, f->token - 2), OP1('.')) && f->token - outer->segment < 24 &&
+	       names_port(w, outer->segment, f->token - 1, &capitals);
 }
 
 /* ---- judging a number of code ---- */
@@ -265,10 +281,17 @@ bool judge_is_default(const struct walk *w, const struct ps_token *key)
 	return judge_has_word(w, key, "default defaults fallback") && judge_portness(w, key) == PS_NO_PORT;
 }
 
-/* Numbers that enumerators have; those of well-known servers are rather ports. */
-static bool is_enumerator(unsigned port)
+/* Numbers that enumerators have, whose names are in capitals; those of well-known servers are rather ports. */
+static bool is_enumerator(const struct walk *w, const struct ps_token *name, unsigned port)
 {
-	return port < 200 && port != 80 && port != 110 && port != 143;
+	return port < 80 || (port < 200 && port != 80 && port != 110 && port != 143 &&
+			     words_are_capitals(judge_inner(w, name), judge_length(name)));
+}
+
+/* PORT_MAX = 65535, MIN_PORT = 1024 */
+static bool is_limit(const struct walk *w, const struct ps_token *name, unsigned port)
+{
+	return port == 65535 || (port == 1024 && judge_has_word(w, name, "min minimum lowest first"));
 }
 
 static bool is_alternative(const struct walk *w, const struct ps_token *p)
@@ -283,8 +306,8 @@ static bool in_port_value(const struct walk *w, unsigned depth, const struct ps_
 {
 	enum ps_portness is = judge_portness(w, key);
 
-	if (is == PS_NO_PORT || (is == PS_PORTS && port < 1000 && !judge_is_op(p, OP1(':'))) ||
-	    (is_enumerator(port) && words_port_first(judge_inner(w, key), judge_length(key))))
+	if (is == PS_NO_PORT || is_limit(w, key, port) || (is == PS_PORTS && port < 1000 && !judge_is_op(p, OP1(':'))) ||
+	    (is_enumerator(w, key, port) && words_port_first(judge_inner(w, key), judge_length(key))))
 		return false;
 	return set(v, judge_is_op(p, OP2('|', '|')) ? PS_USE_DEFAULT : use_of(w, depth, key), PS_CERTAIN);
 }
@@ -295,7 +318,12 @@ static bool in_default(const struct walk *w, unsigned depth, uint32_t before, st
 	const struct frame *f = &w->frames[depth], *outer = f->open == '{' && depth > 0 ? f - 1 : f;
 	bool capitals;
 
-	if (depth == 0 || !judge_is_default(w, judge_key(w, depth)))
+	if (!judge_is_default(w, judge_key(w, depth)))
+		return false;
+	/* Ruby: t.integer :port, default: 9000 */
+	if (w->s->language == PS_LANG_RUBY && names_port(w, f->segment, before, &capitals))
+		return set(v, PS_USE_DEFAULT, PS_CERTAIN);
+	if (depth == 0)
 		return false;
 	return (judge_portness(w, parent_key(w, depth)) == PS_PORT ||
 		(outer->open == '(' && names_port(w, outer->token, before, &capitals))) &&
@@ -307,6 +335,7 @@ static bool in_other_value(const struct walk *w, unsigned depth, uint32_t before
 {
 	const struct ps_token *key = judge_key(w, depth), *p = judge_token(w, before), *parent = parent_key(w, depth);
 	bool several = judge_portness(w, parent) == PS_PORTS, capitals;
+	uint32_t comma = judge_is_op(judge_token(w, before - 2), OP1(',')) ? 1 : 0;
 
 	if (key->kind == PS_TOKEN_END)
 		return false;
@@ -323,7 +352,13 @@ static bool in_other_value(const struct walk *w, unsigned depth, uint32_t before
 		return true;
 	/* ports: {web: 3000}, port_by_name: {web: 3000}; not the attributes of one. */
 	several = several || (judge_portness(w, parent) == PS_PORT && judge_has_word(w, parent, "by map per"));
-	return several && (judge_is_op(p, OP1(':')) || judge_is_op(p, OP2('=', '>'))) && port >= 80 &&
+	if (judge_is_text(w, key, "value Value") && judge_portness(w, judge_token(w, before - 2 - comma)) == PS_PORT &&
+	    judge_is_text(w, judge_token(w, before - 4 - comma), "name Name key"))
+		return set(v, PS_USE_CONFIG, PS_CERTAIN);
+	if (judge_is_op(p, OP1('=')))
+		several = judge_portness(w, &w->frames[depth].name) == PS_PORTS;
+	return several && (judge_is_op(p, OP1(':')) || judge_is_op(p, OP2('=', '>')) || judge_is_op(p, OP1('='))) &&
+	       port >= 80 &&
 	       !judge_has_word(w, key, "timeout count size id max min limit interval protocol mode name") &&
 	       set(v, PS_USE_CONFIG, PS_LIKELY);
 }
@@ -385,9 +420,61 @@ static bool is_about_ports(const struct walk *w, const struct ps_token *callee)
 	       judge_has_word(w, callee, "wait free available open use kill listening until for");
 }
 
+/* assertEquals(8080, server.port()), assert_eq!(url.port(), 80), expect(server.port).toBe(80): next to it, by name. */
+static bool in_assertion(const struct walk *w, unsigned depth, uint32_t before, const struct ps_token *next,
+			 struct verdict *v)
+{
+	const struct frame *f = &w->frames[depth];
+	bool capitals, found;
+
+	if (!judge_has_word(w, &f->callee, "assert equal equals expect should be eq") || depth == 0)
+		return false;
+	found = f->argument > 0 ? names_port(w, f->token, before, &capitals) : names_port_before(w, f);
+	if (!found && f->argument == 0 && judge_is_op(next, OP1(','))) {
+		struct ps_lexer ahead = *w->lexer;
+		struct ps_token t;
+
+		for (unsigned i = 0; i < 8 && !found && lex_next(&ahead, &t) && !judge_is_op(&t, OP1(',')); i++)
+			found = t.kind == PS_TOKEN_NAME && judge_portness(w, &t) == PS_PORT;
+	}
+	return found && set(v, PS_USE_CONFIG, PS_LIKELY);
+}
+
+/* new Redis(6379, "localhost") */
+static bool before_host(const struct walk *w, unsigned depth, uint32_t before, unsigned port,
+			const struct ps_token *next, struct verdict *v)
+{
+	const struct frame *f = &w->frames[depth];
+	enum ps_use around = judge_use_around(w, depth);
+	struct ps_lexer ahead = *w->lexer;
+	struct ps_token t;
+	bool remote;
+
+	if (!is_opening(judge_token(w, before)) || port < 1000 || !judge_is_op(next, OP1(',')) ||
+	    !lex_next(&ahead, &t) || t.kind != PS_TOKEN_STRING || judge_length(&t) == 0 ||
+	    !words_host(judge_inner(w, &t), judge_length(&t), &remote))
+		return false;
+	if (around == PS_USE_COUNT)
+		around = judge_has_word(w, &f->callee, "bind listen serve server start run") ? PS_USE_LISTEN
+											     : PS_USE_CONNECT;
+	return set(v, around, PS_LIKELY);
+}
+
+/* new WireMockServer(8098), start_http_server(8000) */
+static bool of_server(const struct walk *w, unsigned depth, unsigned port, const struct ps_token *next,
+		      struct verdict *v)
+{
+	const struct ps_token *callee = &w->frames[depth].callee;
+
+	return (port >= 1000 || port == 80 || port == 443) && judge_has_word(w, callee, "server") &&
+	       (judge_is_op(next, OP1(')')) || judge_is_op(next, OP1(','))) &&
+	       !judge_has_word(w, callee, "timeout wait delay size limit count id error version close stop get find max") &&
+	       set(v, PS_USE_LISTEN, PS_LIKELY);
+}
+
 /* Argument of a call. `before` is the number of the token before it: `(` or `,`. */
 static bool in_call(const struct walk *w, unsigned depth, uint32_t before, unsigned port, bool string,
-		    struct verdict *v)
+		    const struct ps_token *next, struct verdict *v)
 {
 	const struct frame *f = &w->frames[depth];
 	const struct ps_call *call = call_of(w, depth);
@@ -404,8 +491,12 @@ static bool in_call(const struct walk *w, unsigned depth, uint32_t before, unsig
 			   call->least < 1000 ? PS_CERTAIN : PS_LIKELY);
 	/* A name of a port as an earlier argument: getenv("PORT", 3000), flag.Int("port", 3000, ...). */
 	if (f->argument > 0 && f->argument < 4 && names_port_argument(w, f->token, before, &capitals) &&
+	    !(capitals && port < 200 && port != 80 && port != 110 && port != 143) &&
 	    !judge_has_word(w, &f->callee, "equal assert expect log printf timeout"))
 		return set(v, capitals || fallback ? PS_USE_DEFAULT : PS_USE_CONFIG, fallback ? PS_CERTAIN : PS_LIKELY);
+	if (in_assertion(w, depth, before, next, v) || before_host(w, depth, before, port, next, v) ||
+	    (first && of_server(w, depth, port, next, v)))
+		return true;
 	is = judge_portness(w, &f->callee);
 	if (is != PS_PORTS && !(is == PS_PORT && first) && !(first && is_about_ports(w, &f->callee)))
 		return false;
@@ -431,7 +522,8 @@ static bool in_list(const struct walk *w, unsigned depth, uint32_t before, unsig
 		return false;
 	if (f->open == '{' && !is_opening(judge_token(w, before)) && !judge_is_op(judge_token(w, before), OP1(',')))
 		return false;
-	if (judge_portness(w, judge_key(w, depth - 1)) != PS_NO_PORT)
+	if (judge_portness(w, judge_key(w, depth - 1)) != PS_NO_PORT ||
+	    (f->open == '[' && judge_portness(w, &f->name) != PS_NO_PORT))
 		return set(v, PS_USE_CONFIG, PS_CERTAIN);
 	/* parametrize("port", [7000, 7001]) */
 	return f->open == '[' && f[-1].open == '(' && f[-1].argument == 1 &&
@@ -504,8 +596,11 @@ static bool after(const struct walk *w, uint32_t before, unsigned port, struct v
 	const struct ps_token *p = judge_token(w, before), *q = judge_token(w, before - 1);
 
 	if (judge_is_op(p, OP1(',')) && judge_portness(w, q) == PS_PORT && q->kind == PS_TOKEN_NAME &&
-	    judge_is_op(judge_token(w, before - 2), OP1(':')))
-		return set(v, PS_USE_LISTEN, PS_CERTAIN);
+	    judge_is_op(judge_token(w, before - 2), OP1(':'))) {
+		const struct ps_call *call = call_of(w, w->depth);
+
+		return set(v, call && call->kind == CALL_DEFAULT ? PS_USE_DEFAULT : PS_USE_LISTEN, PS_CERTAIN);
+	}
 	/* systemProperty 'server.port', '8080' */
 	if (judge_is_op(p, OP1(',')) && q->kind == PS_TOKEN_STRING && judge_portness(w, q) == PS_PORT &&
 	    judge_token(w, before - 2)->kind == PS_TOKEN_NAME)
@@ -514,8 +609,8 @@ static bool after(const struct walk *w, uint32_t before, unsigned port, struct v
 	    judge_inner(w, q)[0] == '-' &&
 	    (judge_portness(w, q) == PS_PORT || words_are(judge_inner(w, q), judge_length(q), "-p -P")))
 		return set(v, PS_USE_CONFIG, PS_CERTAIN);
-	if (p->kind == PS_TOKEN_NAME && judge_portness(w, p) == PS_PORT &&
-	    !(is_enumerator(port) && words_port_first(judge_inner(w, p), judge_length(p))) &&
+	if (p->kind == PS_TOKEN_NAME && judge_portness(w, p) == PS_PORT && !is_limit(w, p, port) &&
+	    !(is_enumerator(w, p, port) && words_port_first(judge_inner(w, p), judge_length(p))) &&
 	    (judge_is_word(w, q, "define") || w->s->language == PS_LANG_RUBY ||
 	     (w->s->language == PS_LANG_ELIXIR && judge_inner(w, p)[0] == '@')))
 		return set(v, PS_USE_CONFIG, PS_CERTAIN);
@@ -565,6 +660,26 @@ static bool in_fallback(const struct walk *w, unsigned depth, uint32_t before, c
 	       set(v, PS_USE_DEFAULT, PS_CERTAIN);
 }
 
+/* A pair of a name and its value. */
+static bool names_it(const struct walk *w, const struct frame *f, uint32_t before)
+{
+	const struct ps_token *q = judge_token(w, before - 1);
+
+	return f->argument == 1 && before == f->token + 2 && q->kind == PS_TOKEN_STRING && judge_portness(w, q) == PS_PORT;
+}
+
+/* The string before has the same number behind a colon. */
+static bool repeats(const struct walk *w, uint32_t before, unsigned port)
+{
+	const struct ps_token *q = judge_token(w, before - 1);
+	size_t length = judge_length(q);
+	char digits[8];
+	int n = snprintf(digits, sizeof(digits), ":%u", port);
+
+	return q->kind == PS_TOKEN_STRING && n > 0 && length > (size_t)n &&
+	       memcmp(judge_inner(w, q) + length - (size_t)n, digits, (size_t)n) == 0;
+}
+
 /* One bracket: where the number stands in it. */
 static bool in_bracket(const struct walk *w, unsigned depth, uint32_t before, unsigned port, bool string,
 		       const struct ps_token *next, struct verdict *v)
@@ -576,9 +691,13 @@ static bool in_bracket(const struct walk *w, unsigned depth, uint32_t before, un
 		return false;
 	/* {tcp::v4(), 5555}, ["localhost", 9092] */
 	if (f->open != '(' && f->argument == 1 && judge_is_op(p, OP1(',')) && port >= 1000 &&
-	    (judge_is_op(next, OP1('}')) || judge_is_op(next, OP1(']'))) && after_host(w, depth, before, port, string, v))
+	    after_host(w, depth, before, port, string, v))
 		return true;
-	return (f->open == '(' && in_call(w, depth, before, port, string, v)) ||
+	/* ("port", 8618), {"localhost:8081", 8081} */
+	if (f->argument > 0 && f->callee.kind == PS_TOKEN_END && judge_is_op(p, OP1(',')) &&
+	    (names_it(w, f, before) || repeats(w, before, port)))
+		return set(v, PS_USE_CONFIG, PS_LIKELY);
+	return (f->open == '(' && in_call(w, depth, before, port, string, next, v)) ||
 	       in_fallback(w, depth, before, next, v) || in_list(w, depth, before, port, v);
 }
 
@@ -593,6 +712,45 @@ static bool is_transparent(const struct walk *w, unsigned depth)
 	return f->argument == 0 || (f->argument == 1 && call && strcmp(call->name, "range") == 0);
 }
 
+/* True if the innermost function around is called like a port: getPort, default_port. */
+static bool in_port_function(const struct walk *w)
+{
+	const struct ps_token *name = &w->function;
+
+	for (unsigned i = w->depth; i > 0 && name->kind == PS_TOKEN_END; i--)
+		name = &w->frames[i].name;
+	for (unsigned i = w->depth; i > 0; i--)
+		if (w->frames[i].name.kind != PS_TOKEN_END) {
+			name = &w->frames[i].name;
+			break;
+		}
+	return judge_portness(w, name) == PS_PORT && !words_port_first(judge_inner(w, name), judge_length(name)) &&
+	       !judge_has_word(w, name, "is has check wait valid validate test parse set with");
+}
+
+/* What a whole line says: `return 3000` in a function for ports, `assert port == 3000`, `x.port shouldBe 3000`, and
+ * `host, port = "localhost", 3000`. */
+static bool in_line(const struct walk *w, uint32_t number, unsigned port, struct verdict *v)
+{
+	const struct ps_token *p = judge_token(w, number - 1), *q = judge_token(w, number - 2);
+	const struct frame *f = &w->frames[w->depth];
+	bool remote, capitals;
+
+	if (port >= 80 && (f->open == '{' || w->depth == 0) &&
+	    (judge_is_word(w, p, "return do") || judge_is_op(p, OP2('=', '>')) ||
+	     (judge_is_op(p, OP1(':')) && judge_is_word(w, q, "do")) ||
+	     (judge_is_op(p, OP1('=')) && judge_is_op(q, OP1(')')))) &&
+	    in_port_function(w))
+		return set(v, PS_USE_CONFIG, PS_LIKELY);
+	if (judge_is_op(p, OP2('=', '=')) && judge_is_word(w, judge_line(w), "assert"))
+		return names_port(w, w->line, number - 1, &capitals) && set(v, PS_USE_CONFIG, PS_LIKELY);
+	if (judge_is_word(w, p, "shouldBe shouldEqual"))
+		return names_port(w, f->segment, number - 1, &capitals) && set(v, PS_USE_CONFIG, PS_LIKELY);
+	return w->depth == 0 && judge_is_op(p, OP1(',')) && q->kind == PS_TOKEN_STRING &&
+	       words_host(judge_inner(w, q), judge_length(q), &remote) &&
+	       names_port(w, f->segment, number - 2, &capitals) && set(v, PS_USE_CONFIG, PS_LIKELY);
+}
+
 bool judge_code(const struct walk *w, uint32_t number, unsigned port, const struct ps_token *next, struct verdict *v)
 {
 	bool string = judge_token(w, number)->kind == PS_TOKEN_STRING;
@@ -602,6 +760,8 @@ bool judge_code(const struct walk *w, uint32_t number, unsigned port, const stru
 	if (!next->line && ((is_arithmetic(next) && !judge_is_op(next, OP1('-')) && !judge_is_op(next, OP1('<'))) ||
 			    judge_is_op(next, OP1('('))))
 		return false;
+	if (in_line(w, number, port, v))
+		return true;
 	for (unsigned turns = 0; turns < 4; turns++) {
 		if (is_arithmetic(judge_token(w, before)))
 			return false;
@@ -645,8 +805,15 @@ static bool after_option(const struct walk *w, uint32_t before, unsigned port, s
 
 	if (is_named_value(w, p) || judge_is_word(w, p, "http.server SimpleHTTPServer kill-port"))
 		return set(v, PS_USE_CONFIG, PS_CERTAIN);
-	if (judge_is_word(w, p, "--inspect --inspect-brk --serve --listen") && port >= 1000)
+	if (judge_is_word(w, p, "--inspect --inspect-brk --inspect-functions --serve --listen") && port >= 1000)
 		return set(v, PS_USE_LISTEN, PS_CERTAIN);
+	if (judge_is_word(w, p, "http tcp") && judge_is_word(w, q, "ngrok lt"))
+		return set(v, PS_USE_CONNECT, PS_CERTAIN);
+	while (p->kind == PS_TOKEN_NUMBER && before > w->line) /* kill-port 3000 3001 */
+		p = judge_token(w, --before);
+	if (judge_is_word(w, p, "kill-port") ||
+	    (port >= 1000 && judge_is_word(w, judge_token(w, before - 1), "start-server-and-test wait-port")))
+		return set(v, PS_USE_CONFIG, PS_CERTAIN);
 	if (judge_is_word(w, p, "--expose --publish"))
 		return set_inside(v, true);
 	if (judge_is_word(w, p, "-p") && (port >= 1000 || port == 80 || port == 443) &&
@@ -666,8 +833,6 @@ static bool after_client(const struct walk *w, uint32_t before, struct verdict *
 	const struct ps_token *p = judge_token(w, before);
 	bool remote;
 
-	if (judge_is_word(w, p, "http tcp") && judge_is_word(w, judge_token(w, before - 1), "ngrok lt"))
-		return set(v, PS_USE_CONNECT, PS_CERTAIN);
 	if (p->kind != PS_TOKEN_NAME ||
 	    (!words_host(judge_inner(w, p), judge_length(p), &remote) && !lex_is_alpha(w->s->text[p->from])))
 		return false;
@@ -691,6 +856,10 @@ static bool on_line(const struct walk *w, uint32_t before, struct verdict *v)
 		return set_inside(v, true);
 	if (w->s->language == PS_LANG_DOCKERFILE && judge_is_word(w, line, "ENV ARG"))
 		return judge_portness(w, p) == PS_PORT && before == w->line + 1 && set(v, PS_USE_CONFIG, PS_CERTAIN);
+	/* proxy_set_header X-Forwarded-Port 8443; and not: if ($arg_port = 8080) */
+	if ((w->language->flags & LANG_DIRECTIVE) && before == w->line + 1 && judge_portness(w, p) == PS_PORT &&
+	    judge_has_word(w, line, "header"))
+		return set(v, PS_USE_CONFIG, PS_CERTAIN);
 	if ((w->language->flags & LANG_DIRECTIVE) && before == w->line &&
 	    (judge_is_word(w, p, "listen Listen") || judge_portness(w, p) == PS_PORT))
 		return set(v, PS_USE_LISTEN, PS_CERTAIN);
@@ -715,6 +884,12 @@ bool judge_words(const struct walk *w, uint32_t number, unsigned port, struct ve
 
 	if (w->inherited == PS_PORTS && port >= 80)
 		return set(v, PS_USE_CONFIG, PS_CERTAIN);
+	/* ufw allow 8080/tcp; PORTS=3000,3001 */
+	if (w->s->language == PS_LANG_SHELL && t->until - t->outer == 4 && !judge_is_word(w, p, "--expose -p --publish"))
+		return set(v, PS_USE_CONFIG, PS_CERTAIN);
+	if (judge_is_op(p, OP1(',')) && judge_token(w, before - 1)->kind == PS_TOKEN_NUMBER && port >= 1000 &&
+	    judge_portness(w, judge_token(w, w->line)) == PS_PORTS)
+		return set(v, PS_USE_CONFIG, PS_CERTAIN);
 	/* YAML: a value, or an item of the list under a key. */
 	if (w->language->flags & LANG_INDENT) {
 		bool item = judge_is_word(w, p, "-") && p->line;
@@ -733,6 +908,8 @@ bool judge_words(const struct walk *w, uint32_t number, unsigned port, struct ve
 		return judge_portness(w, judge_token(w, before - 1)) == PS_PORT &&
 		       judge_is_op(judge_token(w, before - 2), OP1('<')) && set(v, PS_USE_CONFIG, PS_CERTAIN);
 	if (t->line && !(w->language->flags & LANG_INDENT))
+		return false;
+	if (w->s->language == PS_LANG_NGINX && judge_is_word(w, judge_line(w), "if"))
 		return false;
 	if (judge_is_op(p, OP1('=')) ||
 	    (judge_is_op(p, OP1(':')) && (w->many || !(w->language->flags & LANG_EMBEDDED))) ||

@@ -19,6 +19,7 @@ struct frame {
 	struct ps_token key;    /* kind PS_TOKEN_END: none */
 	struct ps_token callee; /* of a call: the name; else PS_TOKEN_END */
 	struct ps_token owner;  /* of `owner.callee`, else PS_TOKEN_END */
+	struct ps_token name;   /* what the bracket is the body of: a function, an object; else PS_TOKEN_END */
 };
 
 /* What a YAML key is the heading of. */
@@ -38,6 +39,10 @@ struct walk {
 	struct heading headings[16];
 	unsigned heading_count;
 	uint32_t line;           /* number of the first token of the line */
+	struct ps_token called;    /* whose round bracket was closed last */
+	uint32_t called_at;        /* by this token */
+	struct ps_token function;  /* that began last, where the language says so by a word */
+	const struct ps_lexer *lexer; /* stands behind the token that comes next */
 	struct ps_token pending; /* a default whose name comes after it */
 	uint32_t pending_at;
 	unsigned nesting;

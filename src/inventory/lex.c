@@ -445,6 +445,18 @@ static bool ends_word(const struct ps_lexer *l, uint32_t at)
 	return (unsigned char)c <= ' ' || has(";{}()[],=|&<>", c);
 }
 
+/* "mongodb://a:27017,b:27018/shop": the comma of a URL with several hosts is no end. */
+static bool is_next_host(const struct ps_lexer *l, uint32_t from, uint32_t comma)
+{
+	uint32_t at = comma + 1;
+
+	if (!memmem(l->text + from, comma - from, "://", 3))
+		return false;
+	while (at < l->end && (lex_is_name(l->text[at]) || l->text[at] == '.' || l->text[at] == '-'))
+		at++;
+	return at > comma + 1 && at + 1 < l->end && l->text[at] == ':' && lex_is_digit(l->text[at + 1]);
+}
+
 static void lex_word(struct ps_lexer *l, struct ps_token *t)
 {
 	uint32_t at = l->at, digits;
@@ -462,7 +474,7 @@ static void lex_word(struct ps_lexer *l, struct ps_token *t)
 		}
 		if (c == '[' && ipv6_end(l, at))
 			at = ipv6_end(l, at);
-		else if (ends_word(l, at))
+		else if (ends_word(l, at) && !(c == ',' && is_next_host(l, l->at, at)))
 			break;
 		else if (c == '\\' && at + 1 < l->end && l->text[at + 1] != '\n')
 			at += 2;

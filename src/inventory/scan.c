@@ -185,9 +185,14 @@ static void note_place(const struct walk *w, uint32_t number, const struct ps_to
 	server = judge_has_word(w, key, "listen listener bind") ||
 		 (w->s->language == PS_LANG_CADDY && judge_token(w, number)->line) ||
 		 judge_is_word(w, p, "listen Listen -b --bind --listen -S");
+	if (w->s->language == PS_LANG_CADDY)
+		server = server || judge_is_word(w, line, "admin") || (w->depth == 0 && !embedded);
 	place->key = judge_portness(w, key);
-	place->use = around != PS_USE_COUNT ? around : server ? PS_USE_LISTEN : PS_USE_CONNECT;
-	place->guess = around == PS_USE_COUNT;
+	place->use = around != PS_USE_COUNT	? around
+		     : judge_is_default(w, key) ? PS_USE_DEFAULT
+		     : server			? PS_USE_LISTEN
+						: PS_USE_CONNECT;
+	place->guess = around == PS_USE_COUNT && place->use != PS_USE_DEFAULT;
 	place->addresses = (around != PS_USE_COUNT && !embedded) || judge_has_word(w, key, address_words) ||
 			   judge_is_word(w, p, options) ||
 			   (after && q->kind == PS_TOKEN_STRING &&
@@ -201,6 +206,24 @@ static void note_place(const struct walk *w, uint32_t number, const struct ps_to
 	place->prose = embedded;
 }
 
+/* Go: Port int `env:"PORT" envDefault:"8080"`. */
+static void look_into_tags(struct walk *w, uint32_t number)
+{
+	const struct ps_token *t = judge_token(w, number);
+	const char *text = w->s->text, *found = memmem(text + t->inner, judge_length(t), "efault:\"", 8);
+	struct ps_text_place place = { .literal = t->from, .literal_end = t->until };
+	uint32_t from, until;
+
+	if (!found || (judge_portness(w, judge_token(w, number - 2)) != PS_PORT &&
+		       !memmem(text + t->inner, judge_length(t), "PORT\"", 5)))
+		return;
+	from = until = (uint32_t)(found - text) + 8;
+	while (until < t->outer && lex_is_digit(text[until]))
+		until++;
+	if (until < t->outer && text[until] == '"')
+		scanner_add(w->s, &place, from, until, PS_USE_DEFAULT, PS_CERTAIN, false, false);
+}
+
 static void look_into(struct walk *w, uint32_t number)
 {
 	const struct ps_token *t = judge_token(w, number), *key = key_of_text(w, t);
@@ -212,6 +235,8 @@ static void look_into(struct walk *w, uint32_t number)
 
 	if (length < 3 || !has_digits(text, length) || is_documentation(w, number))
 		return;
+	if (w->s->language == PS_LANG_GO && t->kind == PS_TOKEN_STRING && text[-1] == '`')
+		look_into_tags(w, number);
 	if (t->kind == PS_TOKEN_STRING && !(w->language->flags & LANG_WORDS))
 		look_into_code(w, t);
 	if (t->kind == PS_TOKEN_STRING && w->nesting < SCAN_NESTING &&
@@ -230,6 +255,24 @@ static void look_into(struct walk *w, uint32_t number)
 
 /* ---- the walk ---- */
 
+/* `int port() {`, `object Ports {`, `@ports [`: what the bracket belongs to. */
+static struct ps_token name_of_body(const struct walk *w, uint32_t number, char open)
+{
+	const struct ps_token *p = judge_token(w, number - 1);
+
+	if (open == '[' && w->s->language == PS_LANG_ELIXIR && p->kind == PS_TOKEN_NAME && *judge_inner(w, p) == '@')
+		return *p;
+	if (open != '{')
+		return judge_nothing;
+	if (p->kind == PS_TOKEN_NAME &&
+	    judge_is_word(w, judge_token(w, number - 2), "object class enum interface module namespace struct mod"))
+		return *p;
+	for (uint32_t i = w->called_at + 1; i < number; i++)
+		if (i > w->called_at + 4 || judge_token(w, i)->line)
+			return judge_nothing;
+	return w->called;
+}
+
 static void open_frame(struct walk *w, uint32_t number, char open)
 {
 	struct frame *f;
@@ -245,7 +288,8 @@ static void open_frame(struct walk *w, uint32_t number, char open)
 			     .segment = number + 1,
 			     .key = judge_nothing,
 			     .callee = judge_nothing,
-			     .owner = judge_nothing };
+			     .owner = judge_nothing,
+			     .name = name_of_body(w, number, open) };
 	if (open != '(' || judge_token(w, number)->line)
 		return;
 	/* foo!(, foo<T>(, foo::<T>( */
@@ -276,8 +320,11 @@ static void close_frame(struct walk *w, char open)
 	/* What was not closed is closed with it; a bracket that nobody opened is passed over. */
 	while (depth > 0 && w->frames[depth].open != open)
 		depth--;
-	if (depth > 0)
-		w->depth = depth - 1;
+	if (depth == 0)
+		return;
+	w->called = open == '(' ? w->frames[depth].callee : judge_nothing;
+	w->called_at = w->next - 1;
+	w->depth = depth - 1;
 }
 
 /* The name before `=` or `:`; the ring has the operator as `number`. */
@@ -296,8 +343,12 @@ static void note_key(struct walk *w, uint32_t number, bool colon)
 	if (judge_is_op(t, OP1('?')) || judge_is_op(t, OP1('!')) ||
 	    judge_is_word(w, t, "? : +")) /* also `PORT ?= 80` of make */
 		t = judge_token(w, --number - 1);
-	if (judge_is_op(t, OP1(']')))
-		t = judge_token(w, number - 2);
+	if (judge_is_op(t, OP1(']'))) /* x["port"] = 80; int ports[] = {80}; ports[2] = {80} */
+		t = judge_token(w, judge_is_op(judge_token(w, number - 2), OP1('[')) ? number - 3 :
+				   judge_is_op(judge_token(w, number - 3), OP1('[')) &&
+						   judge_token(w, number - 2)->kind == PS_TOKEN_NUMBER
+					   ? number - 4
+					   : number - 2);
 	if (t->kind != PS_TOKEN_NAME && t->kind != PS_TOKEN_STRING) {
 		if (!colon)
 			f->key = judge_nothing;
@@ -309,9 +360,6 @@ static void note_key(struct walk *w, uint32_t number, bool colon)
 	/* Go: `var port int = 8080` */
 	if (!colon && w->s->language == PS_LANG_GO && q->kind == PS_TOKEN_NAME && !judge_is_word(w, q, "var const"))
 		f->key = *q;
-	/* C: `uint16_t ports[2] = {...}` */
-	if (!colon && t->kind != PS_TOKEN_NAME && t->kind != PS_TOKEN_STRING)
-		f->key = judge_nothing;
 }
 
 static void note_operator(struct walk *w, uint32_t number, const struct ps_token *t)
@@ -470,12 +518,23 @@ static void consider(struct walk *w, uint32_t number, const struct ps_token *nex
 	}
 }
 
+/* `server { listen 80; listen 81; }` in one line. */
+static bool begins_directive(const struct walk *w, uint32_t number)
+{
+	const struct ps_token *p = judge_token(w, number - 1), *t = judge_token(w, number);
+
+	return w->s->language == PS_LANG_NGINX && w->nesting == 0 && t->kind == PS_TOKEN_NAME &&
+	       (judge_is_op(p, OP1('{')) || judge_is_op(p, OP1(';')) || judge_is_op(p, OP1('}')));
+}
+
 static void note(struct walk *w, uint32_t number)
 {
 	const struct ps_token *t = judge_token(w, number);
 
-	if (t->line)
+	if (t->line || begins_directive(w, number))
 		note_line(w, number, t);
+	if (t->kind == PS_TOKEN_NAME && judge_is_word(w, judge_token(w, number - 1), "def defp fn func fun function"))
+		w->function = *t;
 	note_pending(w, number, t);
 	if (t->kind == PS_TOKEN_OPERATOR) {
 		note_operator(w, number, t);
@@ -506,8 +565,14 @@ static void walk_text(struct ps_scanner *s, const struct ps_language_info *langu
 	w->language = language;
 	w->next = 1;
 	w->depth = w->lost = w->heading_count = 0;
-	w->frames[0] =
-		(struct frame){ .segment = 1, .key = judge_nothing, .callee = judge_nothing, .owner = judge_nothing };
+	w->frames[0] = (struct frame){ .segment = 1,
+				       .key = judge_nothing,
+				       .callee = judge_nothing,
+				       .owner = judge_nothing,
+				       .name = judge_nothing };
+	w->called = w->function = judge_nothing;
+	w->called_at = 0;
+	w->lexer = &lexer;
 	w->line = 1;
 	w->pending = judge_nothing;
 	w->pending_at = 0;

@@ -146,7 +146,7 @@ static bool is_named(const struct ps_text_place *p, const char *host, size_t len
 	if (p->addresses)
 		return port >= 80;
 	if (p->prose)
-		return port >= 1000 && words_service(host, length) && p->named_hosts;
+		return port >= 1000 && words_service(host, length);
 	return port >= 1000 && (p->named_hosts || words_service(host, length));
 }
 
@@ -214,6 +214,14 @@ static bool is_any_host(const char *from, const char *host, const char *colon)
 	return colon == from || (colon - from >= 4 && memcmp(colon - 4, "[::]", 4) == 0);
 }
 
+/* Of "zk:2888", before the colon of a second port, only "zk" is the host. */
+static uint32_t name_end(const char *text, uint32_t host, uint32_t colon)
+{
+	const char *first = lex_is_alpha(text[host]) ? memchr(text + host, ':', colon - host) : NULL;
+
+	return first ? (uint32_t)(first - text) : colon;
+}
+
 /* At a colon that digits follow. Returns where to go on. */
 static uint32_t host_port(struct ps_scanner *s, const struct ps_text_place *p, uint32_t colon)
 {
@@ -223,16 +231,28 @@ static uint32_t host_port(struct ps_scanner *s, const struct ps_text_place *p, u
 	struct host h = { .sure = true };
 	enum ps_use use = p->use;
 
-	if (!port || !is_end(text, end, p->until) || (end < p->until && text[end] == ':'))
+	if (!port || !is_end(text, end, p->until))
 		return end;
+	/* host:2888:3888 has two, 1:2:3 is something else */
+	if (end < p->until && text[end] == ':') {
+		uint32_t second = digits_end(text, end + 1, p->until);
+
+		if (port < 1000 || scanner_port(text + end + 1, second - end - 1) < 1000 ||
+		    !is_end(text, second, p->until) || (second < p->until && text[second] == ':'))
+			return end;
+	}
 	while (host > p->from && is_host_char(text[host - 1]))
 		host--;
+	if (host + 3 < colon && host > p->from && text[host - 1] == ':' &&
+	    digits_end(text, host, colon) == colon) /* the second of the two */
+		for (host--; host > p->from && is_host_char(text[host - 1]);)
+			host--;
 	if (host == colon)
 		h.good = is_after_sign(s, p, colon, end, port);
 	else if (words_port(text + host, colon - host) == PS_PORT) /* {port:3000}, server.port:3000 */
 		scanner_add(s, p, colon + 1, end, PS_USE_CONFIG, PS_CERTAIN, false, false);
 	else if (!is_file(text + host, colon - host))
-		judge_host(s, p, host, colon, end, port, &h);
+		judge_host(s, p, host, name_end(text, host, colon), end, port, &h);
 	if (p->guess && is_any_host(text + p->from, text + host, text + colon))
 		use = PS_USE_LISTEN;
 	if (h.good)

@@ -96,8 +96,7 @@ bool words_are_capitals(const char *name, size_t length)
 }
 
 /* Words of names in which "port" is another thing, or the matter of a code. */
-static const char not_a_port[] = "serial usb gpio com view reuse no sea harbor harbour invalid unsupported curlopt curle "
-				 "sys";
+static const char not_a_port[] = "serial usb gpio com view reuse no sea harbor harbour invalid unsupported sys";
 
 /* "webport": words before "port" that are no other word with it (trans-port, pass-port). */
 static const char before_port[] =
@@ -196,6 +195,7 @@ static const struct ps_call calls[] = {
 	{ "Integer", CALL_CONVERT, 0, 0, 0 },
 	{ "Itoa", CALL_CONVERT, 0, 0, 0 },
 	{ "Jedis", CALL_CONNECT, 1, 20, 0 },
+	{ "Jetty", CALL_LISTEN, 0, 80, L(KOTLIN) },
 	{ "JoinHostPort", CALL_CONNECT, 1, 0, 0 },
 	{ "Listen", CALL_LISTEN, 0, 20, 0 },
 	{ "ListenAndServe", CALL_LISTEN, 0, 20, 0 },
@@ -218,13 +218,16 @@ static const struct ps_call calls[] = {
 	{ "SocketAddr", CALL_LISTEN, 1, 20, L(RUST) },
 	{ "SocketAddrV4", CALL_LISTEN, 1, 20, L(RUST) },
 	{ "SocketAddrV6", CALL_LISTEN, 1, 20, L(RUST) },
+	{ "Some", CALL_CONVERT, 0, 0, 0 },
 	{ "Start", CALL_SCOPE_LISTEN, -1, 0, 0 },
 	{ "StrictRedis", CALL_CONNECT, 1, 20, 0 },
 	{ "String", CALL_CONVERT, 0, 0, 0 },
+	{ "SunHttp", CALL_LISTEN, 0, 80, L(KOTLIN) },
 	{ "TCPServer", CALL_LISTEN, 0, 20, 0 },
 	{ "TCPSocket", CALL_CONNECT, 1, 20, 0 },
 	{ "Telnet", CALL_CONNECT, 1, 20, 0 },
 	{ "UDPServer", CALL_LISTEN, 0, 20, 0 },
+	{ "Undertow", CALL_LISTEN, 0, 80, L(KOTLIN) },
 	{ "WebSocketServer", CALL_SCOPE_LISTEN, -1, 0, 0 },
 	{ "WebpackDevServer", CALL_SCOPE_LISTEN, -1, 0, 0 },
 	{ "addHttpListener", CALL_LISTEN, 0, 20, 0 },
@@ -263,6 +266,7 @@ static const struct ps_call calls[] = {
 	{ "into", CALL_CONVERT, 0, 0, 0 },
 	{ "intval", CALL_CONVERT, 0, 0, 0 },
 	{ "listen", CALL_LISTEN, 0, 20, 0 },
+	{ "mysql_real_connect", CALL_CONNECT, 5, 20, L(C) },
 	{ "mysqli", CALL_CONNECT, 4, 20, L(PHP) },
 	{ "mysqli_connect", CALL_CONNECT, 4, 20, L(PHP) },
 	{ "open", CALL_LISTEN, 0, 1000, L(ELIXIR) },
@@ -282,6 +286,7 @@ static const struct ps_call calls[] = {
 	{ "sendto", CALL_SCOPE_CONNECT, -1, 0, 0 },
 	{ "serve", CALL_LISTEN, 0, 80, L(JAVASCRIPT) | L(PYTHON) | L(KOTLIN) },
 	{ "setdefault", CALL_DEFAULT, 1, 0, 0 },
+	{ "ssl_bind", CALL_LISTEN, 1, 20, L(RUBY) },
 	{ "start", CALL_LISTEN, 0, 1000, JVM },
 	{ "start_server", CALL_LISTEN, 2, 20, L(PYTHON) },
 	{ "str", CALL_CONVERT, 0, 0, 0 },
