@@ -15,6 +15,11 @@ const struct ps_token *judge_token(const struct walk *w, uint32_t number)
 	return number == 0 || number >= w->next || w->next - number > RING ? &judge_nothing : &w->ring[number % RING];
 }
 
+const struct ps_token *judge_line(const struct walk *w)
+{
+	return judge_token(w, w->line);
+}
+
 static bool is_opening(const struct ps_token *t)
 {
 	return t->kind == PS_TOKEN_OPERATOR && (t->op == OP1('(') || t->op == OP1('[') || t->op == OP1('{'));
@@ -196,7 +201,7 @@ static bool names_port_argument(const struct walk *w, uint32_t from, uint32_t un
 }
 
 /* True if a name of a port stands in the expression before the number. *capitals: it is one of the environment. */
-static bool names_port(const struct walk *w, uint32_t from, uint32_t until, bool *capitals)
+bool judge_names_port(const struct walk *w, uint32_t from, uint32_t until, bool *capitals)
 {
 	*capitals = false;
 	for (uint32_t i = until; i-- > from && until - i < 40;) {
@@ -218,8 +223,9 @@ static bool names_port_before(const struct walk *w, const struct frame *f)
 	const struct frame *outer = f - 1;
 	bool capitals;
 
-	return judge_is_op(judge_token(w, f->token - 2), OP1('.')) && f->token - outer->segment < 24 &&
-	       names_port(w, outer->segment, f->token - 1, &capitals);
+	return (judge_is_op(judge_token(w, f->token - 2), OP1('.')) ||
+		judge_is_word(w, judge_token(w, f->token - 2), "to")) &&
+	       f->token - outer->segment < 24 && judge_names_port(w, outer->segment, f->token - 1, &capitals);
 }
 
 /* ---- judging a number of code ---- */
@@ -254,7 +260,7 @@ static uint32_t chain_start(const struct walk *w, uint32_t number)
 	return number;
 }
 
-static bool set(struct verdict *v, enum ps_use use, enum ps_certainty certainty)
+bool judge_set(struct verdict *v, enum ps_use use, enum ps_certainty certainty)
 {
 	v->use = use;
 	v->certainty = certainty;
@@ -262,9 +268,9 @@ static bool set(struct verdict *v, enum ps_use use, enum ps_certainty certainty)
 	return true;
 }
 
-static bool set_inside(struct verdict *v, bool inside)
+bool judge_set_inside(struct verdict *v, bool inside)
 {
-	set(v, PS_USE_MAPPING, PS_CERTAIN);
+	judge_set(v, PS_USE_MAPPING, PS_CERTAIN);
 	v->inside = inside;
 	return true;
 }
@@ -306,10 +312,11 @@ static bool in_port_value(const struct walk *w, unsigned depth, const struct ps_
 {
 	enum ps_portness is = judge_portness(w, key);
 
-	if (is == PS_NO_PORT || is_limit(w, key, port) || (is == PS_PORTS && port < 1000 && !judge_is_op(p, OP1(':'))) ||
+	if (is == PS_NO_PORT || is_limit(w, key, port) ||
+	    (is == PS_PORTS && port < 1000 && !judge_is_op(p, OP1(':'))) ||
 	    (is_enumerator(w, key, port) && words_port_first(judge_inner(w, key), judge_length(key))))
 		return false;
-	return set(v, judge_is_op(p, OP2('|', '|')) ? PS_USE_DEFAULT : use_of(w, depth, key), PS_CERTAIN);
+	return judge_set(v, judge_is_op(p, OP2('|', '|')) ? PS_USE_DEFAULT : use_of(w, depth, key), PS_CERTAIN);
 }
 
 /* `default:` of something that is named like a port: above it, or before it in the call. */
@@ -321,13 +328,13 @@ static bool in_default(const struct walk *w, unsigned depth, uint32_t before, st
 	if (!judge_is_default(w, judge_key(w, depth)))
 		return false;
 	/* Ruby: t.integer :port, default: 9000 */
-	if (w->s->language == PS_LANG_RUBY && names_port(w, f->segment, before, &capitals))
-		return set(v, PS_USE_DEFAULT, PS_CERTAIN);
+	if (w->s->language == PS_LANG_RUBY && judge_names_port(w, f->segment, before, &capitals))
+		return judge_set(v, PS_USE_DEFAULT, PS_CERTAIN);
 	if (depth == 0)
 		return false;
 	return (judge_portness(w, parent_key(w, depth)) == PS_PORT ||
-		(outer->open == '(' && names_port(w, outer->token, before, &capitals))) &&
-	       set(v, PS_USE_DEFAULT, PS_CERTAIN);
+		(outer->open == '(' && judge_names_port(w, outer->token, before, &capitals))) &&
+	       judge_set(v, PS_USE_DEFAULT, PS_CERTAIN);
 }
 
 /* The value of a name that has a port in its neighbourhood only. */
@@ -340,39 +347,44 @@ static bool in_other_value(const struct walk *w, unsigned depth, uint32_t before
 	if (key->kind == PS_TOKEN_END)
 		return false;
 	if (judge_is_word(w, key, "published"))
-		return set_inside(v, false);
+		return judge_set_inside(v, false);
+	/* transport=dt_socket,server=y,address=5005 */
+	if (judge_is_word(w, key, "address") && judge_is_op(p, OP1('=')) && port >= 1000)
+		for (uint32_t i = before - 1; i > 0 && before - i < 16; i--)
+			if (judge_is_word(w, judge_token(w, i), "dt_socket"))
+				return judge_set(v, PS_USE_LISTEN, PS_CERTAIN);
 	if (judge_is_word(w, key, "listen expose ListenStream ListenDatagram"))
-		return set(v, PS_USE_LISTEN, PS_CERTAIN);
+		return judge_set(v, PS_USE_LISTEN, PS_CERTAIN);
 	if (judge_is_word(w, key, "--inspect --inspect-brk --serve --listen") && port >= 1000)
-		return set(v, PS_USE_LISTEN, PS_CERTAIN);
+		return judge_set(v, PS_USE_LISTEN, PS_CERTAIN);
 	if (judge_is_text(w, key, "target guest host") &&
-	    (several || names_port(w, w->frames[depth].segment, before, &capitals)))
-		return set_inside(v, !judge_is_text(w, key, "host"));
+	    (several || judge_names_port(w, w->frames[depth].segment, before, &capitals)))
+		return judge_set_inside(v, !judge_is_text(w, key, "host"));
 	if (in_default(w, depth, before, v))
 		return true;
 	/* ports: {web: 3000}, port_by_name: {web: 3000}; not the attributes of one. */
 	several = several || (judge_portness(w, parent) == PS_PORT && judge_has_word(w, parent, "by map per"));
 	if (judge_is_text(w, key, "value Value") && judge_portness(w, judge_token(w, before - 2 - comma)) == PS_PORT &&
 	    judge_is_text(w, judge_token(w, before - 4 - comma), "name Name key"))
-		return set(v, PS_USE_CONFIG, PS_CERTAIN);
+		return judge_set(v, PS_USE_CONFIG, PS_CERTAIN);
 	if (judge_is_op(p, OP1('=')))
 		several = judge_portness(w, &w->frames[depth].name) == PS_PORTS;
 	return several && (judge_is_op(p, OP1(':')) || judge_is_op(p, OP2('=', '>')) || judge_is_op(p, OP1('='))) &&
 	       port >= 80 &&
 	       !judge_has_word(w, key, "timeout count size id max min limit interval protocol mode name") &&
-	       set(v, PS_USE_CONFIG, PS_LIKELY);
+	       judge_set(v, PS_USE_CONFIG, PS_LIKELY);
 }
 
 /* `key <introducer> NUMBER` in this frame. */
-static bool in_value(const struct walk *w, unsigned depth, uint32_t before, unsigned port, struct verdict *v)
+bool judge_in_value(const struct walk *w, unsigned depth, uint32_t before, unsigned port, struct verdict *v)
 {
 	const struct frame *f = &w->frames[depth];
 	const struct ps_token *key = judge_key(w, depth), *p = judge_token(w, before);
 	bool named = judge_portness(w, key) != PS_NO_PORT, capitals;
 
 	if (is_alternative(w, p)) {
-		if (names_port(w, f->segment, before, &capitals))
-			return set(v, PS_USE_DEFAULT, PS_CERTAIN);
+		if (judge_names_port(w, f->segment, before, &capitals))
+			return judge_set(v, PS_USE_DEFAULT, PS_CERTAIN);
 		if (!named)
 			return false;
 	}
@@ -389,12 +401,12 @@ static bool after_host(const struct walk *w, unsigned depth, uint32_t before, un
 	enum ps_use around = judge_use_around(w, depth);
 	bool remote, empty, known = around != PS_USE_COUNT;
 
-	if (!is_host(w, before - 1, &remote, &empty) || judge_has_word(w, &f->callee, "timeout ping sleep"))
+	if (!is_host(w, before - 1, &remote, &empty) || (judge_has_word(w, &f->callee, "timeout ping sleep") &&
+							 !judge_has_word(w, &f->callee, "connect dial open")))
 		return false;
 	/* listen(PORT, HOST, BACKLOG) */
 	if (f->argument > 1 && judge_is_op(judge_token(w, before - 2), OP1(',')) &&
-	    judge_token(w, before - 3)->kind == PS_TOKEN_NUMBER &&
-	    judge_is_op(judge_token(w, before - 4), OP1('(')))
+	    judge_token(w, before - 3)->kind == PS_TOKEN_NUMBER && judge_is_op(judge_token(w, before - 4), OP1('(')))
 		return false;
 	if (!known && (empty || (string && port < 1000)))
 		return false;
@@ -410,7 +422,7 @@ static bool after_host(const struct walk *w, unsigned depth, uint32_t before, un
 	if (!known)
 		around = judge_has_word(w, &f->callee, "bind listen serve server start run") ? PS_USE_LISTEN
 											     : PS_USE_CONNECT;
-	return set(v, around, PS_CERTAIN);
+	return judge_set(v, around, PS_CERTAIN);
 }
 
 /* waitForPort(3000), isPortFree(3000) */
@@ -429,7 +441,7 @@ static bool in_assertion(const struct walk *w, unsigned depth, uint32_t before, 
 
 	if (!judge_has_word(w, &f->callee, "assert equal equals expect should be eq") || depth == 0)
 		return false;
-	found = f->argument > 0 ? names_port(w, f->token, before, &capitals) : names_port_before(w, f);
+	found = f->argument > 0 ? judge_names_port(w, f->token, before, &capitals) : names_port_before(w, f);
 	if (!found && f->argument == 0 && judge_is_op(next, OP1(','))) {
 		struct ps_lexer ahead = *w->lexer;
 		struct ps_token t;
@@ -437,7 +449,7 @@ static bool in_assertion(const struct walk *w, unsigned depth, uint32_t before, 
 		for (unsigned i = 0; i < 8 && !found && lex_next(&ahead, &t) && !judge_is_op(&t, OP1(',')); i++)
 			found = t.kind == PS_TOKEN_NAME && judge_portness(w, &t) == PS_PORT;
 	}
-	return found && set(v, PS_USE_CONFIG, PS_LIKELY);
+	return found && judge_set(v, PS_USE_CONFIG, PS_LIKELY);
 }
 
 /* new Redis(6379, "localhost") */
@@ -457,7 +469,7 @@ static bool before_host(const struct walk *w, unsigned depth, uint32_t before, u
 	if (around == PS_USE_COUNT)
 		around = judge_has_word(w, &f->callee, "bind listen serve server start run") ? PS_USE_LISTEN
 											     : PS_USE_CONNECT;
-	return set(v, around, PS_LIKELY);
+	return judge_set(v, around, PS_LIKELY);
 }
 
 /* new WireMockServer(8098), start_http_server(8000) */
@@ -468,8 +480,9 @@ static bool of_server(const struct walk *w, unsigned depth, unsigned port, const
 
 	return (port >= 1000 || port == 80 || port == 443) && judge_has_word(w, callee, "server") &&
 	       (judge_is_op(next, OP1(')')) || judge_is_op(next, OP1(','))) &&
-	       !judge_has_word(w, callee, "timeout wait delay size limit count id error version close stop get find max") &&
-	       set(v, PS_USE_LISTEN, PS_LIKELY);
+	       !judge_has_word(w, callee,
+			       "timeout wait delay size limit count id error version close stop get find max") &&
+	       judge_set(v, PS_USE_LISTEN, PS_LIKELY);
 }
 
 /* Argument of a call. `before` is the number of the token before it: `(` or `,`. */
@@ -487,13 +500,14 @@ static bool in_call(const struct walk *w, unsigned depth, uint32_t before, unsig
 		return false;
 	if (call && call->argument == f->argument && port >= call->least &&
 	    (call->kind == CALL_LISTEN || call->kind == CALL_CONNECT) && !is_backlog(w, f, port))
-		return set(v, call->kind == CALL_LISTEN ? PS_USE_LISTEN : PS_USE_CONNECT,
-			   call->least < 1000 ? PS_CERTAIN : PS_LIKELY);
+		return judge_set(v, call->kind == CALL_LISTEN ? PS_USE_LISTEN : PS_USE_CONNECT,
+				 call->least < 1000 ? PS_CERTAIN : PS_LIKELY);
 	/* A name of a port as an earlier argument: getenv("PORT", 3000), flag.Int("port", 3000, ...). */
 	if (f->argument > 0 && f->argument < 4 && names_port_argument(w, f->token, before, &capitals) &&
 	    !(capitals && port < 200 && port != 80 && port != 110 && port != 143) &&
 	    !judge_has_word(w, &f->callee, "equal assert expect log printf timeout"))
-		return set(v, capitals || fallback ? PS_USE_DEFAULT : PS_USE_CONFIG, fallback ? PS_CERTAIN : PS_LIKELY);
+		return judge_set(v, capitals || fallback ? PS_USE_DEFAULT : PS_USE_CONFIG,
+				 fallback ? PS_CERTAIN : PS_LIKELY);
 	if (in_assertion(w, depth, before, next, v) || before_host(w, depth, before, port, next, v) ||
 	    (first && of_server(w, depth, port, next, v)))
 		return true;
@@ -501,7 +515,7 @@ static bool in_call(const struct walk *w, unsigned depth, uint32_t before, unsig
 	if (is != PS_PORTS && !(is == PS_PORT && first) && !(first && is_about_ports(w, &f->callee)))
 		return false;
 	return port >= 80 && !judge_has_word(w, &f->callee, "is parse validate format") &&
-	       set(v, use_of(w, depth - (depth > 0), &f->callee), PS_LIKELY);
+	       judge_set(v, use_of(w, depth - (depth > 0), &f->callee), PS_LIKELY);
 }
 
 /* What makes a list of its arguments. */
@@ -509,7 +523,7 @@ static const char list_makers[] =
 	"listOf mutableListOf setOf arrayOf intArrayOf arrayListOf asList List Set of vec array Array tuple";
 
 /* Everything that a number can be in a bracket of several values: ports = [3000, 3001]. */
-static bool in_list(const struct walk *w, unsigned depth, uint32_t before, unsigned port, struct verdict *v)
+bool judge_in_list(const struct walk *w, unsigned depth, uint32_t before, unsigned port, struct verdict *v)
 {
 	const struct frame *f = &w->frames[depth];
 
@@ -524,11 +538,11 @@ static bool in_list(const struct walk *w, unsigned depth, uint32_t before, unsig
 		return false;
 	if (judge_portness(w, judge_key(w, depth - 1)) != PS_NO_PORT ||
 	    (f->open == '[' && judge_portness(w, &f->name) != PS_NO_PORT))
-		return set(v, PS_USE_CONFIG, PS_CERTAIN);
+		return judge_set(v, PS_USE_CONFIG, PS_CERTAIN);
 	/* parametrize("port", [7000, 7001]) */
 	return f->open == '[' && f[-1].open == '(' && f[-1].argument == 1 &&
 	       judge_token(w, f->token - 2)->kind == PS_TOKEN_STRING &&
-	       names_port_argument(w, f[-1].token, f->token, &capitals) && set(v, PS_USE_CONFIG, PS_LIKELY);
+	       names_port_argument(w, f[-1].token, f->token, &capitals) && judge_set(v, PS_USE_CONFIG, PS_LIKELY);
 }
 
 /* True if the text, which a colon follows, ends with a host: "http://x", "localhost", "%s", or nothing at all. */
@@ -556,7 +570,7 @@ static bool after_text(const struct walk *w, const struct ps_token *p, const str
 		return text[length - 1] == ':' && ends_with_host(text, length - 1);
 	if (!judge_is_op(p, OP1(',')))
 		return false;
-	colon = memmem(text, length, ":%d", 3);
+	colon = memmem(text, length, w->s->language == PS_LANG_RUST ? ":{}" : ":%d", 3);
 	if (!colon)
 		colon = memmem(text, length, ":%u", 3);
 	return colon && ends_with_host(text, (size_t)(colon - text));
@@ -587,11 +601,11 @@ static bool in_open_call(const struct walk *w, uint32_t before, unsigned port, s
 	    (name == before && (call->argument != 0 || judge_token(w, before)->line)) ||
 	    judge_is_word(w, judge_token(w, name), "listen"))
 		return false;
-	return set(v, call->kind == CALL_LISTEN ? PS_USE_LISTEN : PS_USE_CONNECT, PS_CERTAIN);
+	return judge_set(v, call->kind == CALL_LISTEN ? PS_USE_LISTEN : PS_USE_CONNECT, PS_CERTAIN);
 }
 
 /* `set :port, 4567`, `port 3000`, `@port 4000`, `#define PORT 8080`. */
-static bool after(const struct walk *w, uint32_t before, unsigned port, struct verdict *v)
+bool judge_after(const struct walk *w, uint32_t before, unsigned port, struct verdict *v)
 {
 	const struct ps_token *p = judge_token(w, before), *q = judge_token(w, before - 1);
 
@@ -599,22 +613,22 @@ static bool after(const struct walk *w, uint32_t before, unsigned port, struct v
 	    judge_is_op(judge_token(w, before - 2), OP1(':'))) {
 		const struct ps_call *call = call_of(w, w->depth);
 
-		return set(v, call && call->kind == CALL_DEFAULT ? PS_USE_DEFAULT : PS_USE_LISTEN, PS_CERTAIN);
+		return judge_set(v, call && call->kind == CALL_DEFAULT ? PS_USE_DEFAULT : PS_USE_LISTEN, PS_CERTAIN);
 	}
 	/* systemProperty 'server.port', '8080' */
 	if (judge_is_op(p, OP1(',')) && q->kind == PS_TOKEN_STRING && judge_portness(w, q) == PS_PORT &&
 	    judge_token(w, before - 2)->kind == PS_TOKEN_NAME)
-		return set(v, PS_USE_CONFIG, PS_CERTAIN);
+		return judge_set(v, PS_USE_CONFIG, PS_CERTAIN);
 	if (judge_is_op(p, OP1(',')) && q->kind == PS_TOKEN_STRING && judge_length(q) > 1 &&
 	    judge_inner(w, q)[0] == '-' &&
 	    (judge_portness(w, q) == PS_PORT || words_are(judge_inner(w, q), judge_length(q), "-p -P")))
-		return set(v, PS_USE_CONFIG, PS_CERTAIN);
+		return judge_set(v, PS_USE_CONFIG, PS_CERTAIN);
 	if (p->kind == PS_TOKEN_NAME && judge_portness(w, p) == PS_PORT && !is_limit(w, p, port) &&
 	    !(is_enumerator(w, p, port) && words_port_first(judge_inner(w, p), judge_length(p))) &&
 	    (judge_is_word(w, q, "define") || w->s->language == PS_LANG_RUBY ||
 	     (w->s->language == PS_LANG_ELIXIR && judge_inner(w, p)[0] == '@')))
-		return set(v, PS_USE_CONFIG, PS_CERTAIN);
-	return in_open_call(w, before, port, v) || (after_text(w, p, q) && set(v, PS_USE_URL, PS_LIKELY));
+		return judge_set(v, PS_USE_CONFIG, PS_CERTAIN);
+	return in_open_call(w, before, port, v) || (after_text(w, p, q) && judge_set(v, PS_USE_URL, PS_LIKELY));
 }
 
 static bool is_arithmetic(const struct ps_token *t)
@@ -652,12 +666,12 @@ static bool in_fallback(const struct walk *w, unsigned depth, uint32_t before, c
 	bool call_has = call && call->kind == CALL_DEFAULT && (is_opening(p) || judge_is_op(p, OP1('|')));
 	bool block = f->open == '{' && judge_is_op(p, OP1('{')) && judge_is_op(next, OP1('}')), capitals;
 
-	if (!((f->open == '(' && call_has) || block) || !names_port(w, f[-1].segment, before, &capitals))
+	if (!((f->open == '(' && call_has) || block) || !judge_names_port(w, f[-1].segment, before, &capitals))
 		return false;
 	/* `status = if port == 80 { 200 }`: what depends on a port is none. */
 	return !(block && f[-1].key.kind != PS_TOKEN_END && judge_portness(w, &f[-1].key) == PS_NO_PORT &&
 		 compares(w, f[-1].segment, before)) &&
-	       set(v, PS_USE_DEFAULT, PS_CERTAIN);
+	       judge_set(v, PS_USE_DEFAULT, PS_CERTAIN);
 }
 
 /* A pair of a name and its value. */
@@ -665,7 +679,8 @@ static bool names_it(const struct walk *w, const struct frame *f, uint32_t befor
 {
 	const struct ps_token *q = judge_token(w, before - 1);
 
-	return f->argument == 1 && before == f->token + 2 && q->kind == PS_TOKEN_STRING && judge_portness(w, q) == PS_PORT;
+	return f->argument == 1 && before == f->token + 2 && q->kind == PS_TOKEN_STRING &&
+	       judge_portness(w, q) == PS_PORT;
 }
 
 /* The string before has the same number behind a colon. */
@@ -696,9 +711,9 @@ static bool in_bracket(const struct walk *w, unsigned depth, uint32_t before, un
 	/* ("port", 8618), {"localhost:8081", 8081} */
 	if (f->argument > 0 && f->callee.kind == PS_TOKEN_END && judge_is_op(p, OP1(',')) &&
 	    (names_it(w, f, before) || repeats(w, before, port)))
-		return set(v, PS_USE_CONFIG, PS_LIKELY);
+		return judge_set(v, PS_USE_CONFIG, PS_LIKELY);
 	return (f->open == '(' && in_call(w, depth, before, port, string, next, v)) ||
-	       in_fallback(w, depth, before, next, v) || in_list(w, depth, before, port, v);
+	       in_fallback(w, depth, before, next, v) || judge_in_list(w, depth, before, port, v);
 }
 
 /* True if the bracket hands the number on as it is: Number(...), (...). */
@@ -712,45 +727,6 @@ static bool is_transparent(const struct walk *w, unsigned depth)
 	return f->argument == 0 || (f->argument == 1 && call && strcmp(call->name, "range") == 0);
 }
 
-/* True if the innermost function around is called like a port: getPort, default_port. */
-static bool in_port_function(const struct walk *w)
-{
-	const struct ps_token *name = &w->function;
-
-	for (unsigned i = w->depth; i > 0 && name->kind == PS_TOKEN_END; i--)
-		name = &w->frames[i].name;
-	for (unsigned i = w->depth; i > 0; i--)
-		if (w->frames[i].name.kind != PS_TOKEN_END) {
-			name = &w->frames[i].name;
-			break;
-		}
-	return judge_portness(w, name) == PS_PORT && !words_port_first(judge_inner(w, name), judge_length(name)) &&
-	       !judge_has_word(w, name, "is has check wait valid validate test parse set with");
-}
-
-/* What a whole line says: `return 3000` in a function for ports, `assert port == 3000`, `x.port shouldBe 3000`, and
- * `host, port = "localhost", 3000`. */
-static bool in_line(const struct walk *w, uint32_t number, unsigned port, struct verdict *v)
-{
-	const struct ps_token *p = judge_token(w, number - 1), *q = judge_token(w, number - 2);
-	const struct frame *f = &w->frames[w->depth];
-	bool remote, capitals;
-
-	if (port >= 80 && (f->open == '{' || w->depth == 0) &&
-	    (judge_is_word(w, p, "return do") || judge_is_op(p, OP2('=', '>')) ||
-	     (judge_is_op(p, OP1(':')) && judge_is_word(w, q, "do")) ||
-	     (judge_is_op(p, OP1('=')) && judge_is_op(q, OP1(')')))) &&
-	    in_port_function(w))
-		return set(v, PS_USE_CONFIG, PS_LIKELY);
-	if (judge_is_op(p, OP2('=', '=')) && judge_is_word(w, judge_line(w), "assert"))
-		return names_port(w, w->line, number - 1, &capitals) && set(v, PS_USE_CONFIG, PS_LIKELY);
-	if (judge_is_word(w, p, "shouldBe shouldEqual"))
-		return names_port(w, f->segment, number - 1, &capitals) && set(v, PS_USE_CONFIG, PS_LIKELY);
-	return w->depth == 0 && judge_is_op(p, OP1(',')) && q->kind == PS_TOKEN_STRING &&
-	       words_host(judge_inner(w, q), judge_length(q), &remote) &&
-	       names_port(w, f->segment, number - 2, &capitals) && set(v, PS_USE_CONFIG, PS_LIKELY);
-}
-
 bool judge_code(const struct walk *w, uint32_t number, unsigned port, const struct ps_token *next, struct verdict *v)
 {
 	bool string = judge_token(w, number)->kind == PS_TOKEN_STRING;
@@ -760,12 +736,13 @@ bool judge_code(const struct walk *w, uint32_t number, unsigned port, const stru
 	if (!next->line && ((is_arithmetic(next) && !judge_is_op(next, OP1('-')) && !judge_is_op(next, OP1('<'))) ||
 			    judge_is_op(next, OP1('('))))
 		return false;
-	if (in_line(w, number, port, v))
+	if (judge_in_line(w, number, port, v))
 		return true;
+	before = judge_before_cast(w, before);
 	for (unsigned turns = 0; turns < 4; turns++) {
 		if (is_arithmetic(judge_token(w, before)))
 			return false;
-		if (after(w, before, port, v) || in_value(w, depth, before, port, v))
+		if (judge_after(w, before, port, v) || judge_in_value(w, depth, before, port, v))
 			return true;
 		if (depth == 0)
 			return false;
@@ -781,145 +758,4 @@ bool judge_code(const struct walk *w, uint32_t number, unsigned port, const stru
 		string = false;
 	}
 	return false;
-}
-
-/* ---- judging a number among words ---- */
-
-const struct ps_token *judge_line(const struct walk *w)
-{
-	return judge_token(w, w->line);
-}
-
-static bool is_named_value(const struct walk *w, const struct ps_token *p)
-{
-	const char *text = w->s->text + p->from;
-	size_t length = p->until - p->from;
-
-	return p->kind == PS_TOKEN_NAME && length > 2 && text[0] == '-' && words_port(text, length) == PS_PORT;
-}
-
-/* An option, or the name of a program that takes a port. */
-static bool after_option(const struct walk *w, uint32_t before, unsigned port, struct verdict *v)
-{
-	const struct ps_token *p = judge_token(w, before), *line = judge_line(w), *q = judge_token(w, before - 1);
-
-	if (is_named_value(w, p) || judge_is_word(w, p, "http.server SimpleHTTPServer kill-port"))
-		return set(v, PS_USE_CONFIG, PS_CERTAIN);
-	if (judge_is_word(w, p, "--inspect --inspect-brk --inspect-functions --serve --listen") && port >= 1000)
-		return set(v, PS_USE_LISTEN, PS_CERTAIN);
-	if (judge_is_word(w, p, "http tcp") && judge_is_word(w, q, "ngrok lt"))
-		return set(v, PS_USE_CONNECT, PS_CERTAIN);
-	while (p->kind == PS_TOKEN_NUMBER && before > w->line) /* kill-port 3000 3001 */
-		p = judge_token(w, --before);
-	if (judge_is_word(w, p, "kill-port") ||
-	    (port >= 1000 && judge_is_word(w, judge_token(w, before - 1), "start-server-and-test wait-port")))
-		return set(v, PS_USE_CONFIG, PS_CERTAIN);
-	if (judge_is_word(w, p, "--expose --publish"))
-		return set_inside(v, true);
-	if (judge_is_word(w, p, "-p") && (port >= 1000 || port == 80 || port == 443) &&
-	    !judge_is_word(w, q, "mkdir cp touch") && !judge_is_word(w, line, "mkdir cp touch"))
-		return set(v, judge_is_word(w, line, "ssh psql redis-cli mysql nc") ? PS_USE_CONNECT : PS_USE_CONFIG,
-			   PS_CERTAIN);
-	if (judge_is_word(w, p, "-P -l") && port >= 1000 &&
-	    judge_is_word(w, line, "ssh scp sftp mysql nc ncat serve npx mysqldump psql"))
-		return set(v, PS_USE_CONNECT, PS_CERTAIN);
-	return judge_is_word(w, p, "-lp -lk -lu -ul -klp -nlp -lnp -lkp") && port >= 80 &&
-	       set(v, PS_USE_LISTEN, PS_CERTAIN);
-}
-
-/* nc -z localhost 5432; ngrok http 3000 */
-static bool after_client(const struct walk *w, uint32_t before, struct verdict *v)
-{
-	const struct ps_token *p = judge_token(w, before);
-	bool remote;
-
-	if (p->kind != PS_TOKEN_NAME ||
-	    (!words_host(judge_inner(w, p), judge_length(p), &remote) && !lex_is_alpha(w->s->text[p->from])))
-		return false;
-	for (uint32_t i = before - 1; i >= w->line && i > 0 && before - i < 8; i--)
-		if (judge_is_word(w, judge_token(w, i), "nc ncat telnet"))
-			return set(v, PS_USE_CONNECT, PS_CERTAIN);
-	return false;
-}
-
-/* By the first word of the line: EXPOSE 80 443; ENV PORT 80; listen 80; port 6379; for port in 3000 3001. */
-static bool on_line(const struct walk *w, uint32_t before, struct verdict *v)
-{
-	const struct ps_token *p = judge_token(w, before), *line = judge_line(w);
-	bool remote;
-
-	/* replicaof 10.0.0.5 6379 */
-	if ((w->language->flags & LANG_DIRECTIVE) && before == w->line + 1 &&
-	    judge_is_word(w, line, "replicaof slaveof server remote proxy upstream backend connect"))
-		return words_host(judge_inner(w, p), judge_length(p), &remote) && set(v, PS_USE_CONNECT, PS_CERTAIN);
-	if (w->s->language == PS_LANG_DOCKERFILE && judge_is_word(w, line, "EXPOSE expose"))
-		return set_inside(v, true);
-	if (w->s->language == PS_LANG_DOCKERFILE && judge_is_word(w, line, "ENV ARG"))
-		return judge_portness(w, p) == PS_PORT && before == w->line + 1 && set(v, PS_USE_CONFIG, PS_CERTAIN);
-	/* proxy_set_header X-Forwarded-Port 8443; and not: if ($arg_port = 8080) */
-	if ((w->language->flags & LANG_DIRECTIVE) && before == w->line + 1 && judge_portness(w, p) == PS_PORT &&
-	    judge_has_word(w, line, "header"))
-		return set(v, PS_USE_CONFIG, PS_CERTAIN);
-	if ((w->language->flags & LANG_DIRECTIVE) && before == w->line &&
-	    (judge_is_word(w, p, "listen Listen") || judge_portness(w, p) == PS_PORT))
-		return set(v, PS_USE_LISTEN, PS_CERTAIN);
-	return judge_is_word(w, line, "for") && judge_portness(w, judge_token(w, w->line + 1)) != PS_NO_PORT &&
-	       judge_is_word(w, judge_token(w, w->line + 2), "in") && set(v, PS_USE_CONFIG, PS_LIKELY);
-}
-
-static bool after_word(const struct walk *w, uint32_t before, unsigned port, struct verdict *v)
-{
-	if (before < w->line)
-		return false;
-	if (after_option(w, before, port, v))
-		return true;
-	return !(w->language->flags & LANG_EMBEDDED) && (on_line(w, before, v) || after_client(w, before, v));
-}
-
-bool judge_words(const struct walk *w, uint32_t number, unsigned port, struct verdict *v)
-{
-	uint32_t before = number - 1;
-	const struct ps_token *p = judge_token(w, before), *key = judge_key(w, w->depth), *t = judge_token(w, number);
-	enum ps_portness is = judge_portness(w, key);
-
-	if (w->inherited == PS_PORTS && port >= 80)
-		return set(v, PS_USE_CONFIG, PS_CERTAIN);
-	/* ufw allow 8080/tcp; PORTS=3000,3001 */
-	if (w->s->language == PS_LANG_SHELL && t->until - t->outer == 4 && !judge_is_word(w, p, "--expose -p --publish"))
-		return set(v, PS_USE_CONFIG, PS_CERTAIN);
-	if (judge_is_op(p, OP1(',')) && judge_token(w, before - 1)->kind == PS_TOKEN_NUMBER && port >= 1000 &&
-	    judge_portness(w, judge_token(w, w->line)) == PS_PORTS)
-		return set(v, PS_USE_CONFIG, PS_CERTAIN);
-	/* YAML: a value, or an item of the list under a key. */
-	if (w->language->flags & LANG_INDENT) {
-		bool item = judge_is_word(w, p, "-") && p->line;
-
-		if (item && judge_is_word(w, key, "expose") && w->s->language == PS_LANG_COMPOSE)
-			return set_inside(v, true);
-		if (item && is_named_value(w, judge_token(w, before - 1)))
-			return set(v, PS_USE_CONFIG, PS_CERTAIN);
-		if (item && is != PS_NO_PORT)
-			return set_inside(v, true);
-	}
-	if (after_word(w, before, port, v) || (judge_is_op(p, OP1(',')) && after(w, before, port, v)))
-		return true;
-	/* <port>8080</port> */
-	if (w->s->language == PS_LANG_MARKUP && judge_is_op(p, OP1('>')))
-		return judge_portness(w, judge_token(w, before - 1)) == PS_PORT &&
-		       judge_is_op(judge_token(w, before - 2), OP1('<')) && set(v, PS_USE_CONFIG, PS_CERTAIN);
-	if (t->line && !(w->language->flags & LANG_INDENT))
-		return false;
-	if (w->s->language == PS_LANG_NGINX && judge_is_word(w, judge_line(w), "if"))
-		return false;
-	if (judge_is_op(p, OP1('=')) ||
-	    (judge_is_op(p, OP1(':')) && (w->many || !(w->language->flags & LANG_EMBEDDED))) ||
-	    judge_is_op(p, OP2('?', '=')) || judge_is_op(p, OP2(':', '='))) {
-		if (in_value(w, w->depth, before, port, v)) {
-			/* What stands after a name in a Kubernetes or compose file may be the container's own. */
-			v->inside = v->inside || judge_has_word(w, key, "container target");
-			return true;
-		}
-		return false;
-	}
-	return in_list(w, w->depth, before, port, v);
 }

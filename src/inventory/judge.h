@@ -38,12 +38,12 @@ struct walk {
 	unsigned lost;  /* brackets beyond FRAMES */
 	struct heading headings[16];
 	unsigned heading_count;
-	uint32_t line;           /* number of the first token of the line */
-	struct ps_token called;    /* whose round bracket was closed last */
-	uint32_t called_at;        /* by this token */
-	struct ps_token function;  /* that began last, where the language says so by a word */
+	uint32_t line;                /* number of the first token of the line */
+	struct ps_token called;       /* whose round bracket was closed last */
+	uint32_t called_at;           /* by this token */
+	struct ps_token function;     /* that began last, where the language says so by a word */
 	const struct ps_lexer *lexer; /* stands behind the token that comes next */
-	struct ps_token pending; /* a default whose name comes after it */
+	struct ps_token pending;      /* a default whose name comes after it */
 	uint32_t pending_at;
 	unsigned nesting;
 	enum ps_portness inherited; /* of a string that holds several */
@@ -91,6 +91,20 @@ const struct ps_token *judge_key(const struct walk *w, unsigned depth);
 enum ps_use judge_use_around(const struct walk *w, unsigned depth);
 /* True for `default:` and the like. */
 bool judge_is_default(const struct walk *w, const struct ps_token *key);
+
+/* What judge.c and judge_words.c share: the verdict, and `key = NUMBER`, a list, `name NUMBER` of code. `before` is the
+ * number of the token before it. */
+bool judge_set(struct verdict *v, enum ps_use use, enum ps_certainty certainty);
+bool judge_set_inside(struct verdict *v, bool inside);
+bool judge_in_value(const struct walk *w, unsigned depth, uint32_t before, unsigned port, struct verdict *v);
+bool judge_in_list(const struct walk *w, unsigned depth, uint32_t before, unsigned port, struct verdict *v);
+bool judge_after(const struct walk *w, uint32_t before, unsigned port, struct verdict *v);
+
+/* True if a name of a port stands in the expression before the number. *capitals: it is one of the environment. */
+bool judge_names_port(const struct walk *w, uint32_t from, uint32_t until, bool *capitals);
+/* The number of the token before a cast that ends at `before`; else `before`. */
+uint32_t judge_before_cast(const struct walk *w, uint32_t before);
+bool judge_in_line(const struct walk *w, uint32_t number, unsigned port, struct verdict *v);
 
 /* True if the number (its token, its value, the token behind it) is a port. */
 bool judge_code(const struct walk *w, uint32_t number, unsigned port, const struct ps_token *next, struct verdict *v);

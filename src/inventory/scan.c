@@ -142,7 +142,8 @@ static bool is_mapping_key(const struct walk *w, const struct ps_token *key, con
 }
 
 /* Whose values are sentences for people. */
-static const char prose_keys[] = "description Description documentation summary help comment title message detailed_help";
+static const char prose_keys[] =
+	"description Description documentation summary help comment title message detailed_help";
 
 /* A Python or Elixir text of many lines that is nobody's value is documentation. */
 static bool is_documentation(const struct walk *w, uint32_t number)
@@ -188,9 +189,9 @@ static void note_place(const struct walk *w, uint32_t number, const struct ps_to
 	if (w->s->language == PS_LANG_CADDY)
 		server = server || judge_is_word(w, line, "admin") || (w->depth == 0 && !embedded);
 	place->key = judge_portness(w, key);
-	place->use = around != PS_USE_COUNT	? around
+	place->use = around != PS_USE_COUNT     ? around
 		     : judge_is_default(w, key) ? PS_USE_DEFAULT
-		     : server			? PS_USE_LISTEN
+		     : server                   ? PS_USE_LISTEN
 						: PS_USE_CONNECT;
 	place->guess = around == PS_USE_COUNT && place->use != PS_USE_DEFAULT;
 	place->addresses = (around != PS_USE_COUNT && !embedded) || judge_has_word(w, key, address_words) ||
@@ -240,7 +241,8 @@ static void look_into(struct walk *w, uint32_t number)
 	if (t->kind == PS_TOKEN_STRING && !(w->language->flags & LANG_WORDS))
 		look_into_code(w, t);
 	if (t->kind == PS_TOKEN_STRING && w->nesting < SCAN_NESTING &&
-	    (memchr(text, ' ', length) || memchr(text, '=', length) || t->many)) {
+	    ((memchr(text, ',', length) && judge_portness(w, key) == PS_PORTS) || memchr(text, ' ', length) ||
+	     memchr(text, '=', length) || t->many)) {
 		walk_text(w->s, &language_embedded, t->inner, t->outer, w->nesting + 1,
 			  judge_portness(w, key) == PS_PORTS ? PS_PORTS : PS_NO_PORT, t->many);
 		return;
@@ -344,8 +346,8 @@ static void note_key(struct walk *w, uint32_t number, bool colon)
 	    judge_is_word(w, t, "? : +")) /* also `PORT ?= 80` of make */
 		t = judge_token(w, --number - 1);
 	if (judge_is_op(t, OP1(']'))) /* x["port"] = 80; int ports[] = {80}; ports[2] = {80} */
-		t = judge_token(w, judge_is_op(judge_token(w, number - 2), OP1('[')) ? number - 3 :
-				   judge_is_op(judge_token(w, number - 3), OP1('[')) &&
+		t = judge_token(w, judge_is_op(judge_token(w, number - 2), OP1('[')) ? number - 3
+				   : judge_is_op(judge_token(w, number - 3), OP1('[')) &&
 						   judge_token(w, number - 2)->kind == PS_TOKEN_NUMBER
 					   ? number - 4
 					   : number - 2);
@@ -401,6 +403,14 @@ static void note_operator(struct walk *w, uint32_t number, const struct ps_token
 			note_key(w, number, true);
 		break;
 	case OP1(':'):
+		/* `public:` ends something. */
+		if (w->s->language == PS_LANG_C &&
+		    judge_is_word(w, judge_token(w, number - 1), "public private protected default slots signals")) {
+			f->key = judge_nothing;
+			f->colon = false;
+			f->segment = number + 1;
+			break;
+		}
 		note_key(w, number, true);
 		break;
 	case OP1('='):
@@ -523,17 +533,37 @@ static bool begins_directive(const struct walk *w, uint32_t number)
 {
 	const struct ps_token *p = judge_token(w, number - 1), *t = judge_token(w, number);
 
-	return w->s->language == PS_LANG_NGINX && w->nesting == 0 && t->kind == PS_TOKEN_NAME &&
+	return w->nesting == 0 && t->kind == PS_TOKEN_NAME &&
 	       (judge_is_op(p, OP1('{')) || judge_is_op(p, OP1(';')) || judge_is_op(p, OP1('}')));
+}
+
+/* For every name of every file: the first letter says no before words are compared. */
+static bool begins_function(const struct walk *w, const struct ps_token *t)
+{
+	char first = w->s->text[t->from];
+
+	return (first == 'd' || first == 'f') && t->until - t->from <= 8 &&
+	       judge_is_word(w, t, "def defp fn func fun function");
+}
+
+/* `docker build . && npm start`: what stands first says what the words are for. */
+static bool begins_command(const struct walk *w, uint32_t number)
+{
+	const struct ps_token *p = judge_token(w, number - 1);
+
+	return !(w->language->flags & (LANG_DIRECTIVE | LANG_INDENT)) &&
+	       (judge_is_op(p, OP2('&', '&')) || judge_is_op(p, OP2('|', '|')) || judge_is_op(p, OP1('|')));
 }
 
 static void note(struct walk *w, uint32_t number)
 {
 	const struct ps_token *t = judge_token(w, number);
 
-	if (t->line || begins_directive(w, number))
+	if (t->line || (w->s->language == PS_LANG_NGINX && begins_directive(w, number)))
 		note_line(w, number, t);
-	if (t->kind == PS_TOKEN_NAME && judge_is_word(w, judge_token(w, number - 1), "def defp fn func fun function"))
+	else if (w->language->flags & LANG_WORDS && w->depth == 0 && begins_command(w, number))
+		w->line = number;
+	if (t->space && t->kind == PS_TOKEN_NAME && begins_function(w, judge_token(w, number - 1)))
 		w->function = *t;
 	note_pending(w, number, t);
 	if (t->kind == PS_TOKEN_OPERATOR) {

@@ -139,7 +139,8 @@ static bool is_named(const struct ps_text_place *p, const char *host, size_t len
 		return false;
 	if (words_are(host, length,
 		      "sha256 sha1 md5 line id tel sms urn uid gid pid node python ubuntu debian alpine size scale "
-		      "width height timeout retry retries code status error version pass password issue fd file key user"))
+		      "width height timeout retry retries code status error version pass password issue fd file key "
+		      "user"))
 		return false;
 	if (p->prose && words_are(host, length, "tcp tcp4 tcp6"))
 		return port >= 80;
@@ -305,7 +306,8 @@ static bool mapping(struct ps_scanner *s, const struct ps_text_place *p)
 		}
 	}
 	if (last == p->until) { /* one number: chosen by Docker outside */
-		if (!lex_is_digit(text[p->from]) || (end < p->until && !is_protocol(text + end + 1, p->until - end - 1)))
+		if (!lex_is_digit(text[p->from]) ||
+		    (end < p->until && !is_protocol(text + end + 1, p->until - end - 1)))
 			return false;
 		mapping_side(s, p, p->from, end, true);
 		return true;

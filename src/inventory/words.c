@@ -407,6 +407,13 @@ bool words_host(const char *text, size_t length, bool *remote)
 
 bool words_service(const char *text, size_t length)
 {
+	size_t end = length;
+
+	/* kafka-1, redis2 */
+	while (end > 2 && ((text[end - 1] >= '0' && text[end - 1] <= '9') || text[end - 1] == '-'))
+		end--;
+	if (end < length && words_are(text, end, "kafka broker redis zk zookeeper node mongo es app web db"))
+		return true;
 	return words_are(
 		text, length,
 		"db database redis postgres postgresql mysql mariadb mongo mongodb kafka zookeeper rabbitmq rabbit "
