@@ -36,6 +36,7 @@ enum ps_reason {
 	PS_REASON_DEFAULT,   /* the default range */
 	PS_REASON_OS,        /* chosen by the kernel, because the rules allow it */
 	PS_REASON_EPHEMERAL, /* port 0 was requested, and the kernel chose */
+	PS_REASON_YIELDED,   /* the port that was asked for, which another run gave up for it */
 	/* In no record, only shown: */
 	PS_REASON_INHERITED, /* it is that of the service which this one inherits from */
 	PS_REASON_DETECTED,  /* a server of the project that runs without portshim */

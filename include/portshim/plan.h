@@ -18,6 +18,7 @@ enum ps_report { PS_REPORT_ACTUAL, PS_REPORT_REQUESTED };
 #define PS_SERVICE_EXTERNAL 1u /* not managed: never moved, never denied */
 #define PS_SERVICE_OS 2u       /* the kernel may choose when all else is taken */
 #define PS_SERVICE_FIXED 4u    /* its own ports or an error: nothing else is tried */
+#define PS_SERVICE_YIELDS 8u   /* gives its port up to a run that insists on it */
 
 #define PS_NO_SERVICE 0xffffu
 
@@ -28,6 +29,7 @@ enum ps_report { PS_REPORT_ACTUAL, PS_REPORT_REQUESTED };
 
 #define PS_PLAN_FROM 8u  /* some service is another project's, and that project is known */
 #define PS_PLAN_FIXED 16u /* PS_SERVICE_FIXED for ports that no service declares */
+#define PS_PLAN_YIELDS 32u /* ports that no service declares are given up to a run that insists on them */
 
 #define PS_PLAN_SMALL 64 /* entries of the index that need no ranks */
 
@@ -129,6 +131,12 @@ static inline bool plan_needs_subject(const struct ps_plan *plan, uint16_t port)
 
 /* The rules for a bind of `port` by `subject` (may be NULL if plan_needs_subject says false). `plan` may be NULL. */
 struct ps_rules plan_rules(const struct ps_plan *plan, uint16_t port, const struct ps_subject *subject);
+
+/* True if a service that yields is in it, or everything does. `plan` may be NULL. */
+bool plan_yields_any(const struct ps_plan *plan);
+
+/* True if the service of this name yields; "": a port that no service declares. `plan` may be NULL. */
+bool plan_yields(const struct ps_plan *plan, const char *service);
 
 /* True if the manifest calls the port external. `plan` may be NULL. */
 bool plan_external(const struct ps_plan *plan, uint16_t port);

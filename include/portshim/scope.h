@@ -22,7 +22,7 @@
 #include <portshim/lock.h>
 
 #ifndef PS_ABI /* the tests build another version */
-#define PS_ABI 4u
+#define PS_ABI 5u
 #endif
 #define PS_PORTS 65536u
 #define PS_BITMAP_WORDS (PS_PORTS / 64)
@@ -40,6 +40,7 @@
 #define PS_SCOPE_STRICT 2u  /* --strict: fail closed */
 #define PS_SCOPE_RETIRED 4u /* the run is over: its remaining processes record nothing more */
 #define PS_SCOPE_KEPT 8u    /* a keeper looks after the run: it prints the notices and cleans up */
+#define PS_SCOPE_YIELDS 16u /* some service of the run gives its port up, and the run has a keeper that sees to it (want.h) */
 #define PS_SCOPE_TOLD 256u  /* << kind: without a keeper, a process has told of an event of this kind itself */
 
 enum ps_event_kind {
@@ -52,6 +53,7 @@ enum ps_event_kind {
 	PS_EVENT_UNNAMED,    /* a service's own discovery file could not be written: `error` says why */
 	PS_EVENT_UNASKED,    /* the kernel could not be asked who listens on the port, or (0) which one it is: `error` says why */
 	PS_EVENT_UNMOVED,    /* somebody else listened first, and the socket could not be replaced: `error` says why */
+	PS_EVENT_UNYIELDED,  /* aggressive: the port's holder keeps it. EADDRINUSE: it was not asked; else how that ended */
 };
 
 /* What a run's keeper has to tell the user. A ring: `sequence` counts from 1 and is stored last. */
@@ -88,7 +90,14 @@ struct ps_scope {
 	struct ps_event event[PS_EVENTS];
 	_Atomic uint32_t near[PS_NEAR]; /* requested << 16 | actual: the first one that came to each place, and stays there */
 	_Atomic uint32_t undrawn;       /* environment: changes of its records << 16 | those that its discovery file shows */
-	uint8_t pad[4096 - 40 - 16 - 32 - 12 - 64 - 8 - 3 * PS_NAME_MAX - 2 * PS_PATH_MAX - 16 * PS_EVENTS - 8 - 4 * PS_NEAR];
+	/* A run with PS_SCOPE_YIELDS and those who want a port of it (want.h). Written under its lock. */
+	_Atomic uint32_t answers;       /* wishes that its keeper has answered; who waits sleeps on it (futex) */
+	_Atomic uint64_t wanted_by;     /* identity of the process that waits, written last; 0: none. A dead one's counts for none */
+	_Atomic uint32_t wanted_for;    /* that process's run */
+	_Atomic uint32_t yielded_for;   /* the run that `yielded` went to */
+	_Atomic uint16_t wanted;        /* the actual port */
+	_Atomic uint16_t yielded;       /* the last one that was given up, which this run never takes again; 0: none */
+	uint8_t pad[4096 - 40 - 16 - 32 - 12 - 64 - 8 - 3 * PS_NAME_MAX - 2 * PS_PATH_MAX - 16 * PS_EVENTS - 8 - 4 * PS_NEAR - 28];
 	_Atomic uint64_t actual[PS_BITMAP_WORDS]; /* environment: actual ports that may be recorded in it */
 	_Atomic uint16_t forward[PS_PORTS]; /* the others */
 };

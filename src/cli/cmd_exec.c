@@ -21,7 +21,7 @@ static const char help[] =
 	"      --profile PROFILE  the manifest with that profile, in an environment of its own\n"
 	"      --manifest FILE    this manifest instead of the one found from here upward\n"
 	"      --service NAME     which service the program is: its variables (PORT, ...) are set\n"
-	"      --strategy NAME    minimal or conservative, instead of the manifest's\n"
+	"      --strategy NAME    minimal, conservative or aggressive, instead of the manifest's\n"
 	"      --allow ENV        let the program reach the servers of this environment too (repeatable)\n"
 	"      --strict           fail with 125 where portshim cannot do its work, instead of running without it\n"
 	"  -q, --quiet            no notices\n"

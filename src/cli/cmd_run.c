@@ -28,7 +28,7 @@ static const char help[] =
 	"      --profile PROFILE  the manifest with that profile, in an environment of its own\n"
 	"      --manifest FILE    this manifest instead of the one found from here upward\n"
 	"      --service NAME     which service the program is: its variables (PORT, ...) are set\n"
-	"      --strategy NAME    minimal or conservative, instead of the manifest's\n"
+	"      --strategy NAME    minimal, conservative or aggressive, instead of the manifest's\n"
 	"      --allow ENV        let the program reach the servers of this environment too (repeatable)\n"
 	"      --strict           fail with 125 where portshim cannot do its work, instead of running without it\n"
 	"  -q, --quiet            no notices\n"
@@ -66,6 +66,7 @@ static int run(int argc, char **argv)
 	if (code)
 		goto out;
 	keeper.space = launch.active ? &launch.space : NULL;
+	keeper.lasting = launch.active && atomic_load(&launch.space.run->flags) & PS_SCOPE_YIELDS;
 	keeper.quiet = options.quiet;
 	keeper.verbose = options.verbose;
 	failure = keeper_run(&keeper, argv);

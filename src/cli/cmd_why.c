@@ -128,13 +128,40 @@ static void print_process(const struct ps_holder *h)
 		print_field("note", "other users' processes can be seen by root only: sudo portshim why PORT");
 }
 
-/* "asked for 3000, which was taken; got a free one of the default range" */
-static void print_story(const struct ps_assignment *a)
+/* "environment shop-b", that a run is in; "another run" if it is over. */
+static const char *name_run(const struct inquiry *q, uint32_t id, char *text, size_t size)
 {
-	char text[256], cause[64], age[24];
+	const struct ps_scope *run = state_scope(&q->state, id), *env = run ? state_scope(&q->state, run->env) : NULL;
+
+	snprintf(text, size, "%s%s", env ? "environment " : "another run", env ? env->name : "");
+	return text;
+}
+
+/* The run that gave the port up for this assignment's, 0 if that is over. */
+static uint32_t find_yielder(const struct inquiry *q, const struct ps_assignment *a)
+{
+	for (size_t i = 0; i < q->state.scope_count; i++) {
+		const struct ps_scope *run = q->state.scopes[i];
+
+		if (run->yielded == a->actual && run->yielded_for == a->run_id)
+			return run->id;
+	}
+	return 0;
+}
+
+/* "asked for 3000, which was taken; got a free one of the default range" */
+static void print_story(const struct inquiry *q, const struct ps_assignment *a)
+{
+	char text[256], cause[128], age[24], name[96];
 
 	show_cause(cause, a);
-	if (a->requested == a->actual)
+	if (a->run && a->requested != a->actual && a->run->yielded == a->requested)
+		snprintf(cause, sizeof(cause), "yielded it to %s",
+			 name_run(q, a->run->yielded_for, name, sizeof(name)));
+	if (a->reason == PS_REASON_YIELDED)
+		snprintf(text, sizeof(text), "%u, and got it: %s yielded it", a->requested,
+			 name_run(q, find_yielder(q, a), name, sizeof(name)));
+	else if (a->requested == a->actual)
 		snprintf(text, sizeof(text), "%u, and got it", a->requested);
 	else if (a->requested == 0)
 		snprintf(text, sizeof(text), "any port");
@@ -175,7 +202,7 @@ static void print_holder(const struct inquiry *q, const struct ps_holder *h)
 	print_process(h);
 	if (is_assigned(q, h)) {
 		print_environment(q->assigned);
-		print_story(q->assigned);
+		print_story(q, q->assigned);
 	} else if (h->socket.uid != getuid()) {
 		print_field("environment", "none of yours");
 	} else {
@@ -191,7 +218,7 @@ static void print_held(const struct inquiry *q)
 
 	printf("%u is kept by portshim\n", q->wanted.port);
 	print_environment(a);
-	print_story(a);
+	print_story(q, a);
 	if (a->alive && holder_process(&owner, process_pid(a->owner)))
 		print_process(&owner);
 }
@@ -207,7 +234,7 @@ static void print_elsewhere(const struct inquiry *q, const struct ps_assignment 
 		holder_phrase(&owner, phrase);
 		print_field("process", phrase + strlen("held by "));
 	}
-	print_story(a);
+	print_story(q, a);
 	if (!q->holder_count && a->cause == EADDRINUSE)
 		print_field("note",
 			    "whoever had it is gone; a restart keeps the port that it has now, as clients know it");

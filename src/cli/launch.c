@@ -101,18 +101,18 @@ void launch_guard_standard(void)
 
 static int find_strategy(const char *name, struct ps_error *error)
 {
-	static const char *const names[] = { "minimal", "conservative" };
+	static const char *const names[] = { "minimal", "conservative", "aggressive" };
 	const char *near;
 
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 3; i++)
 		if (strcmp(names[i], name) == 0)
 			return i;
-	near = error_suggest(name, names, 2);
+	near = error_suggest(name, names, 3);
 	error_set(error, PS_EXIT_FAILED, "--strategy %s: there is no such strategy", name);
 	if (near)
 		error_hint(error, "did you mean `%s`?", near);
 	else
-		error_hint(error, "it is minimal or conservative");
+		error_hint(error, "it is minimal, conservative or aggressive");
 	return -1;
 }
 
@@ -395,7 +395,8 @@ static int create_run(struct ps_launch *launch, struct ps_scope_spec *spec, uint
 	struct ps_scope *run;
 	int error;
 
-	spec->flags = flags;
+	/* Only a keeper can start a program again. */
+	spec->flags = flags | (flags & PS_SCOPE_KEPT && plan_yields_any(launch->plan) ? PS_SCOPE_YIELDS : 0);
 	spec->root = process_self();
 	spec->plan = launch->plan;
 	spec->plan_size = launch->plan ? launch->plan->size : 0;

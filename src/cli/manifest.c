@@ -330,6 +330,7 @@ static void build_service(struct builder *b, struct ps_manifest_service *s, cons
 	s->strategy = strategy_of(value[PS_KEY_STRATEGY], m->strategy);
 	s->os = bool_of(value[PS_KEY_OS], m->os);
 	s->fallback = bool_of(value[PS_KEY_FALLBACK], m->fallback);
+	s->yields = bool_of(value[PS_KEY_YIELDS], m->yields);
 }
 
 static void build_defaults(const struct ps_raw *raw, struct ps_manifest *m)
@@ -338,6 +339,7 @@ static void build_defaults(const struct ps_raw *raw, struct ps_manifest *m)
 	m->strategy = strategy_of(raw->strategy, PS_MINIMAL);
 	m->os = bool_of(raw->os, true);
 	m->fallback = bool_of(raw->fallback, true);
+	m->yields = bool_of(raw->yields, false);
 	m->default_first = plan_rules(NULL, 0, NULL).default_first;
 	m->default_last = plan_rules(NULL, 0, NULL).default_last;
 	if (raw->range && !manifest_value_parse_span(raw->range->valuestring, &m->default_first, &m->default_last)) {
@@ -371,6 +373,7 @@ static void build_heirs(struct ps_manifest *m)
 		s->strategy = root->strategy;
 		s->os = root->os;
 		s->fallback = root->fallback;
+		s->yields = root->yields;
 	}
 }
 

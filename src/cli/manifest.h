@@ -49,7 +49,7 @@ struct ps_manifest_service {
 	uint8_t protocols; /* 0 when the manifest says nothing */
 	bool external;
 	uint8_t report, strategy; /* with the defaults applied */
-	bool os, fallback;
+	bool os, fallback, yields;
 };
 
 /* A place in a file (place/place_file.h), and whose port stands there. */
@@ -84,7 +84,7 @@ struct ps_manifest {
 	struct ps_manifest_allocate *allocations;
 	size_t allocation_count;
 	uint8_t report, strategy;
-	bool os, fallback;
+	bool os, fallback, yields;
 	uint16_t default_first, default_last;
 	uint32_t *by_name; /* the indices of the services, sorted by name */
 	struct ps_manifest_file *files;

@@ -30,7 +30,8 @@
 /* What a service that inherits has of its own; "inherit" in a profile drops the rest. */
 #define NOT_FROM_KEYS                                                                                       \
 	(BIT(PS_KEY_PORTS) | BIT(PS_KEY_INHERIT) | BIT(PS_KEY_RANGE) | BIT(PS_KEY_MATCH) | BIT(PS_KEY_REPORT) |       \
-	 BIT(PS_KEY_OS) | BIT(PS_KEY_STRATEGY) | BIT(PS_KEY_EXTERNAL) | BIT(PS_KEY_DISCOVERY) | BIT(PS_KEY_FALLBACK))
+	 BIT(PS_KEY_OS) | BIT(PS_KEY_STRATEGY) | BIT(PS_KEY_EXTERNAL) | BIT(PS_KEY_DISCOVERY) | BIT(PS_KEY_FALLBACK) | \
+	 BIT(PS_KEY_YIELDS))
 #define HEIR_KEYS (BIT(PS_KEY_INHERIT) | BIT(PS_KEY_SCHEME) | BIT(PS_KEY_ENV) | BIT(PS_KEY_CONFLICTS) | \
 		   BIT(PS_KEY_HEALTH))
 

@@ -324,6 +324,7 @@ static const struct ps_raw_field service_fields[PS_KEY_COUNT] = {
 	{ "from", manifest_value_from },
 	{ "fallback", manifest_value_bool },
 	{ "health", manifest_health_read },
+	{ "yields", manifest_value_bool },
 };
 
 static const cJSON *said(const cJSON *object, const char *key)
@@ -336,7 +337,7 @@ static bool check_from(struct ps_raw *raw, const cJSON *object)
 {
 	static const enum ps_key never[] = { PS_KEY_PORTS,    PS_KEY_INHERIT,   PS_KEY_RANGE,    PS_KEY_MATCH,
 					     PS_KEY_REPORT,   PS_KEY_OS,        PS_KEY_STRATEGY, PS_KEY_EXTERNAL,
-					     PS_KEY_DISCOVERY, PS_KEY_FALLBACK };
+					     PS_KEY_DISCOVERY, PS_KEY_FALLBACK, PS_KEY_YIELDS };
 	bool good = true;
 
 	for (unsigned i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
@@ -357,7 +358,7 @@ static bool check_together(struct ps_raw *raw, const cJSON *object)
 {
 	static const enum ps_key never[] = { PS_KEY_PORT,     PS_KEY_PORTS,    PS_KEY_RANGE,    PS_KEY_PROTOCOL,
 					     PS_KEY_MATCH,    PS_KEY_REPORT,   PS_KEY_STRATEGY, PS_KEY_OS,
-					     PS_KEY_EXTERNAL, PS_KEY_DISCOVERY, PS_KEY_FALLBACK };
+					     PS_KEY_EXTERNAL, PS_KEY_DISCOVERY, PS_KEY_FALLBACK, PS_KEY_YIELDS };
 	const cJSON *item;
 	bool good = true;
 
@@ -636,19 +637,22 @@ static const struct ps_raw_field defaults_fields[] = {
 	{ "range", manifest_value_range },
 	{ "os", manifest_value_bool },
 	{ "fallback", manifest_value_bool },
+	{ "yields", manifest_value_bool },
 };
 
 static bool read_defaults(struct ps_raw *raw, const cJSON *item)
 {
-	const cJSON *values[5];
+	const cJSON *values[6];
 
-	manifest_raw_object(raw, item, "an object with \"strategy\", \"report\", \"range\", \"os\" or \"fallback\"",
-			    defaults_fields, 5, values);
+	manifest_raw_object(raw, item,
+			    "an object with \"strategy\", \"report\", \"range\", \"os\", \"fallback\" or \"yields\"",
+			    defaults_fields, 6, values);
 	raw->strategy = values[0];
 	raw->report = values[1];
 	raw->range = values[2];
 	raw->os = values[3];
 	raw->fallback = values[4];
+	raw->yields = values[5];
 	return true;
 }
 

@@ -29,6 +29,7 @@ enum ps_key {
 	PS_KEY_FROM,
 	PS_KEY_FALLBACK,
 	PS_KEY_HEALTH,
+	PS_KEY_YIELDS,
 	PS_KEY_COUNT,
 };
 
@@ -79,7 +80,7 @@ struct ps_raw {
 	const char *path;
 	struct ps_json_text text;
 	cJSON *root;
-	const cJSON *project, *strategy, *report, *range, *os, *fallback; /* the last five from "defaults"; or NULL */
+	const cJSON *project, *strategy, *report, *range, *os, *fallback, *yields; /* but the first from "defaults"; or NULL */
 	struct ps_raw_service *services;
 	size_t service_count;
 	struct ps_raw_range *ranges;

@@ -137,6 +137,8 @@ const char *show_reason(enum ps_reason reason)
 		return "that of the service which it inherits from";
 	case PS_REASON_DETECTED:
 		return "it runs there without portshim";
+	case PS_REASON_YIELDED:
+		return "the port that was asked for, and another run yielded it";
 	}
 	return "";
 }

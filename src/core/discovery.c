@@ -113,7 +113,7 @@ static void put_escaped(struct output *o, const char *s)
 const char *discovery_reason(enum ps_reason reason)
 {
 	static const char names[][16] = {"requested", "preferred", "sticky", "range", "default-range", "os",
-					"ephemeral", "inherited", "detected"};
+					"ephemeral", "yielded", "inherited", "detected"};
 
 	return (unsigned)reason < sizeof(names) / sizeof(names[0]) ? names[reason] : "unknown";
 }

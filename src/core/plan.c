@@ -23,6 +23,8 @@
 #include <portshim/host.h>
 #include <portshim/plan.h>
 
+#include "text.h"
+
 #define DEFAULT_FIRST 20000
 #define DEFAULT_LAST 29999
 
@@ -69,8 +71,8 @@ static bool service_valid(const struct ps_plan *plan, const struct ps_service *s
 		return false;
 	if ((s->range_first != 0 || s->range_last != 0) && !range_valid(s->range_first, s->range_last))
 		return false;
-	if (s->protocols & ~(PS_TCP | PS_UDP) || s->flags & ~(PS_SERVICE_EXTERNAL | PS_SERVICE_OS | PS_SERVICE_FIXED) ||
-	    s->report > PS_REPORT_REQUESTED || s->strategy > PS_AGGRESSIVE)
+	if (s->protocols & ~(PS_TCP | PS_UDP) || s->report > PS_REPORT_REQUESTED || s->strategy > PS_AGGRESSIVE ||
+	    s->flags & ~(PS_SERVICE_EXTERNAL | PS_SERVICE_OS | PS_SERVICE_FIXED | PS_SERVICE_YIELDS))
 		return false;
 	if (s->inherits == PS_NO_SERVICE)
 		return s->port_count > 0;
@@ -314,6 +316,28 @@ struct ps_rules plan_rules(const struct ps_plan *plan, uint16_t port, const stru
 		rules.fixed = (s->flags & PS_SERVICE_FIXED) != 0;
 	}
 	return rules;
+}
+
+bool plan_yields_any(const struct ps_plan *plan)
+{
+	bool any = plan && plan->flags & PS_PLAN_YIELDS;
+
+	for (uint32_t i = 0; plan && i < plan->service_count; i++)
+		any |= plan_service(plan, (uint16_t)i)->flags & PS_SERVICE_YIELDS;
+	return any;
+}
+
+bool plan_yields(const struct ps_plan *plan, const char *service)
+{
+	if (!plan || !*service)
+		return plan && plan->flags & PS_PLAN_YIELDS;
+	for (uint32_t i = 0; i < plan->service_count; i++) {
+		const struct ps_service *s = plan_service(plan, (uint16_t)i);
+
+		if (text_equal(plan_string(plan, s->name), service))
+			return s->flags & PS_SERVICE_YIELDS;
+	}
+	return false;
 }
 
 bool plan_external(const struct ps_plan *plan, uint16_t port)

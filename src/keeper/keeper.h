@@ -10,8 +10,22 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/types.h>
+#include <termios.h>
 
-#include <portshim/space.h>
+#include <portshim/want.h>
+
+#define PS_YIELD_TOLD 64
+
+enum ps_yielding { PS_YIELD_NO, PS_YIELD_ENDING, PS_YIELD_KILLING };
+
+struct ps_yield {
+	enum ps_yielding state;
+	struct ps_wish wish;
+	int64_t deadline;
+	int interrupted;           /* the signal that told the run to end meanwhile, 0 for none */
+	pid_t told[PS_YIELD_TOLD]; /* children that have got their SIGTERM: the last of them */
+	unsigned count, next;
+};
 
 struct ps_keeper {
 	struct ps_space *space; /* NULL: the program runs without portshim, there is only a process to look after */
@@ -34,6 +48,13 @@ struct ps_keeper {
 	uint64_t refused[PS_BITMAP_WORDS]; /* ports of refused connects that were told */
 	uint32_t events;                   /* of the run's ring, the number seen */
 	unsigned kinds;                    /* bit set: this kind of event, which is told once only, was told */
+	bool lasting;                      /* some service yields: the program may have to be started again */
+	char *const *argv;                 /* only then these */
+	int kept[3];                       /* what the program has as descriptors 0 to 2; -1: nothing */
+	struct termios terminal;           /* as it was at the start, if one of them is one */
+	int tty;                           /* that one, or -1 */
+	bool foreground;                   /* our process group had it */
+	struct ps_yield yield;
 };
 
 /* Runs a program and looks after it until it ends. Returns 0 with its wait status in keeper->status, or the errno
@@ -46,11 +67,17 @@ int keeper_status(int status);
 /* start.c: starts the program with the signal mask, dispositions and descriptors that portshim was started with.
  * 0, or the errno of execve. Afterwards all signals are blocked, and the keeper has let go of the program's files. */
 int start_program(struct ps_keeper *keeper, char *const *argv);
+/* The same program once more, with the same arguments, mask, descriptors 0 to 2 and terminal. 0 or an errno. */
+int start_again_program(struct ps_keeper *keeper);
 
 /* signals.c */
 void signals_read(struct ps_keeper *keeper);
 /* Collects ended and stopped processes, and stops with the program if the terminal's user stopped it. */
 void signals_reap(struct ps_keeper *keeper);
+/* The parent of a process, 0 if it cannot be had. */
+pid_t signals_parent(pid_t pid);
+/* True if the process is ours or descends from us. */
+bool signals_inside(pid_t pid);
 
 /* canary.c */
 void canary_start(struct ps_keeper *keeper);
@@ -61,6 +88,14 @@ bool canary_heard(struct ps_keeper *keeper, int number);
 
 /* notices.c: tells on stderr what is new: moved ports, and the run's events. Counts what is recorded. */
 void notices_update(struct ps_keeper *keeper);
+void notices_yield(struct ps_keeper *keeper);             /* the program will be started again, and for whom */
+void notices_failed(struct ps_keeper *keeper, int error); /* it could not be */
+
+/* yield.c */
+void yield_look(struct ps_keeper *keeper);               /* does what is to be done now; may start the program again */
+int yield_time_left(const struct ps_keeper *keeper);     /* for poll(2): -1 when there is nothing to wait for */
+void yield_heard(struct ps_keeper *keeper, int number);  /* a signal that is meant for the program, or that it got as well */
+void yield_close(struct ps_keeper *keeper);              /* the run is over: nobody need wait for it */
 
 /* tidy.c */
 void tidy_sweep(struct ps_keeper *keeper); /* something ended: the records of its listeners go */

@@ -70,7 +70,7 @@ static void drain(int fd)
 }
 
 /* The time until the next heartbeat for poll(2): -1 while there is nothing to refresh. */
-static int time_left(const struct ps_keeper *keeper, int64_t next)
+static int beat_time_left(const struct ps_keeper *keeper, int64_t next)
 {
 	int64_t left;
 
@@ -78,6 +78,13 @@ static int time_left(const struct ps_keeper *keeper, int64_t next)
 		return -1;
 	left = next - now_ms();
 	return left > 0 ? (int)left : 0;
+}
+
+static int time_left(const struct ps_keeper *keeper, int64_t next)
+{
+	int beats = beat_time_left(keeper, next), yields = yield_time_left(keeper);
+
+	return beats < 0 || (yields >= 0 && yields < beats) ? yields : beats;
 }
 
 static void beat(struct ps_keeper *keeper, int64_t *next, int interval)
@@ -105,7 +112,8 @@ static void look_after(struct ps_keeper *keeper)
 		struct pollfd fds[2] = { { keeper->signals, POLLIN, 0 }, { keeper->changes, POLLIN, 0 } };
 
 		signals_reap(keeper);
-		if (keeper->ended)
+		yield_look(keeper);
+		if (keeper->ended && keeper->yield.state == PS_YIELD_NO)
 			break;
 		if (keeper->reaped && keeper->space)
 			tidy_sweep(keeper);
@@ -161,6 +169,7 @@ int keeper_run(struct ps_keeper *keeper, char *const *argv)
 		notices_update(keeper);
 		wait_for_dying(keeper);
 		tidy_end(keeper);
+		yield_close(keeper);
 	}
 	return 0;
 }

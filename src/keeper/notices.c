@@ -251,6 +251,97 @@ static void tell_exhausted(struct ps_keeper *keeper, uint16_t port, int error)
 	    service, service[0] ? " " : "", port, holder, others, strerror(error < 0 ? -error : error), port, port);
 }
 
+/* Why a run of ours that has the port keeps it. */
+static void describe_refusal(const struct ps_space *space, uint16_t port, int error, char *text, size_t size)
+{
+	const struct ps_record *record = &space->host->record[port];
+	struct ps_scope *run;
+	const struct ps_plan *plan;
+	const char *why;
+
+	if (space_open_scope(space->runtime, record->run, &run) != 0) {
+		snprintf(text, size, "its run is over");
+		return;
+	}
+	plan = run->plan_size ? (const struct ps_plan *)(run + 1) : NULL;
+	if (!(run->flags & PS_SCOPE_KEPT))
+		why = "it has no keeper that could start it again";
+	else if (!plan_check(plan, run->plan_size) || !record_is_whole(record) || !plan_yields(plan, record->service))
+		why = "its manifest does not say \"yields\": true";
+	else if (error == ETIMEDOUT)
+		why = "its keeper did not answer";
+	else if (error == ESRCH || want_hope(run) == -ESRCH)
+		why = "its keeper is gone";
+	else
+		why = "it did not yield";
+	snprintf(text, size, "%s", why);
+	space_close_scope(run);
+}
+
+/* "environment shop-b, ~/shop-b" */
+static void describe_place(const struct ps_space *space, uint32_t id, char *text)
+{
+	char path[256], name[PS_NAME_MAX];
+	struct ps_scope *env;
+
+	if (id == space->env->id || space_open_scope(space->runtime, id, &env) != 0) {
+		describe_env(space, id, name, text);
+		return;
+	}
+	output_clean(name, sizeof(name), env->name);
+	snprintf(text, ENV_ROOM, "environment %s, %s", name, output_path(path, sizeof(path), env->directory));
+	space_close_scope(env);
+}
+
+static void tell_unyielded(const struct ps_space *space, uint16_t port, int error)
+{
+	char holder[LINE_ROOM - 128], where[ENV_ROOM], why[96];
+	struct ps_holder process;
+	uint32_t env;
+
+	memset(&process, 0, sizeof(process));
+	if (find_ours(space, port, &process, &env)) {
+		describe_place(space, env, where);
+		describe_refusal(space, port, error, why, sizeof(why));
+		snprintf(holder, sizeof(holder), "%u is held by %s, pid %d, in %s: %s", port, process.command,
+			 (int)process.pid, where, why);
+	} else {
+		describe_holder(space, port, holder, sizeof(holder));
+	}
+	say("portshim: %s; the program got: %s\n"
+	    "hint: `portshim why %u` says more, `portshim free %u` ends who holds it\n",
+	    holder, strerror(EADDRINUSE), port, port);
+}
+
+void notices_yield(struct ps_keeper *keeper)
+{
+	const struct ps_space *space = keeper->space;
+	const struct ps_wish *wish = &keeper->yield.wish;
+	const struct ps_record *record = &space->host->record[wish->port];
+	char service[PS_SERVICE_MAX], where[ENV_ROOM];
+	struct ps_holder process;
+	struct ps_scope *run;
+
+	if (keeper->quiet)
+		return;
+	memset(&process, 0, sizeof(process));
+	if (!holder_process(&process, process_pid(wish->by)))
+		snprintf(process.command, sizeof(process.command), "a program");
+	snprintf(where, sizeof(where), "another run");
+	if (space_open_scope(space->runtime, wish->run, &run) == 0) {
+		describe_place(space, run->env, where);
+		space_close_scope(run);
+	}
+	output_clean(service, sizeof(service), record->service);
+	say("portshim: %s%s%u is yielded to %s, pid %d, in %s; %s is started again\n", service, service[0] ? " " : "",
+	    (unsigned)wish->port, process.command, process_pid(wish->by), where, keeper->argv[0]);
+}
+
+void notices_failed(struct ps_keeper *keeper, int error)
+{
+	say("portshim: cannot start %s again: %s\n", keeper->argv[0], strerror(error));
+}
+
 static void tell_unasked(unsigned port, int error)
 {
 	if (port)
@@ -278,6 +369,9 @@ static void tell(struct ps_keeper *keeper, const struct ps_event *event)
 		break;
 	case PS_EVENT_EXHAUSTED:
 		tell_exhausted(keeper, event->port, error);
+		break;
+	case PS_EVENT_UNYIELDED:
+		tell_unyielded(keeper->space, event->port, error);
 		break;
 	case PS_EVENT_UNRECORDED:
 		if (is_first(keeper, event->kind))

@@ -29,7 +29,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static pid_t parent_of(pid_t pid)
+pid_t signals_parent(pid_t pid)
 {
 	char path[32], text[512], *end;
 	ssize_t size;
@@ -48,14 +48,14 @@ static pid_t parent_of(pid_t pid)
 	return end && strlen(end) > 4 ? (pid_t)strtol(end + 4, NULL, 10) : 0;
 }
 
-static bool is_inside(pid_t pid)
+bool signals_inside(pid_t pid)
 {
 	pid_t self = getpid();
 
 	for (int depth = 0; pid > 1 && depth < 64; depth++) {
 		if (pid == self)
 			return true;
-		pid = parent_of(pid);
+		pid = signals_parent(pid);
 	}
 	return false;
 }
@@ -74,7 +74,7 @@ static bool is_meant_for_program(const struct ps_keeper *keeper, const struct si
 	}
 	if (info->ssi_signo == SIGCONT && !keeper->stopped)
 		return false;
-	return (pid_t)info->ssi_pid != keeper->child && !is_inside((pid_t)info->ssi_pid);
+	return (pid_t)info->ssi_pid != keeper->child && !signals_inside((pid_t)info->ssi_pid);
 }
 
 static void pass_on(const struct ps_keeper *keeper, const struct signalfd_siginfo *info)
@@ -103,6 +103,9 @@ void signals_read(struct ps_keeper *keeper)
 	struct signalfd_siginfo info;
 
 	while (read(keeper->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (keeper->yield.state != PS_YIELD_NO &&
+		    (info.ssi_code == SI_KERNEL || is_meant_for_program(keeper, &info)))
+			yield_heard(keeper, (int)info.ssi_signo);
 		if (info.ssi_signo != SIGCHLD && !keeper->ended)
 			consider(keeper, &info);
 	}

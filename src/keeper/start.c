@@ -13,6 +13,9 @@
  * Afterwards the keeper lets go of every descriptor but stderr: a reader of the program's stdout, of a pipe on
  * descriptor 3, or of a node IPC channel must see the end of it when the program closes it, not when the keeper ends.
  * That includes descriptors of libraries that were preloaded into portshim by others; none that we know of needs one.
+ *
+ * A program that may have to be started again (yield.c) must find its stdin, stdout and stderr again, so there the keeper
+ * holds on to these three, and whoever reads from them sees their end when the keeper ends. Of others, it has none.
  */
 #include "keeper.h"
 
@@ -23,17 +26,32 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void let_go(bool quiet)
+/* What another start of the program wants to have again: descriptors, and the terminal as it was. One that is marked
+ * close-on-exec is none of the program's (launch_guard_standard). */
+static void keep(struct ps_keeper *keeper)
+{
+	keeper->tty = -1;
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		keeper->kept[fd] = fcntl(fd, F_GETFD) & FD_CLOEXEC ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		if (keeper->tty < 0 && keeper->kept[fd] >= 0 && tcgetattr(fd, &keeper->terminal) == 0)
+			keeper->tty = keeper->kept[fd];
+	}
+	keeper->foreground = keeper->tty >= 0 && tcgetpgrp(keeper->tty) == getpgrp();
+}
+
+static void let_go(struct ps_keeper *keeper)
 {
 	int null;
 
 	syscall(SYS_close_range, 3u, ~0u, 0u); /* Linux 5.9; on an older one they stay open */
+	if (keeper->lasting)
+		keep(keeper);
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0)
 		return;
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
-	if (quiet)
+	if (keeper->quiet)
 		dup2(null, STDERR_FILENO);
 	if (null > STDERR_FILENO)
 		close(null);
@@ -56,6 +74,7 @@ int start_program(struct ps_keeper *keeper, char *const *argv)
 	sigset_t all;
 	pid_t child;
 
+	keeper->argv = argv;
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &keeper->mask);
 	sigaction(SIGCHLD, &normal, &keeper->child_action);
@@ -76,6 +95,51 @@ int start_program(struct ps_keeper *keeper, char *const *argv)
 		return failure;
 	}
 	keeper->child = child;
-	let_go(keeper->quiet);
+	let_go(keeper);
 	return 0;
+}
+
+static void restore_descriptors(const struct ps_keeper *keeper)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (keeper->kept[fd] >= 0)
+			dup2(keeper->kept[fd], fd);
+		else
+			close(fd);
+	}
+}
+
+/* A program that was killed may have left the terminal in a mode, or with a process group, that nobody else can use. */
+static void restore_terminal(const struct ps_keeper *keeper)
+{
+	pid_t group;
+
+	if (keeper->tty < 0)
+		return;
+	group = tcgetpgrp(keeper->tty);
+	if (keeper->foreground && group > 0 && group != getpgrp() && kill(-group, 0) < 0 && errno == ESRCH &&
+	    tcsetpgrp(keeper->tty, getpgrp()) == 0)
+		group = getpgrp();
+	if (group == getpgrp())
+		tcsetattr(keeper->tty, TCSANOW, &keeper->terminal);
+}
+
+int start_again_program(struct ps_keeper *keeper)
+{
+	volatile int failure = 0;
+	pid_t child;
+
+	restore_terminal(keeper);
+	child = vfork();
+	if (child == 0) {
+		restore_descriptors(keeper);
+		become(keeper, keeper->argv, &failure);
+	}
+	if (child < 0)
+		return errno;
+	if (failure)
+		waitpid(child, NULL, 0);
+	else
+		keeper->child = child;
+	return failure;
 }

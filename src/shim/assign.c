@@ -18,6 +18,7 @@
 
 #include <portshim/candidates.h>
 #include <portshim/process.h>
+#include <portshim/want.h>
 
 #include "shim.h"
 
@@ -37,6 +38,10 @@ struct attempt {
 	uint64_t owner;
 	bool reuse_port;
 	bool dual_stack; /* the kernel's verdict on this socket covers both families */
+	bool patient;    /* may wait until another run has yielded the port */
+	bool yielded;    /* one has */
+	uint32_t holder; /* the run to ask for it, 0: none */
+	int refusal;     /* why it is not to be had: an errno */
 	int error;       /* of the first candidate: what the program gets when all are taken */
 };
 
@@ -265,7 +270,8 @@ static enum outcome hold_chosen(struct attempt *t, enum ps_reason reason)
 
 static enum outcome try_port(struct attempt *t, uint16_t port, enum ps_reason reason)
 {
-	int claimed = port ? registry_claim(t->space, port, t->requested, t->owner) : 1;
+	bool given_up = port && port == atomic_load(&t->space->run->yielded);
+	int claimed = given_up ? 0 : port ? registry_claim(t->space, port, t->requested, t->owner) : 1;
 	bool inside = false;
 
 	if (claimed < 0) {
@@ -309,6 +315,30 @@ static enum outcome try_port(struct attempt *t, uint16_t port, enum ps_reason re
 	return TAKEN;
 }
 
+/* A run that has yielded a port insists on none any more: so no two take one from each other without end. */
+static bool is_aggressive(const struct attempt *t)
+{
+	return t->rules.strategy == PS_AGGRESSIVE && !atomic_load(&t->space->run->yielded);
+}
+
+/* The run that has the port, if that is one that can be asked for it; 0 otherwise. */
+static uint32_t find_holder(const struct attempt *t)
+{
+	uint64_t head = host_head(t->space->host, t->requested);
+	uint32_t run = head_state(head) >= PS_HELD ? record_get(&t->space->host->record[t->requested], run) : 0;
+
+	return t->patient && run != t->space->run->id ? run : 0;
+}
+
+/* Aggressive: the port that was asked for, or none. */
+static enum outcome insist(struct attempt *t)
+{
+	t->holder = find_holder(t);
+	if (!t->holder)
+		shim_event(t->space, PS_EVENT_UNYIELDED, t->requested, t->refusal);
+	return TAKEN;
+}
+
 static enum outcome try_all(struct attempt *t)
 {
 	struct ps_space *space = t->space;
@@ -319,8 +349,11 @@ static enum outcome try_all(struct attempt *t)
 
 	candidates_start(&c, space->plan, t->rules, space->env->id, t->requested, scope_hint(space->env, t->requested),
 			 atomic_load(&space->run->flags) & PS_SCOPE_PRIVATE);
-	while (outcome == TAKEN && candidates_next(&c, &port, &reason))
-		outcome = try_port(t, port, reason);
+	while (outcome == TAKEN && candidates_next(&c, &port, &reason)) {
+		outcome = try_port(t, port, t->yielded && port == t->requested ? PS_REASON_YIELDED : reason);
+		if (outcome == TAKEN && t->error == EADDRINUSE && port == t->requested && is_aggressive(t))
+			return insist(t);
+	}
 	if (outcome == TAKEN)
 		shim_event(space, PS_EVENT_EXHAUSTED, t->requested, t->error);
 	return outcome;
@@ -386,6 +419,25 @@ static uint16_t own_of_service(const struct attempt *t)
 	return 0;
 }
 
+/* ---- a port that is to be yielded ---- */
+
+/* Without the run's lock: this waits. True: try again. */
+static bool ask_holder(struct attempt *t, int *result)
+{
+	int answer = want_port(t->space, t->holder, t->requested);
+
+	if (answer == -EINTR) {
+		*result = real_fail(EINTR);
+		return false;
+	}
+	t->holder = 0;
+	t->patient = false;
+	t->error = 0;
+	t->yielded = answer > 0;
+	t->refusal = answer < 0 ? -answer : ECANCELED;
+	return true;
+}
+
 /* ---- entry points ---- */
 
 static int bind_as_asked(struct attempt *t)
@@ -440,7 +492,8 @@ static bool prepare(struct attempt *t, bool by_process)
 
 int assign(struct ps_space *space, int fd, const struct ps_address *wanted, unsigned protocol)
 {
-	struct attempt t = {.space = space, .fd = fd, .address = *wanted, .protocol = protocol};
+	struct attempt t = {.space = space, .fd = fd, .address = *wanted, .protocol = protocol, .patient = true,
+			    .refusal = EADDRINUSE};
 	bool by_process = plan_needs_subject(space->plan, address_port(wanted));
 	struct ps_lock_guard guard;
 	bool publish = false;
@@ -450,13 +503,15 @@ int assign(struct ps_space *space, int fd, const struct ps_address *wanted, unsi
 		t.requested = address_port(wanted);
 		return bind_as_asked(&t);
 	}
-	if (!lock_enter(&space->run->lock, &guard)) {
-		shim_event(space, PS_EVENT_LOCKED, t.requested, EDEADLK);
-		return bind_as_asked(&t);
-	}
-	t.owner = guard.since;
-	result = assign_locked(&t, by_process, &publish);
-	lock_leave(&space->run->lock, &guard);
+	do {
+		if (!lock_enter(&space->run->lock, &guard)) {
+			shim_event(space, PS_EVENT_LOCKED, t.requested, EDEADLK);
+			return bind_as_asked(&t);
+		}
+		t.owner = guard.since;
+		result = assign_locked(&t, by_process, &publish);
+		lock_leave(&space->run->lock, &guard);
+	} while (t.holder && ask_holder(&t, &result));
 	if (publish)
 		publish_write(space, address_port(&t.address));
 	return result;
@@ -478,7 +533,7 @@ bool assign_local(int fd, struct ps_address *a)
 
 int assign_again(struct ps_space *space, int fd, struct ps_address *local)
 {
-	struct attempt t = {.space = space, .address = *local, .protocol = PS_TCP, .error = EADDRINUSE};
+	struct attempt t = {.space = space, .address = *local, .protocol = PS_TCP, .error = EADDRINUSE, .refusal = EADDRINUSE};
 	uint16_t lost = address_port(local);
 	long other = second_socket(fd);
 	int error = EADDRINUSE;

@@ -112,7 +112,7 @@ VALUES = [
     {"range": "1-2", "services": ["a"]}, {"range": [80], "services": ["a", "b"], "profiles": [""]},
 ]
 KEYS = [
-    "port", "ports", "inherit", "range", "protocol", "scheme", "env", "match", "report", "strategy", "os", "external",
+    "port", "ports", "inherit", "range", "protocol", "scheme", "env", "match", "report", "strategy", "os", "yields", "external",
     "discovery", "conflicts", "version", "services", "profiles", "defaults", "ranges", "project", "$schema", "offset",
     "command", "args", "directory", "from", "when", "fallback", "rules", "health", "http", "tcp", "postgresql", "redis", "status", "timeout", "interval", "allocate", "base", "avoid", "profiles", "a", "A", "3000", "a b", "", "-a", ".a", "a\n", "a" * 63, "a" * 64, "3a", "_", "ä", "Port",
 ]

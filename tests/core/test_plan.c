@@ -157,7 +157,7 @@ static void test_check_refuses(void **state)
 	REFUSES(b->service[0].range_first = 0);
 	REFUSES(b->service[0].range_last = 2999);
 	REFUSES(b->service[0].protocols = 4);
-	REFUSES(b->service[0].flags = 8);
+	REFUSES(b->service[0].flags = 16);
 	REFUSES(b->service[0].report = 2);
 	REFUSES(b->service[0].strategy = 3);
 	REFUSES(b->service[4].inherits = SERVICES);
@@ -299,6 +299,23 @@ static void test_rules(void **state)
 	free(b);
 }
 
+static void test_yields(void **state)
+{
+	struct block *b = make();
+
+	(void)state;
+	assert_false(plan_yields_any(NULL) || plan_yields(NULL, "web") || plan_yields(NULL, ""));
+	assert_false(plan_yields_any(&b->plan) || plan_yields(&b->plan, "web") || plan_yields(&b->plan, ""));
+	b->service[2].flags |= PS_SERVICE_YIELDS;
+	assert_true(plan_check(&b->plan, sizeof(*b)) && plan_yields_any(&b->plan) && plan_yields(&b->plan, "old"));
+	assert_false(plan_yields(&b->plan, "web") || plan_yields(&b->plan, "") || plan_yields(&b->plan, "nobody"));
+	b->service[2].flags = 0;
+	b->plan.flags |= PS_PLAN_YIELDS;
+	assert_true(plan_yields_any(&b->plan) && plan_yields(&b->plan, ""));
+	assert_false(plan_yields(&b->plan, "old"));
+	free(b);
+}
+
 static void test_glob(void **state)
 {
 	char *pattern, *text;
@@ -435,6 +452,7 @@ int main(void)
 		cmocka_unit_test(test_check_accepts),  cmocka_unit_test(test_check_refuses),
 		cmocka_unit_test(test_check_any_size), cmocka_unit_test(test_check_noise),
 		cmocka_unit_test(test_find),	       cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_yields),
 		cmocka_unit_test(test_glob),	       cmocka_unit_test(test_check_refuses_wrong_ranks),
 		cmocka_unit_test(test_ranks_find_what_a_bisection_finds),
 	};

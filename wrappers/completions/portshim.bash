@@ -20,7 +20,7 @@ _portshim_value()
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		;;
-	--strategy) mapfile -t COMPREPLY < <(compgen -W "minimal conservative" -- "$current") ;;
+	--strategy) mapfile -t COMPREPLY < <(compgen -W "minimal conservative aggressive" -- "$current") ;;
 	--format)
 		local formats="sh fish json dotenv"
 		[[ $command == check ]] && formats="text json sarif github"

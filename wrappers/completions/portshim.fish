@@ -79,7 +79,7 @@ complete -c portshim -n '__portshim_in_options; and __portshim_is run exec statu
 	-a '(__portshim_words environments)'
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec' -l allow -x -a '(__portshim_words environments)'
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec env' -l service -x -a '(__portshim_words services)'
-complete -c portshim -n '__portshim_in_options; and __portshim_is run exec' -l strategy -x -a 'minimal conservative'
+complete -c portshim -n '__portshim_in_options; and __portshim_is run exec' -l strategy -x -a 'minimal conservative aggressive'
 complete -c portshim -n '__portshim_in_options; and __portshim_is free' -l protocol -x -a 'tcp udp'
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait health why validate sync' -l profile -x
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait health why sync inventory fix' -l manifest -r -F
