@@ -116,6 +116,7 @@ check_needs()
 		/usr/lib/python3/dist-packages/uvicorn python3-uvicorn
 		git git
 		patch patch
+		jq jq
 		node nodejs
 		npm npm
 		redis-server redis-server

@@ -8,6 +8,7 @@ count with `check` and `skip`, as often as they like, in one directory; `run_par
 import errno
 import json
 import os
+import pwd
 import random
 import re
 import select
@@ -88,6 +89,35 @@ def write(path, data):
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     with open(path, "wb") as file:
         file.write(data if isinstance(data, bytes) else data.encode())
+
+
+def unprivileged(*paths, user="nobody"):
+    """As root: runs the test again as that user (or nobody), with the program and these files of the source where that
+    user may read them, and ends as it ends. For what refuses to be root."""
+    if os.getuid() != 0:
+        return
+    try:
+        who = pwd.getpwnam(user)
+    except KeyError:
+        who = pwd.getpwnam("nobody")
+    top = scratch_directory()
+    script = os.path.relpath(os.path.abspath(sys.argv[0]), TOP)
+    try:
+        for path in (script, "tests/lib/harness.py", *paths):
+            source, copy = os.path.join(TOP, path), os.path.join(top, path)
+            os.makedirs(os.path.dirname(copy), exist_ok=True)
+            (shutil.copytree if os.path.isdir(source) else shutil.copy)(source, copy)
+        os.mkdir(os.path.join(top, "build"))
+        for name in ("portshim", "libportshim.so"):
+            shutil.copy(os.path.join(BUILD, name), os.path.join(top, "build"))
+        command("chmod", "-R", "a+rX,u+w", top)
+        environment = dict(os.environ, PORTSHIM_TEST_BUILD=os.path.join(top, "build"), HOME=top)
+        environment.pop("PORTSHIM_RUNTIME_DIR", None)
+        status = subprocess.call([PYTHON, os.path.join(top, script), *sys.argv[1:]], user=who.pw_uid, group=who.pw_gid,
+                                 extra_groups=[], cwd="/", env=environment)
+    finally:
+        shutil.rmtree(top, ignore_errors=True)
+    sys.exit(status)
 
 
 def run_parts(*functions, before=None, seconds=300):
