@@ -102,7 +102,8 @@ void check_end(struct ps_check *check)
 	check->services = NULL;
 }
 
-void check_view_first(struct ps_check *check)
+/* The manifest without a profile, out of turn. */
+static void view_first(struct ps_check *check)
 {
 	check->view = 0;
 	check_view_next(check);
@@ -111,7 +112,7 @@ void check_view_first(struct ps_check *check)
 
 void check_view_now(struct ps_check *check)
 {
-	check_view_first(check);
+	view_first(check);
 	check->profile = manifest_raw_by_variables(check->raw);
 	manifest_judge_view(check->raw, check->profile, check->services);
 }

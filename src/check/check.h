@@ -36,9 +36,6 @@ bool check_view_next(struct ps_check *check);
 /* The line of a value, for messages that point to a second place. */
 int check_line(const struct ps_check *check, const cJSON *item);
 
-/* Goes to the manifest without a profile, out of turn. */
-void check_view_first(struct ps_check *check);
-
 /* Goes to what a program would run under here and now: the profile that the environment variables choose, or none. */
 void check_view_now(struct ps_check *check);
 

@@ -1,8 +1,11 @@
 /*
  * projects.c - a manifest against those of the other projects of this user.
  *
- * Only the manifest without a profile, because the others are known without one. A checkout of the same project, which
- * has the same name, is no other project.
+ * This manifest under each of its profiles, the others as they are without one: so are they known. A checkout of the
+ * same project, which has the same name, is no other project.
+ *
+ * The services that others call their own are in chains by port, so that two manifests of thousands of services cost no
+ * more than their sum.
  */
 #include "check.h"
 
@@ -28,28 +31,37 @@ static unsigned protocols(const struct ps_manifest_service *service)
 	return service->protocols ? service->protocols : PS_TCP | PS_UDP;
 }
 
-/* One that another project calls its own. */
-static void check_other(struct ps_check *check, const struct ps_check_port *p, const struct ps_known *k)
+/* A service that another project calls its own. */
+struct other {
+	const struct ps_known *project;
+	const struct ps_manifest_service *service;
+	uint32_t next; /* with the same port; 0: none */
+};
+
+struct others {
+	struct other *list; /* from 1 on */
+	uint32_t count;
+	uint32_t first[PS_PORTS];
+};
+
+static void check_other(struct ps_check *check, const struct ps_check_port *p, const struct other *other)
 {
+	const struct ps_known *k = other->project;
 	char path[PS_PATH_MAX];
 
-	for (size_t i = 0; i < k->manifest->service_count; i++) {
-		const struct ps_manifest_service *s = &k->manifest->services[i];
-
-		if (!known_owns(s) || s->ports[0] != p->port || !(protocols(s) & check_protocols(p->service)))
-			continue;
-		output_path(path, sizeof(path), k->directory);
-		if (manifest_judge_elsewhere(p->service))
-			check_report(check, p->item, "other-external", PS_NOTE,
-				     "with \"from\" instead of \"external\" clients follow it to wherever it is",
-				     "%ld is the port of \"%s\" of the project %s, in %s", p->port, s->name,
-				     k->project, path);
-		else
-			check_report(check, p->item, "other-project", PS_WARNING,
-				     "whoever is second is moved; `portshim next` finds a number of its own",
-				     "%ld is the port of \"%s\" of the project %s too, in %s", p->port, s->name,
-				     k->project, path);
-	}
+	if (!(protocols(other->service) & check_protocols(p->service)))
+		return;
+	output_path(path, sizeof(path), k->directory);
+	if (manifest_judge_elsewhere(p->service))
+		check_report(check, p->item, "other-external", PS_NOTE,
+			     "with \"from\" instead of \"external\" clients follow it to wherever it is",
+			     "%ld is the port of \"%s\" of the project %s, in %s%s", p->port, other->service->name,
+			     k->project, path, check->under);
+	else
+		check_report(check, p->item, "other-project", PS_WARNING,
+			     "whoever is second is moved; `portshim next` finds a number of its own",
+			     "%ld is the port of \"%s\" of the project %s too, in %s%s", p->port, other->service->name,
+			     k->project, path, check->under);
 }
 
 static void check_from(struct ps_check *check, const cJSON *item, const struct ps_known_list *known)
@@ -75,47 +87,73 @@ static void check_from(struct ps_check *check, const cJSON *item, const struct p
 			     manifest_root(project->manifest, s)->from);
 }
 
-/* The ports that other projects call their own: most ports are nobody's, and need no further look. */
-static void note_others(const struct ps_known_list *known, const char *mine, uint64_t *ports)
+/* Backwards, so that the chains go forwards. NULL if memory ran out. */
+static struct others *find_others(const struct ps_known_list *known, const char *mine)
 {
-	for (size_t k = 0; k < known->count; k++) {
+	struct others *others = calloc(1, sizeof(*others));
+	size_t room = 1;
+
+	for (size_t k = 0; k < known->count; k++)
+		room += known->list[k].manifest ? known->list[k].manifest->service_count : 0;
+	if (others)
+		others->list = calloc(room, sizeof(*others->list));
+	if (!others || !others->list) {
+		free(others);
+		return NULL;
+	}
+	for (size_t k = known->count; k-- > 0;) {
 		const struct ps_manifest *manifest = known->list[k].manifest;
 
 		if (!manifest || strcmp(known->list[k].project, mine) == 0)
 			continue;
-		for (size_t i = 0; i < manifest->service_count; i++)
-			if (known_owns(&manifest->services[i]))
-				bitmap_set(ports, manifest->services[i].ports[0]);
+		for (size_t i = manifest->service_count; i-- > 0;) {
+			const struct ps_manifest_service *s = &manifest->services[i];
+
+			if (!known_owns(s))
+				continue;
+			others->list[++others->count] =
+				(struct other){ &known->list[k], s, others->first[s->ports[0]] };
+			others->first[s->ports[0]] = others->count;
+		}
 	}
+	return others;
 }
 
-void check_projects(struct ps_check *check)
+static void check_view(struct ps_check *check, const struct ps_known_list *known, const struct others *others)
 {
-	const char *mine = own_name(check->raw);
-	struct ps_known_list known;
-	struct ps_error error = { 0 };
-	struct ps_check_port *ports;
-	uint64_t theirs[PS_BITMAP_WORDS] = { 0 };
 	size_t count = 0;
+	struct ps_check_port *ports = check_ports(check, &count);
 
-	if (known_read(&known, &error)) {
-		error_print(&error);
-		check->findings->memory = true;
-		return;
-	}
-	note_others(&known, mine, theirs);
-	check_view_first(check);
-	ports = check_ports(check, &count);
 	for (size_t i = 0; ports && i < count; i++) {
 		const struct ps_check_port *p = &ports[i];
 
 		if (p->service->value[PS_KEY_FROM])
-			check_from(check, p->service->value[PS_KEY_FROM], &known);
-		else if (p->first && bitmap_get(theirs, (uint16_t)p->port))
-			for (size_t k = 0; k < known.count; k++)
-				if (known.list[k].manifest && strcmp(known.list[k].project, mine) != 0)
-					check_other(check, p, &known.list[k]);
+			check_from(check, p->service->value[PS_KEY_FROM], known);
+		else if (p->first)
+			for (uint32_t at = others->first[p->port]; at; at = others->list[at].next)
+				check_other(check, p, &others->list[at]);
 	}
 	free(ports);
+}
+
+void check_projects(struct ps_check *check)
+{
+	struct ps_known_list known;
+	struct ps_error error = { 0 };
+	struct others *others;
+
+	if (known_read(&known, &error)) {
+		error_print(&error);
+		check->findings->memory = true;
+		known_free(&known);
+		return;
+	}
+	others = find_others(&known, own_name(check->raw));
+	if (!others)
+		check->findings->memory = true;
+	while (others && check_view_next(check))
+		check_view(check, &known, others);
+	free(others ? others->list : NULL);
+	free(others);
 	known_free(&known);
 }

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* ---- single ports ---- */
 
@@ -269,6 +270,34 @@ static void check_profiles(struct ps_check *check, struct owner **owners, const 
 	}
 }
 
+static bool is_file(const struct ps_check *check, const char *name, struct stat *st)
+{
+	char path[PS_PATH_MAX + 32];
+
+	snprintf(path, sizeof(path), "%s/%s", check->raw->directory, name);
+	return stat(path, st) == 0 && S_ISREG(st->st_mode);
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* A project has its manifest at its top or in config/. If there is one in both places, which of them counts depends on
+ * the working directory. */
+static void check_second(struct ps_check *check)
+{
+	static const char top[] = "ports.manifest.json", below[] = "config/ports.manifest.json";
+	struct stat own, first, second;
+
+	if (stat(check->raw->path, &own) != 0 || !is_file(check, top, &first) || !is_file(check, below, &second) ||
+	    same_file(&first, &second) || (!same_file(&own, &first) && !same_file(&own, &second)))
+		return;
+	check_report(check, check->raw->root, "second-manifest", PS_WARNING, "keep one of them",
+		     "%s is a manifest of this project too, and which one counts depends on the working directory",
+		     same_file(&own, &first) ? below : top);
+}
+
 void check_self(struct ps_check *check)
 {
 	struct owner **owners = calloc(PS_PORTS, sizeof(struct owner *));
@@ -294,6 +323,7 @@ void check_self(struct ps_check *check)
 		free(ports);
 	}
 	check_defaults(check);
+	check_second(check);
 	for (size_t i = 0; i < check->raw->range_count; i++) {
 		const cJSON *item = check->raw->ranges[i].item;
 

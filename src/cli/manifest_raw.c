@@ -251,6 +251,8 @@ static void report_unknown(struct ps_raw *raw, const cJSON *item, const struct p
 	const char *names[PS_KEY_COUNT + 8], *near;
 	char hint[512] = "the keys here are ", text[QUOTE_MAX];
 
+	if (raw->found.count >= PS_DIAGNOSTICS_MAX) /* looking for what was meant is the dear part of it */
+		return;
 	for (unsigned i = 0; i < count; i++) {
 		names[i] = fields[i].name;
 		snprintf(hint + strlen(hint), sizeof(hint) - strlen(hint), "%s%s", i ? ", " : "", names[i]);

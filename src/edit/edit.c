@@ -205,7 +205,10 @@ int edit_open(struct ps_edit *edit, const char *path, struct ps_edit_file **resu
 			  path[0] == '/' ? "" : "/", path);
 	if (length < 0 || (size_t)length >= sizeof(full))
 		return refuse(error, path, strerror(ENAMETOOLONG), "");
-	/* Nobody has to write into a pipe before we see that it is one. */
+	/* A device is not even opened, because that may do something; nor is a pipe, whose writer may wait for it. What
+	 * becomes one just now does not keep us waiting. */
+	if (stat(full, &st) == 0 && !S_ISREG(st.st_mode))
+		return refuse(error, path, kind(st.st_mode), "");
 	fd = open(full, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return refuse(error, path, strerror(errno), errno == ENOENT ? "is the path right?" : "");

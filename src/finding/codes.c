@@ -54,6 +54,7 @@ const struct ps_finding_code finding_codes[] = {
 	{ "unmet-conflict", "Services that must not share a port may ask for the same" },
 	{ "outside-range", "A service's port lies outside of its range" },
 	{ "unused-range", "Nothing uses a range" },
+	{ "second-manifest", "A project has two manifests" },
 	{ "profile-overlap", "Two profiles give one port to different services" },
 	{ "privileged-port", "A port needs a privilege" },
 	{ "browser-port", "Browsers refuse a port" },

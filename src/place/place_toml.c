@@ -40,9 +40,12 @@ struct reader {
 static bool wrong(struct reader *r, const char *what)
 {
 	char text[64] = "the end of the file";
+	unsigned char c = r->at < r->size ? (unsigned char)r->text[r->at] : 0;
 
-	if (r->at < r->size)
-		snprintf(text, sizeof(text), r->text[r->at] == '\n' ? "the end of the line" : "`%c`", r->text[r->at]);
+	if (r->at < r->size && c == '\n')
+		snprintf(text, sizeof(text), "the end of the line");
+	else if (r->at < r->size)
+		snprintf(text, sizeof(text), c >= 0x20 && c < 0x7f ? "`%c`" : "the byte 0x%02x", c);
 	return place_fault(r->fault, r->at, "syntax", "this is no TOML: %s, found %s", what, text);
 }
 

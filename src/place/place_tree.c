@@ -256,6 +256,17 @@ static void arrive(struct way *w, uint32_t node, bool entry, enum ps_place_side 
 	}
 }
 
+/* True if the value's bytes are the value: most are, and are compared as they stand. */
+static bool is_literal(const struct ps_place_tree *tree, const struct ps_node *node)
+{
+	const char *text = tree->text + node->start;
+	size_t length = node->end - node->start;
+
+	return node->style == PS_STYLE_PLAIN ||
+	       (node->style == PS_STYLE_BACKSLASH && !memchr(text, '\\', length)) ||
+	       (node->style == PS_STYLE_SINGLE && !memchr(text, '\'', length));
+}
+
 /* True if a map has this key with this scalar. */
 static bool has_value(struct way *w, uint32_t map, const struct ps_part *part)
 {
@@ -267,10 +278,19 @@ static bool has_value(struct way *w, uint32_t map, const struct ps_part *part)
 	for (uint32_t i = nodes[map].child; i != PS_NO_NODE && !has; i = nodes[i].next) {
 		const char *key = key_of(w->tree, &nodes[i]);
 		uint32_t *places;
+		size_t length;
 		char *value;
 
 		if (nodes[i].kind != PS_NODE_SCALAR || !key || !place_path_is(part, key))
 			continue;
+		length = nodes[i].end - nodes[i].start;
+		if (length < part->value_length)
+			continue; /* an escape is longer than what it stands for */
+		if (is_literal(w->tree, &nodes[i])) {
+			has = length == part->value_length &&
+			      memcmp(w->tree->text + nodes[i].start, part->value, length) == 0;
+			continue;
+		}
 		value = place_tree_value(w->tree, &nodes[i], &places);
 		if (!value) {
 			w->memory = true;

@@ -176,6 +176,9 @@ static bool failed(struct reader *r, const yaml_parser_t *parser)
 	place_fault(r->fault, at, "syntax", "this is no YAML: %s%s%s",
 		    parser->problem ? parser->problem : "it cannot be read", parser->context ? ", " : "",
 		    parser->context ? parser->context : "");
+	if (parser->error == YAML_READER_ERROR && at < r->tree->size &&
+	    ((unsigned char)r->tree->text[at] < 0x20 || r->tree->text[at] == 0x7f))
+		return place_fault_hint(r->fault, "the byte 0x%02x stands there: take it out", r->tree->text[at]);
 	if (parser->error == YAML_READER_ERROR)
 		return place_fault_hint(r->fault, "save the file as UTF-8");
 	if (parser->problem && (strstr(parser->problem, "tab character") || r->tree->text[at] == '\t'))

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -207,6 +208,13 @@ def files():
     os.unlink("bad.yaml")
     os.mkfifo("bad.yaml")
     one_fault("a pipe", "no-file", "pipe")
+    os.unlink("bad.yaml")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("bad.yaml")
+        one_fault("a socket", "no-file", "socket")
+    os.unlink("bad.yaml")
+    os.symlink("/dev/null", "bad.yaml")
+    one_fault("a device", "no-file", "device")
     os.unlink("bad.yaml")
     os.mkdir("bad.yaml")
     one_fault("a directory", "no-file", "directory")

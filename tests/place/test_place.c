@@ -173,6 +173,7 @@ static void test_yaml(void **state)
 		{ "a: 1\n<>\tb: 2\n", NULL, "syntax", "tabs" },
 		{ "a: [1\nb<>: 2\n", NULL, "syntax", "YAML" },
 		{ "a: <>\xff\n", NULL, "syntax", "UTF-8" },
+		{ "a: <>\x01\n", NULL, "syntax", "byte 0x01" },
 		{ "\xff\xfe"
 		  "a",
 		  NULL, "syntax", "UTF-16" },
@@ -272,6 +273,7 @@ static void test_toml(void **state)
 		{ "a = <>\"x\nb = 1\n", NULL, "syntax", "no end" },
 		{ "a = [1\n<>", NULL, "syntax", NULL },
 		{ "[a<>\n", NULL, "syntax", "`]`" },
+		{ "[a<>\x01", NULL, "syntax", "byte 0x01" },
 		{ "a = <>1 \"b\"\n", "a", "no-port", NULL },
 	};
 
