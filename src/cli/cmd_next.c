@@ -105,10 +105,23 @@ static bool note_held(const struct ps_listener *listener, void *context)
 	return true;
 }
 
+/* What the own manifest declares, also where the project could not be noted as known. */
+static void note_own(struct next *n)
+{
+	struct ps_manifest *manifest = NULL;
+	struct ps_error ignored = { 0 };
+
+	if (n->project.manifest_path[0] &&
+	    manifest_load(&manifest, n->project.manifest_path, NULL, NULL, &ignored) == 0)
+		numbers_declared(n->project.manifest_path, manifest, n->taken);
+	manifest_free(manifest);
+}
+
 /* 0 with the number, or the error's code. */
 static int find_number(struct next *n, uint16_t *port, struct ps_error *error)
 {
 	numbers_taken(&n->known, n->taken);
+	note_own(n);
 	for (size_t i = 0; i < n->rule->avoid_count; i++)
 		bitmap_set(n->taken, n->rule->avoid[i]);
 	if (kernel_listeners(0, PS_TCP | PS_UDP, note_held, n->taken) < 0 && !n->quiet)

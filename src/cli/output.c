@@ -61,19 +61,18 @@ char *output_age(char *text, uint64_t seconds)
 
 char *output_clean(char *to, size_t size, const char *from)
 {
-	size_t i;
+	size_t used = 0;
 
-	for (i = 0; from[i] && i + 1 < size; i++) {
-		unsigned char c = (unsigned char)from[i];
-
+	for (; *from && used + 1 < size; from++) {
+		unsigned char c = (unsigned char)*from, next = (unsigned char)from[1];
 		/* C1 controls (U+0080..U+009F) are C2 80..C2 9F in UTF-8 and act on a terminal as well. */
-		if (c < 0x20 || c == 0x7f || (i > 0 && (unsigned char)from[i - 1] == 0xc2 && c >= 0x80 && c < 0xa0))
-			to[i] = '?';
-		else
-			to[i] = (char)c;
+		bool c1 = c == 0xc2 && next >= 0x80 && next < 0xa0;
+
+		to[used++] = c < 0x20 || c == 0x7f || c1 ? '?' : (char)c;
+		from += c1;
 	}
 	if (size > 0)
-		to[i] = '\0';
+		to[used] = '\0';
 	return to;
 }
 

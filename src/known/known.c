@@ -70,25 +70,30 @@ int known_path(const char *folder, const char *name, char *path)
 	return 0;
 }
 
-/* Makes what is missing of the directory that the path lies in. */
-static void make_parents(const char *path)
+/* Makes what is missing of the directory that the path lies in. 0 or a negative errno. */
+static int make_parents(const char *path)
 {
 	char part[PS_PATH_MAX];
 
 	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		snprintf(part, sizeof(part), "%.*s", (int)(slash - path), path);
 		if (mkdir(part, 0700) != 0 && errno != EEXIST)
-			return;
+			return -errno;
 	}
+	return 0;
 }
 
 int known_link(const char *target, const char *path)
 {
+	int error;
+
 	if (symlink(target, path) == 0)
 		return 0;
 	if (errno != ENOENT)
 		return -errno;
-	make_parents(path);
+	error = make_parents(path);
+	if (error)
+		return error;
 	return symlink(target, path) == 0 ? 0 : -errno;
 }
 

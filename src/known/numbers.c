@@ -114,26 +114,27 @@ static void take_ports(const struct ps_manifest *manifest, uint64_t *taken)
 			bitmap_set(taken, manifest->services[i].ports[k]);
 }
 
+void numbers_declared(const char *path, const struct ps_manifest *manifest, uint64_t *taken)
+{
+	take_ports(manifest, taken);
+	for (size_t i = 0; i < manifest->profile_count; i++) {
+		struct ps_manifest *under = NULL;
+		struct ps_error ignored = { 0 };
+
+		if (manifest_load(&under, path, manifest->profiles[i], NULL, &ignored) == 0)
+			take_ports(under, taken);
+		manifest_free(under);
+	}
+}
+
 void numbers_taken(const struct ps_known_list *known, uint64_t *taken)
 {
 	size_t count;
 	struct ps_number *handed_out = numbers_list(&count);
 
-	for (size_t i = 0; i < known->count; i++) {
-		const struct ps_known *k = &known->list[i];
-
-		if (!k->manifest)
-			continue;
-		take_ports(k->manifest, taken);
-		for (size_t p = 0; p < k->manifest->profile_count; p++) {
-			struct ps_manifest *manifest = NULL;
-			struct ps_error ignored = { 0 };
-
-			if (manifest_load(&manifest, k->path, k->manifest->profiles[p], NULL, &ignored) == 0)
-				take_ports(manifest, taken);
-			manifest_free(manifest);
-		}
-	}
+	for (size_t i = 0; i < known->count; i++)
+		if (known->list[i].manifest)
+			numbers_declared(known->list[i].path, known->list[i].manifest, taken);
 	for (size_t i = 0; i < count; i++)
 		bitmap_set(taken, handed_out[i].port);
 	free(handed_out);

@@ -13,6 +13,9 @@ struct ps_number {
 	time_t since;
 };
 
+/* What a manifest, as it is without a profile, declares so and under each of its profiles. */
+void numbers_declared(const char *path, const struct ps_manifest *manifest, uint64_t *taken);
+
 /* Ports that no new service should get: those that known projects declare, or that were handed out. */
 void numbers_taken(const struct ps_known_list *known, uint64_t *taken);
 

@@ -315,6 +315,13 @@ def check_next():
     check(run("next", cwd="new")[0] == 2 and run("next", "a", "b", cwd="new")[0] == 2, "one rule")
     check(run("next", "--list", "a", cwd="new")[0] == 2, "--list alone")
     check(run("next", "backend", cwd="new", PORTSHIM_STATE_DIR="/proc/no")[0] == 3, "nothing can be written")
+    if os.path.isdir("/sys"):
+        err = run("next", "backend", cwd="new", PORTSHIM_STATE_DIR="/sys/no")[2]
+        check("cannot be recorded" in err and "No such file" not in err, "why nothing can be written: %s" % err)
+    project("own", {"a": {"port": 5000}}, allocate={"backend": {"base": 5000}}, profiles={"test": {"offset": 1}})
+    status, out, _ = run("next", "--json", "--dry-run", "backend", cwd="own", PORTSHIM_STATE_DIR="/proc/no")
+    check(status == 0 and json.loads(out)["port"] > 5001, "what the own manifest declares, unknown as it is: %s" % out)
+    project("own", {})
     project("new", {}, allocate={"backend": {"base": 65535}})
     run("next", "backend", cwd="new")
     check(run("next", "backend", cwd="new")[0] == 1, "none is left")
