@@ -270,8 +270,11 @@ static int run(int argc, char **argv)
 					 .services = x.services.value,
 					 .service_count = x.services.count,
 					 .tests = x.tests,
-					 .undeclared = x.undeclared };
+					 .undeclared = x.undeclared,
+					 .applies = x.apply };
 	code = fix_look(&x.found, &asked, &error);
+	if (x.found.edit.recovered)
+		fprintf(stderr, "portshim: %s\n", x.found.edit.recovered);
 	code = code ? error_print(&error) : finish(&x);
 	fix_free(&x.found);
 	return code;

@@ -1,9 +1,10 @@
 /*
  * cmd_init.c - `portshim init`: a first manifest from what is there.
  *
- * Theory of operation: the manifest is written beside its place, read as any manifest, and only when it is right does
- * it get its name, in one step that fails if the name is taken. So a manifest that is there is never lost, not even one
- * that somebody writes at the same moment.
+ * Theory of operation: the manifest is written into a file without a name, read as any manifest, and only when it is
+ * right does it get its name, in one step that fails if the name is taken. So a manifest that is there is never lost,
+ * not even one that somebody writes at the same moment, and a kill leaves nothing behind. On file systems that know no
+ * files without names, and with --force, which has to rename, it has one beside its place for a while.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -81,9 +82,27 @@ static int there_already(const char *path, struct ps_error *error)
 	return error_hint(error, "`portshim init --dry-run` prints what would be written; --force replaces it");
 }
 
-/* Gives the finished file its name. 0 or a negative errno. */
-static int give_name(const char *beside, const char *path, bool force)
+/* A new file in the directory, and what it can be called while it has no name of its own. `nameless`: it has none. */
+static int open_beside(const char *directory, char *beside, size_t size, bool *nameless)
 {
+	int fd = *nameless ? open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600) : -1;
+
+	if (fd >= 0) {
+		snprintf(beside, size, "/proc/self/fd/%d", fd);
+		if (access(beside, R_OK) == 0)
+			return fd;
+		close(fd);
+	}
+	*nameless = false;
+	snprintf(beside, size, "%s/." NAME ".XXXXXX", directory);
+	return mkostemp(beside, O_CLOEXEC);
+}
+
+/* Gives the finished file its name. 0 or a negative errno. */
+static int give_name(const char *beside, bool nameless, const char *path, bool force)
+{
+	if (nameless)
+		return linkat(AT_FDCWD, beside, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 ? 0 : -errno;
 	if (force)
 		return rename(beside, path) == 0 ? 0 : -errno;
 	if (renameat2(AT_FDCWD, beside, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
@@ -115,11 +134,11 @@ static int write_manifest(const char *directory, const char *path, const char *t
 	char beside[PATH_MAX + 64];
 	struct ps_manifest *manifest = NULL;
 	mode_t mask = umask(0);
+	bool nameless = !force;
 	int fd, result;
 
 	umask(mask);
-	snprintf(beside, sizeof(beside), "%s/." NAME ".XXXXXX", directory);
-	fd = mkostemp(beside, O_CLOEXEC);
+	fd = open_beside(directory, beside, sizeof(beside), &nameless);
 	if (fd < 0) {
 		error_set(error, PS_EXIT_SYSTEM, "cannot write into %s: %s", directory, strerror(errno));
 		return error_hint(error, "`portshim init --dry-run` prints the manifest");
@@ -127,17 +146,14 @@ static int write_manifest(const char *directory, const char *path, const char *t
 	result = write_all(fd, text);
 	if (result == 0 && fchmod(fd, 0666 & ~mask) != 0)
 		result = -errno;
-	close(fd);
-	if (result == 0 && manifest_load(&manifest, beside, NULL, NULL, error)) {
-		unlink(beside);
-		return error->code;
-	}
+	if (result == 0 && manifest_load(&manifest, beside, NULL, NULL, error) == 0)
+		result = give_name(beside, nameless, path, force);
 	manifest_free(manifest);
-	if (result == 0)
-		result = give_name(beside, path, force);
-	if (result == 0)
-		return 0;
-	unlink(beside);
+	if ((result || error->code) && !nameless)
+		unlink(beside);
+	close(fd);
+	if (error->code || result == 0)
+		return error->code;
 	if (result == -EEXIST)
 		return there_already(path, error);
 	return error_set(error, PS_EXIT_SYSTEM, "cannot write %s: %s", path, strerror(-result));

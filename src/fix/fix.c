@@ -321,7 +321,9 @@ static int start(struct ps_fix *fix, const struct ps_fix_options *options, struc
 	code = read_manifest(fix, error);
 	if (!code)
 		code = check_services(fix, options, error);
-	return code ? code : edit_start(&fix->edit, directory, error);
+	if (!code)
+		code = edit_start(&fix->edit, directory, error);
+	return code ? code : edit_turn(&fix->edit, options->applies, error);
 }
 
 static int by_place(const void *a, const void *b)

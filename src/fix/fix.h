@@ -50,6 +50,7 @@ struct ps_fix_options {
 	const char *const *services; /* only these */
 	size_t service_count;
 	bool tests, undeclared;
+	bool applies; /* edit_turn */
 };
 
 /* Looks at the files. 0 or the error's code; fix_free in any case. */

@@ -8,7 +8,7 @@
  *	-a EXECUTABLE  counts the calls of every process that runs this file, from its first that is not the loader's
  *	-s NUMBER      counts only this system call
  *	-n N           the Nth is not made, and returns -ERRNO; without it they are only counted
- *	-k             before the Nth the process is killed instead (SIGKILL)
+ *	-k             before its own Nth the first process is killed instead (SIGKILL)
  *	-l LOG         gets one line: how many there were, and the number of the system call that failed
  *
  * Exit status: the program's; 128+n where a signal ended it, 124 after LIMIT seconds.
@@ -56,6 +56,7 @@ static struct task tasks[TASKS];
 static const char *object, *executable, *log_path;
 static long wanted, counted, failed_nr = -1, only = -1;
 static bool kills;
+static pid_t first_process;
 static int error_number = EIO;
 
 /* Only ever fail for arguments that are wrong, or have taken effect when they fail. */
@@ -193,7 +194,7 @@ static void at_entry(struct task *t, const struct ptrace_syscall_info *info)
 		return;
 	}
 	t->fresh = nr == SYS_mmap || nr == SYS_execve;
-	if (++counted != wanted)
+	if ((kills && t->pid != first_process) || ++counted != wanted)
 		return;
 	failed_nr = (long)nr;
 	if (kills) {
@@ -323,7 +324,8 @@ int main(int argc, char **argv)
 		return 2;
 	signal(SIGALRM, too_long);
 	alarm(LIMIT);
-	result = follow(start(argv + optind));
+	first_process = start(argv + optind);
+	result = follow(first_process);
 	write_log();
 	return result;
 }
