@@ -3,7 +3,8 @@
  *
  * Theory of operation: a row says which service, by which check, and at which addresses: those that the record has, for
  * a wildcard the loopback address of its family; for a service that the manifest calls external, its number on both
- * loopback addresses. Then everything is asked at once (probe.c). Connections are counted first, so that ours are not
+ * loopback addresses. Where nothing is assigned, a client reaches whoever has the number, if that is nobody's in
+ * portshim (law 9): a container, say. So does a check that the manifest asks for, and says so. Then everything is asked at once (probe.c). Connections are counted first, so that ours are not
  * among them. The record may be out of date by then: the answer is what counts.
  */
 #include "survey.h"
@@ -94,6 +95,16 @@ static void aim(struct ps_health_row *row, const struct ps_assignment *a)
 	row->ask = row->probe.address_count > 0;
 }
 
+/* True if clients of the service reach an unmanaged server by its number, should there be one. */
+static bool passes_through(const struct ps_target *target, const struct ps_state_now *state, const char *name,
+			   uint16_t port)
+{
+	const struct ps_manifest *m = target->project.manifest;
+	const struct ps_manifest_service *s = m ? manifest_service(m, name) : NULL;
+
+	return s && !manifest_root(m, s)->from && port && head_state(host_head(state->host, port)) == PS_FREE;
+}
+
 int survey_wanted(struct ps_health_row *row, const struct ps_target *target, const struct ps_state_now *state,
 		  const char *text, struct ps_error *error)
 {
@@ -114,6 +125,10 @@ int survey_wanted(struct ps_health_row *row, const struct ps_target *target, con
 		row->port = row->probe.port = wanted.port;
 		add_loopback(&row->probe, PS_AT_LO4 | PS_AT_LO6);
 		row->ask = true;
+	} else if (row->check.kind != PS_HEALTH_NONE && passes_through(target, state, row->name, wanted.port)) {
+		row->port = row->probe.port = wanted.port;
+		add_loopback(&row->probe, PS_AT_LO4 | PS_AT_LO6);
+		row->ask = row->unmanaged = true;
 	} else {
 		answer_set(&row->probe, PS_DOWN, "not running");
 	}
@@ -133,6 +148,21 @@ void survey_assignment(struct ps_health_row *row, const struct ps_target *target
 }
 
 /* ---- asking ---- */
+
+/* Nobody is there, or somebody of whom portshim knows nothing. */
+static void conclude_unmanaged(struct ps_health_row *row)
+{
+	char said[PS_PROBE_DETAIL / 2];
+
+	if (row->probe.status == PS_DOWN) {
+		row->ask = false;
+		row->port = 0;
+		answer_set(&row->probe, PS_DOWN, "not running");
+		return;
+	}
+	snprintf(said, sizeof(said), "%s", row->probe.detail);
+	answer_set(&row->probe, row->probe.status, "%s, not under portshim", said);
+}
 
 bool survey_ask(struct ps_health_row *rows, size_t count, int64_t limit)
 {
@@ -156,8 +186,11 @@ bool survey_ask(struct ps_health_row *rows, size_t count, int64_t limit)
 	probe_all(probes, used, limit);
 	used = 0;
 	for (size_t i = 0; i < count; i++)
-		if (rows[i].ask)
+		if (rows[i].ask) {
 			rows[i].probe = probes[used++];
+			if (rows[i].unmanaged)
+				conclude_unmanaged(&rows[i]);
+		}
 	free(probes);
 	free(connections);
 	return true;

@@ -15,6 +15,7 @@ struct ps_health_row {
 	struct ps_manifest_health check;        /* its path is the manifest's */
 	struct ps_probe probe;                  /* also says how a service is that is not asked */
 	bool ask;
+	bool unmanaged;       /* nothing is assigned: whoever has its number is asked */
 	uint16_t port;        /* where it really is; 0: nowhere */
 	int32_t process_id;   /* 0: not known */
 	uint32_t connections; /* established now, without ours */

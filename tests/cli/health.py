@@ -121,6 +121,11 @@ def check_kinds():
     check(inside[0] == 0 and str(servers[0].port) in inside[1], "inside a run: %s" % (inside,))
     check_status(servers[0])
     stop(stranger, *servers)
+    container = serve(first + 1, what="410", cwd=".", managed=False)
+    answer = health("gone", "plain", wanted=1)
+    check(answer["gone"]["status"] == "healthy" and answer["gone"]["detail"] == "HTTP 410, not under portshim" and
+          answer["gone"]["port"] == first + 1 and answer["plain"]["detail"] == "not running", "a container: %s" % answer)
+    stop(container)
 
 
 def check_status(web):

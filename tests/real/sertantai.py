@@ -5,15 +5,19 @@ By hand: PORTSHIM_TEST_BUILD=build /usr/bin/python3 tests/real/sertantai.py
 
 The numbers of the example and of the page are moved up by as much as is needed to have all of them free here.
 """
+import glob
 import json
 import os
 import re
 import shutil
+import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
-from harness import (LIMIT, PORTSHIM, PYTHON, TOP, check, check_page, free_shift, read, run, run_parts, server, skip,
-                     start, stop, write)
+from harness import (LIMIT, PORTSHIM, PYTHON, TOP, check, check_page, command, free_shift, read, run, run_parts, server, skip,
+                     start, stop, unprivileged, write)
+
+unprivileged("docs/projects/sertantai.md", "manifest", user="postgres")
 
 NUMBERS = [port for first in (3000, 4000, 5173, 5430, 6379) for port in range(first, first + 12)]
 more = free_shift(NUMBERS, range(6000, 22000, 100))  # how far up all of them are free
@@ -45,7 +49,8 @@ class H(http.server.BaseHTTPRequestHandler):
             text += "+" + urllib.request.urlopen(os.environ["AUTH_URL"], timeout=20).read().decode()
         elif self.path.startswith("/v1/shape"):
             text += " " + self.path
-        self.send_response(200)
+        found = os.environ["WHO"] != "shapes" or self.path == "/v1/shape?table=cases&offset=-1"
+        self.send_response(200 if found else 404)
         self.end_headers()
         self.wfile.write(text.encode())
     def log_message(self, *words):
@@ -162,6 +167,49 @@ def check_redis():
     stop(redis)
 
 
+def check_health():
+    """Backend and front under portshim, the first of them moved; sync engine, a real PostgreSQL and Redis as containers
+    publish them."""
+    found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
+    if not found or not shutil.which("redis-server"):
+        skip("health", "PostgreSQL or redis-server is not installed")
+        return
+
+    def health(*words):
+        status, out, _ = run("health", "--json", *words, cwd="enforcement")
+        services = json.loads(out)["services"]
+        return status, {name: s["status"] for name, s in services.items()}, services
+    os.makedirs("enforcement/frontend", exist_ok=True)
+    os.makedirs("enforcement/backend", exist_ok=True)
+    names = ["backend", "frontend", "database", "sync", "redis"]
+    check(health()[:2] == (1, dict.fromkeys(names, "down")), "nothing runs: %s" % health()[2])
+    waiting = start(PORTSHIM, "wait", "--healthy", *names, "--timeout", "60s", cwd="enforcement")
+    stranger = serve("stranger", 4002 + more, ".", managed=False)
+    backend = serve("enforcement", 4002 + more, "enforcement/backend")
+    frontend = serve("front", 5173 + more, "enforcement/frontend")
+    container = serve("shapes", 3001 + more, ".", managed=False)
+    redis = start("redis-server", "--port", str(6380 + more), "--bind", "127.0.0.1", "--save", "", stdout=-3, stderr=-3)
+    code, _, err = command(found[-1], "-D", "data", "-A", "scram-sha-256", "-N", "-U", "tester", "--locale=C",
+                           "--pwfile", "/proc/self/comm")
+    check(code == 0, "initdb: %s" % err)
+    check(waiting.poll() is None and health("database")[1] == {"database": "down"}, "it waits for the database")
+    postgres = start(os.path.join(os.path.dirname(found[-1]), "postgres"), "-D", "data", "-p", str(5434 + more), "-k", "",
+                     "-c", "fsync=off", stdout=-3, stderr=-3)
+    check(waiting.wait(timeout=LIMIT) == 0, "all healthy: %s" % health()[2])
+    status, said, all_of_it = health()
+    check(status == 0 and said == dict.fromkeys(names, "healthy"), "all healthy: %s" % all_of_it)
+    check([all_of_it[name]["detail"] for name in names] ==
+          ["HTTP 200", "HTTP 200"] + [what + ", not under portshim" for what in ("ready", "HTTP 200", "PONG")],
+          "what they say: %s" % all_of_it)
+    check([all_of_it[name]["port"] for name in names] ==
+          [int(backend.said), int(frontend.said), 5434 + more, 3001 + more, 6380 + more] and
+          int(backend.said) != 4002 + more, "where they were asked: %s" % all_of_it)
+    os.kill(postgres.pid, signal.SIGINT)  # a fast shutdown
+    postgres.wait(timeout=LIMIT)
+    check(health()[:2] == (1, dict(said, database="down")), "the database is gone: %s" % health()[2])
+    stop(postgres, redis, container, frontend, backend, stranger)
+
+
 def projects():
     """Written once: what they know of one another stays from part to part."""
     if not os.path.exists("enforcement"):
@@ -170,4 +218,4 @@ def projects():
             write(os.path.join(name, "ports.manifest.json"), moved(text))
 
 
-run_parts(page, check_map, check_next, check_run, check_redis, before=projects)
+run_parts(page, check_map, check_next, check_run, check_redis, check_health, before=projects)
