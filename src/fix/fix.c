@@ -160,6 +160,8 @@ static int fix_text(struct look *l, const char *path, struct ps_edit_file *file,
 	if (l->scan.failed ||
 	    fix_start(&f, language, path, file->text, file->size, l->scan.list, l->scan.count) == -ENOMEM)
 		return no_memory(l->error);
+	if (language == PS_LANG_GO && !f.refused && !fix_package_start(l->fix, &f))
+		code = no_memory(l->error);
 	for (size_t i = 0; i < l->scan.count && !code; i++)
 		if (!decide(l, &f, &l->scan.list[i], PS_FIX_DONE))
 			code = no_memory(l->error);
@@ -172,6 +174,8 @@ static int fix_text(struct look *l, const char *path, struct ps_edit_file *file,
 			l->fix->places[i].reason = f.refused;
 	if (!code && !f.refused)
 		code = take_splices(l, &f, file);
+	if (language == PS_LANG_GO && !code && !f.refused)
+		fix_package_end(l->fix, &f);
 	fix_end(&f);
 	return code;
 }
@@ -380,6 +384,9 @@ void fix_free(struct ps_fix *fix)
 		free(fix->places[i].file);
 	for (size_t i = 0; i < fix->name_count; i++)
 		free(fix->names[i]);
+	for (size_t i = 0; i < fix->package_count; i++)
+		free(fix->packages[i].key);
+	free(fix->packages);
 	free(fix->views);
 	free(fix->places);
 	free(fix->names);

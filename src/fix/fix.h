@@ -32,6 +32,13 @@ struct ps_fix_view {
 	const char *profile; /* or NULL */
 };
 
+/* A package of Go. */
+struct ps_fix_package {
+	char *key;
+	unsigned has; /* functions that read the environment */
+	bool taken;   /* others of their names */
+};
+
 struct ps_fix {
 	struct ps_edit edit;
 	char manifest[PS_PATH_MAX]; /* "" without one */
@@ -42,6 +49,8 @@ struct ps_fix {
 	size_t files; /* that were looked at */
 	char **names; /* of variables; what places point to */
 	size_t name_count;
+	struct ps_fix_package *packages;
+	size_t package_count;
 };
 
 struct ps_fix_options {
@@ -71,5 +80,9 @@ enum ps_fix_reason fix_choose(struct ps_fix *fix, struct ps_fixing *fixing, cons
 
 /* Keeps a name; the same one for the same text. NULL if memory ran out. */
 const char *fix_name(struct ps_fix *fix, const char *name);
+
+/* Go: before and after a file is rewritten (package.c). False if memory ran out. */
+bool fix_package_start(struct ps_fix *fix, struct ps_fixing *fixing);
+void fix_package_end(struct ps_fix *fix, const struct ps_fixing *fixing);
 
 #endif

@@ -47,6 +47,7 @@ static const struct {
 	[PS_FIX_NOT_NODE] = { "not-node", "nothing shows that this runs in Node and not in a browser" },
 	[PS_FIX_UNCLEAR] = { "unclear", "the file is not understood well enough to be changed" },
 	[PS_FIX_TAKEN] = { "name-taken", "a name that is needed has another meaning in this file" },
+	[PS_FIX_BUILD] = { "build", "not every build has this file, and no other one of the package has envOr and envPort" },
 	[PS_FIX_PLACE] = { "place", "it is not certain that an expression can stand here" },
 	[PS_FIX_CONSTANT] = { "constant", "a constant expression, which cannot read the environment" },
 	[PS_FIX_TYPE] = { "type", "its type is not certain" },
@@ -69,6 +70,11 @@ const char *fix_reason_text(enum ps_fix_reason reason)
 static const struct ps_fix_idiom *const idioms[PS_LANG_COUNT] = {
 	[PS_LANG_JAVASCRIPT] = &fix_javascript,
 	[PS_LANG_PYTHON] = &fix_python,
+	[PS_LANG_RUBY] = &fix_ruby,
+	[PS_LANG_PHP] = &fix_php,
+	[PS_LANG_GO] = &fix_go,
+	[PS_LANG_JAVA] = &fix_java,
+	[PS_LANG_ELIXIR] = &fix_elixir,
 };
 
 static const char *extension(const char *path)
@@ -434,7 +440,7 @@ static enum ps_fix_reason string_use(struct ps_fixing *f, const struct ps_fix_id
 	case '.':
 		return join_pieces(f, idiom, p, v, " . ");
 	default:
-		return join_pieces(f, idiom, p, v, " + ");
+		return join_pieces(f, idiom, p, v, f->language == PS_LANG_GO ? fix_go_plus(f, p->number) : " + ");
 	}
 }
 
@@ -487,7 +493,7 @@ static enum ps_fix_reason code_use(struct ps_fixing *f, const struct ps_fix_idio
 	}
 	p.whole = p.from == t->inner && p.until == t->outer;
 	p.quote = f->text[t->until - 1];
-	reason = t->outer == t->until ? PS_FIX_STRING : idiom->place(f, number, p.whole);
+	reason = t->outer == t->until || (t->many && f->language != PS_LANG_PYTHON) ? PS_FIX_STRING : idiom->place(f, number, p.whole);
 	return reason ? reason : string_use(f, idiom, &p, v);
 }
 

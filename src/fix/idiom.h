@@ -30,6 +30,7 @@ enum ps_fix_reason {
 	PS_FIX_NOT_NODE,
 	PS_FIX_UNCLEAR,
 	PS_FIX_TAKEN,
+	PS_FIX_BUILD,
 	/* by the place in it */
 	PS_FIX_PLACE,
 	PS_FIX_CONSTANT,
@@ -75,7 +76,9 @@ struct ps_fixing {
 	struct ps_fix_splices splices;
 	unsigned needs;   /* what the splices need beyond their places: see each language */
 	bool old;         /* JavaScript of before 2015 */
-	bool helped;      /* Go: the package has the functions already */
+	unsigned helped;  /* Go: bits of `needs` that the package has already */
+	size_t package;   /* package.c: its number */
+	bool unhelped;    /* Go: this file cannot have them for the package */
 	size_t listened;  /* variable.c: how many services listen in it, or SIZE_MAX: not counted yet */
 	const char *only; /* one of those */
 };
@@ -126,6 +129,14 @@ struct ps_fix_idiom {
 };
 
 extern const struct ps_fix_idiom fix_javascript, fix_python, fix_ruby, fix_php, fix_go, fix_java, fix_elixir;
+
+/* Go: what needs beyond its place (`needs`, `helped`), and " + " or "+", as gofmt would have it there. */
+enum { FIX_GO_STRING = 1u << 0, FIX_GO_PORT = 1u << 1 };
+const char *fix_go_plus(const struct ps_fixing *fixing, uint32_t token);
+/* Which of the two functions a file declares in the form that is needed; *taken: another thing of such a name. */
+unsigned fix_go_declared(const char *text, size_t size, bool *taken);
+/* True if not every build of the package has the file. */
+bool fix_go_constrained(const char *path, const char *text, size_t size);
 
 /* The shell has no tokens that would be of use (shell.c). */
 enum ps_fix_reason fix_shell_file(struct ps_fixing *fixing);

@@ -150,12 +150,12 @@ static bool is_own(const struct ps_fix *fix, struct ps_fixing *f, const struct p
 	const struct ps_manifest_service *here = service_of_file(fix, f->path);
 	size_t count = listened(fix, f);
 
+	if (here)
+		return strcmp(here->name, o->service->name) == 0;
 	if (count > 1) /* one process, several ports: which of them PORT is, depends on how it is started */
 		return false;
 	if (count == 1)
 		return strcmp(f->only, o->service->name) == 0;
-	if (here)
-		return strcmp(here->name, o->service->name) == 0;
 	return managed_count(o->manifest) == 1 || fix_listens(f, use);
 }
 

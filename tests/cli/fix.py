@@ -85,12 +85,21 @@ def runs(command, **more):
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=120, **more)
 
 
+CLASSES = "/nonexistent"  # where javac puts what it makes: main() says
+ELIXIR = "Code.string_to_quoted!(File.read!(hd(System.argv())))"
 CHECKERS = {
     ".js": ("node", lambda path: ["node", "--check", path]),
     ".mjs": ("node", lambda path: ["node", "--check", path]),
     ".cjs": ("node", lambda path: ["node", "--check", path]),
     ".py": (PYTHON, lambda path: [PYTHON, "-c", "import sys; compile(open(sys.argv[1], 'rb').read(), sys.argv[1], 'exec')",
                                   path]),
+    ".rb": ("ruby", lambda path: ["ruby", "-c", path]),
+    ".ru": ("ruby", lambda path: ["ruby", "-c", path]),
+    ".php": ("php", lambda path: ["php", "-l", path]),
+    ".go": ("gofmt", lambda path: ["gofmt", "-e", path]),
+    ".java": ("javac", lambda path: ["javac", "-proc:none", "-implicit:none", "-d", CLASSES, path]),
+    ".ex": ("elixir", lambda path: ["elixir", "-e", ELIXIR, path]),
+    ".exs": ("elixir", lambda path: ["elixir", "-e", ELIXIR, path]),
     ".sh": ("bash", lambda path: ["bash", "-n", path]),
     ".bash": ("bash", lambda path: ["bash", "-n", path]),
 }
@@ -104,8 +113,21 @@ def parses(path):
     if not shutil.which(program):
         missing.add(program)
         return None
-    result = runs(command(path))
-    return result.returncode == 0
+    return runs(command(path)).returncode == 0
+
+
+def formatted(path):
+    """True for Go as gofmt has it."""
+    return path.endswith(".go") and shutil.which("gofmt") and runs(["gofmt", "-l", path]).stdout == b""
+
+
+def vetted(folder):
+    """Compiles a package of Go that needs the standard library only. None without Go."""
+    if not shutil.which("go"):
+        missing.add("go")
+        return None
+    return runs(["go", "vet", "."], cwd=folder, env=dict(os.environ, GO111MODULE="off", GOFLAGS="", GOTOOLCHAIN="local",
+                                                         GOCACHE=os.path.join(CLASSES, "go"), GOPATH=CLASSES))
 
 
 # ---- the project ----
@@ -115,6 +137,8 @@ def shop():
     os.chdir("shop")
     before, wanted = tree(), tree(SHOP + ".fixed")
     good = {path: parses(path) for path in before}
+    neat = {path for path in before if formatted(path)}
+    check(vetted("gate") is None or vetted("gate").returncode == 0, "shop: the Go package compiles before")
     check(any(good.values()), "shop: some of it is checked")
     status, diff, err = fix()
     check(status == 0 and diff.startswith(b"--- a/") and "could be read" in err, "shop: a diff: %s" % err)
@@ -144,6 +168,10 @@ def shop():
     for path, data in after.items():
         if data != before[path] and good[path] is not None:
             check(good[path] and parses(path), "shop: %s parses as before" % path)
+        if path in neat:
+            check(formatted(path), "shop: %s is as gofmt has it" % path)
+    result = vetted("gate")
+    check(result is None or result.returncode == 0, "shop: the Go package compiles: %s" % (result and result.stdout))
     inodes = {path: os.stat(path).st_ino for path in after}
     check(fix("--apply")[:2] == (0, b"") and fix()[1] == b"" and fix("--check")[0] == 0, "shop: a second time, nothing")
     check(tree() == after and inodes == {path: os.stat(path).st_ino for path in after}, "shop: not even the files")
@@ -179,6 +207,7 @@ def corpus():
         write(copy, before[path])
         if parses(copy):
             tested += 1
+            check(not formatted(copy) or formatted(path), "corpus: %s is as gofmt has it" % path)
             check(parses(path), "corpus: %s parses as before: %s" % (path, after[path].decode("utf-8", "replace")))
     check(tested > 10, "corpus: %d files are parsed" % tested)
     check(fix("--tests")[1] == b"", "corpus: a second time, nothing")
@@ -210,6 +239,19 @@ SERVERS = {
                           "http.createServer((q, s) => s.end('x')).listen(port, '127.0.0.1');\n"),
     "server.py": (PYTHON, "from http.server import HTTPServer, BaseHTTPRequestHandler\n\nPORT = %d\n"
                           "HTTPServer((\"127.0.0.1\", PORT), BaseHTTPRequestHandler).serve_forever()\n"),
+    "server.rb": ("ruby", "require 'socket'\n\nPORT = %d\nserver = TCPServer.new('127.0.0.1', PORT)\n"
+                          "loop { server.accept.close }\n"),
+    "server.php": ("php", "<?php\n$port = %d;\n$server = stream_socket_server('tcp://127.0.0.1:' . $port);\n"
+                          "while (true) {\n    @fclose(stream_socket_accept($server, -1));\n}\n"),
+    "Server.java": ("java", "import java.net.ServerSocket;\n\npublic class Server {\n\tprivate static final int PORT = %d;\n\n"
+                            "\tpublic static void main(String[] arguments) throws Exception {\n"
+                            "\t\tServerSocket server = new ServerSocket(PORT);\n\t\twhile (true) {\n"
+                            "\t\t\tserver.accept().close();\n\t\t}\n\t}\n}\n"),
+    "server.go": ("go", "package main\n\nimport \"net/http\"\n\nfunc main() {\n"
+                        "\thttp.ListenAndServe(\"127.0.0.1:%d\", nil)\n}\n"),
+    "server.exs": ("elixir", "port = %d\n{:ok, socket} = :gen_tcp.listen(port, [:binary, active: false, reuseaddr: true])\n"
+                             "loop = fn loop ->\n  {:ok, client} = :gen_tcp.accept(socket)\n  :gen_tcp.close(client)\n"
+                             "  loop.(loop)\nend\n\nloop.(loop)\n"),
     "server.sh": ("bash", "set -eu\nPORT=%d\nexec " + PYTHON + " -m http.server \"$PORT\" --bind 127.0.0.1\n"),
 }
 
@@ -226,8 +268,9 @@ def behaviour():
         status, _, err = fix("--apply")
         check(status == 0 and b"PORT" in read(name) and text % old != read(name).decode(), "%s: fixed: %s" % (name, err))
         environment = {key: value for key, value in os.environ.items() if key != "PORT"}
+        environment.update(GO111MODULE="off", GOFLAGS="", GOCACHE=os.path.join(CLASSES, "go"), GOPATH=CLASSES)
         for port, more in ((old, {}), (new, {"PORT": str(new)})):
-            process = subprocess.Popen([program, name], env=dict(environment, **more), stdin=subprocess.DEVNULL,
+            process = subprocess.Popen([program, *(["run"] if program == "go" else []), name], env=dict(environment, **more), stdin=subprocess.DEVNULL,
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
             check(answers(port, process), "%s: listens on %s" % (name, "the variable's" if more else "the old number"))
             os.killpg(process.pid, signal.SIGKILL)
@@ -359,6 +402,9 @@ def main():
     with tempfile.TemporaryDirectory(prefix="portshim-fix.") as scratch:
         os.environ["XDG_STATE_HOME"] = os.path.join(scratch, "state")
         os.environ["GIT_CEILING_DIRECTORIES"] = os.path.dirname(scratch)
+        global CLASSES
+        CLASSES = os.path.join(scratch, "made")
+        os.mkdir(CLASSES)
         os.chdir(scratch)
         for part in (shop, corpus, behaviour, variables, usage, faults, many):
             part()

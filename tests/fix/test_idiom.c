@@ -291,12 +291,204 @@ static void shell(void **state)
 	CHECK(rows);
 }
 
+/* ---- Ruby ---- */
+
+static void ruby(void **state)
+{
+	static const struct row rows[] = {
+		{ "a.rb", "PORT = 3000\n", "PORT = Integer(ENV.fetch(\"WEB_PORT\", \"3000\"))\n", 0, 0 },
+		{ "a.rb", "require 'x'\nset :port, 3000\n", "require 'x'\nset :port, Integer(ENV.fetch('WEB_PORT', '3000'))\n", 0, 0 },
+		{ "a.rb", "port 3000\n", "port Integer(ENV.fetch(\"WEB_PORT\", \"3000\"))\n", 0, 0 },
+		{ "a.rb", "s = TCPServer.new('localhost', 3000)\n",
+		  "s = TCPServer.new('localhost', Integer(ENV.fetch('WEB_PORT', '3000')))\n", 0, 0 },
+		{ "a.rb", "run(port: 3000, host: x)\n", "run(port: Integer(ENV.fetch(\"WEB_PORT\", \"3000\")), host: x)\n", 0, 0 },
+		{ "a.rb", "o = { :port => 3000 } if x\n", "o = { :port => Integer(ENV.fetch(\"WEB_PORT\", \"3000\")) } if x\n", 0, 0 },
+		{ "a.rb", "u = 'http://localhost:3000/x'\n", "u = \"http://localhost:#{ENV.fetch(\"WEB_PORT\", \"3000\")}/x\"\n", 0, 0 },
+		{ "a.rb", "u = \"http://localhost:3000/#{x}\"\n",
+		  "u = \"http://localhost:#{ENV.fetch(\"WEB_PORT\", \"3000\")}/#{x}\"\n", 0, 0 },
+		{ "a.rb", "u = 'http://localhost:3000'\n", "u = ENV.fetch('WEB_URL', 'http://localhost:3000')\n", 0,
+		  "http://localhost:3000" },
+		{ "a.rb", "u = 'http://localhost:3000/#x'\n", NULL, PS_FIX_STRING, 0 },
+		{ "a.rb", "u = <<~TEXT\n  http://localhost:3000\nTEXT\n", NULL, PS_FIX_STRING, 0 },
+		{ "a.rb", "u = <<~text\n  it's\ntext\nport = 3000\n", NULL, PS_FIX_UNCLEAR, 0 },
+		{ "a.rb", "port = ENV.fetch('PORT', 3000)\n", NULL, PS_FIX_DEFAULT, 0 },
+		{ "a.rb", "port = ENV['PORT'] || 3000\n", NULL, PS_FIX_DEFAULT, 0 },
+		{ "a.rb", "ports = %w[3000 3001]\n", NULL, PS_FIX_STRING, 0 },
+		{ "a.rb", "ports = { web: 3000 }\n", NULL, PS_FIX_LIKELY, 0 },
+		{ "a.rb", "port = 3000\n__END__\nit's\n", NULL, PS_FIX_UNCLEAR, 0 },
+		{ "a.rb", "case port\nwhen 3000 then x\nend\nport = 3000 + i\n", NULL, PS_FIX_PLACE, 0 },
+		{ "a.rb", "def run(port = 3000)\nend\n", "def run(port = Integer(ENV.fetch(\"WEB_PORT\", \"3000\")))\nend\n", 0, 0 },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+/* ---- PHP ---- */
+
+#define P(text) "<?php\n" text
+
+static void php(void **state)
+{
+	static const struct row rows[] = {
+		{ "a.php", P("$port = 3000;\n"), P("$port = (int) (getenv(\"WEB_PORT\") ?: 3000);\n"), 0, 0 },
+		{ "a.php", P("$c = ['host' => 'x', 'port' => 3000];\n"),
+		  P("$c = ['host' => 'x', 'port' => (int) (getenv('WEB_PORT') ?: 3000)];\n"), 0, 0 },
+		{ "a.php", P("define('PORT', 3000);\n"), NULL, PS_FIX_DEFAULT, 0 },
+		{ "a.php", P("const PORT = 3000;\n"), NULL, PS_FIX_CONSTANT, 0 },
+		{ "a.php", P("class A {\n  private int $port = 3000;\n}\n"), NULL, PS_FIX_CONSTANT, 0 },
+		{ "a.php", P("class A {\n  private $c = ['port' => 3000];\n}\n"), NULL, PS_FIX_CONSTANT, 0 },
+		{ "a.php", P("function f($port = 3000) {}\n"), NULL, PS_FIX_CONSTANT, 0 },
+		{ "a.php", P("$f = fn ($port = 3000) => $port;\n"), NULL, PS_FIX_CONSTANT, 0 },
+		{ "a.php", P("function f() { static $port = 3000; }\n"), NULL, PS_FIX_CONSTANT, 0 },
+		{ "a.php", P("class A {\n  public function f() { $port = 3000; }\n}\n"),
+		  P("class A {\n  public function f() { $port = (int) (getenv(\"WEB_PORT\") ?: 3000); }\n}\n"), 0, 0 },
+		{ "a.php", P("$u = 'http://localhost:3000/x';\n"),
+		  P("$u = 'http://localhost:' . (getenv('WEB_PORT') ?: 3000) . '/x';\n"), 0, 0 },
+		{ "a.php", P("$u = \"http://$host:3000/{$x}\";\n"),
+		  P("$u = \"http://$host:\" . (getenv(\"WEB_PORT\") ?: 3000) . \"/{$x}\";\n"), 0, 0 },
+		{ "a.php", P("f('http://localhost:3000');\n"), P("f((getenv('WEB_URL') ?: 'http://localhost:3000'));\n"), 0,
+		  "http://localhost:3000" },
+		{ "a.php", P("$u = 'http://localhost:3000' . $x;\n"),
+		  P("$u = 'http://localhost:' . (getenv('WEB_PORT') ?: 3000) . $x;\n"), 0, 0 },
+		{ "a.php", P("$u = <<<TEXT\nhttp://localhost:3000\nTEXT;\n"), NULL, PS_FIX_STRING, 0 },
+		{ "a.php", P("$port = getenv('PORT') ?: 3000;\n"), NULL, PS_FIX_DEFAULT, 0 },
+		{ "a.php", "<p>it's</p>\n<?php $port = 3000;\n", NULL, PS_FIX_UNCLEAR, 0 },
+		{ "a.php", P("$port = 3000;\n?>\n<p>x</p>\n"), NULL, PS_FIX_UNCLEAR, 0 },
+		{ "a.php", P("$port = 3000;\n?>\n"), P("$port = (int) (getenv(\"WEB_PORT\") ?: 3000);\n?>\n"), 0, 0 },
+		{ "a.php", P("$port = 3000 + $i;\n"), NULL, PS_FIX_PLACE, 0 },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+/* ---- Java ---- */
+
+#define V "Integer.parseInt(System.getenv().getOrDefault(\"WEB_PORT\", \"3000\"))"
+#define A(text) "class A {\n\t" text "\n}\n"
+
+static void java(void **state)
+{
+	static const struct row rows[] = {
+		{ "A.java", A("int port = 3000;"), A("int port = " V ";"), 0, 0 },
+		{ "A.java", A("private static final int PORT = 3000;"), A("private static final int PORT = " V ";"), 0, 0 },
+		{ "A.java", A("public static final int PORT = 3000;"), NULL, PS_FIX_CONSTANT, 0 },
+		{ "A.java", A("private static final int PORT = 3000;\n\t@X(port = PORT) int a;"), NULL, PS_FIX_CONSTANT, 0 },
+		{ "A.java", A("private static final int PORT = 3000;\n\tvoid f() { switch (a) { case PORT: g(); } }"), NULL,
+		  PS_FIX_CONSTANT, 0 },
+		{ "A.java", "interface A {\n\tint PORT = 3000;\n}\n", NULL, PS_FIX_CONSTANT, 0 },
+		{ "A.java", "@Server(port = 3000)\nclass A {}\n", NULL, PS_FIX_CONSTANT, 0 },
+		{ "A.java", A("short port = 3000;"), NULL, PS_FIX_TYPE, 0 },
+		{ "A.java", A("void f() { s = new ServerSocket(3000); }"), A("void f() { s = new ServerSocket(" V "); }"), 0, 0 },
+		{ "A.java", A("void f() { s = new InetSocketAddress(\"localhost\", 3000); }"),
+		  A("void f() { s = new InetSocketAddress(\"localhost\", " V "); }"), 0, 0 },
+		{ "A.java", A("String u = \"http://localhost:3000/x\";"),
+		  A("String u = \"http://localhost:\" + System.getenv().getOrDefault(\"WEB_PORT\", \"3000\") + \"/x\";"), 0, 0 },
+		{ "A.java", A("String u = \"http://localhost:3000\";"),
+		  A("String u = System.getenv().getOrDefault(\"WEB_URL\", \"http://localhost:3000\");"), 0,
+		  "http://localhost:3000" },
+		{ "A.java", A("boolean b = \"http://localhost:3000\".equals(u);"), NULL, PS_FIX_PLACE, 0 },
+		{ "A.java", A("String u = \"\"\"\n\thttp://localhost:3000\n\t\"\"\";"), NULL, PS_FIX_STRING, 0 },
+		{ "A.java", A("String p = System.getenv().getOrDefault(\"PORT\", \"3000\");"), NULL, PS_FIX_DEFAULT, 0 },
+		{ "A.java", A("int[] ports = {3000, 3001};"),
+		  A("int[] ports = {" V ", Integer.parseInt(System.getenv().getOrDefault(\"WEB_PORT\", \"3001\"))};"), 0, 0 },
+		{ "A.cs", A("int port = 3000;"), NULL, PS_FIX_LANGUAGE, 0 },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+/* ---- Elixir ---- */
+
+#define X "String.to_integer(System.get_env(\"WEB_PORT\") || \"3000\")"
+#define M(text) "defmodule A do\n" text "end\n"
+
+static void elixir(void **state)
+{
+	static const struct row rows[] = {
+		{ "config/dev.exs", "config :a, A.Endpoint,\n  http: [ip: {127, 0, 0, 1}, port: 3000],\n  debug: true\n",
+		  "config :a, A.Endpoint,\n  http: [ip: {127, 0, 0, 1}, port: " X "],\n  debug: true\n", 0, 0 },
+		{ "config/prod.exs", "config :a, port: 3000\n", NULL, PS_FIX_CONSTANT, 0 },
+		{ "a.ex", M("  @port 3000\n  @o %{\n    port: 3000\n  }\n"), NULL, PS_FIX_CONSTANT, 0 },
+		{ "a.ex", M("  use Server, port: 3000\n"), NULL, PS_FIX_CONSTANT, 0 },
+		{ "a.ex", M("  def run do\n    start(port: 3000)\n  end\n"), M("  def run do\n    start(port: " X ")\n  end\n"), 0, 0 },
+		{ "a.ex", M("  def run(port \\\\ 3000), do: port\n"), M("  def run(port \\\\ " X "), do: port\n"), 0, 0 },
+		{ "a.ex", M("  def run(%{port: 3000}), do: 1\n"), NULL, PS_FIX_PLACE, 0 },
+		{ "a.ex", M("  def run(o) do\n    %{port: 3000} = o\n  end\n"), NULL, PS_FIX_PLACE, 0 },
+		{ "a.ex", M("  def run(o) do\n    case o do\n      %{port: 3000} -> 1\n    end\n  end\n"), NULL, PS_FIX_PLACE, 0 },
+		{ "a.ex", M("  def run do\n    \"http://localhost:3000/\" <> x\n  end\n"), NULL, PS_FIX_PLACE, 0 },
+		{ "a.ex", M("  def run do\n    u = \"http://localhost:3000/\" <> x\n  end\n"),
+		  M("  def run do\n    u = \"http://localhost:#{System.get_env(\"WEB_PORT\") || \"3000\"}/\" <> x\n  end\n"), 0, 0 },
+		{ "a.ex", M("  def run do\n    get(\"http://localhost:3000\")\n  end\n"),
+		  M("  def run do\n    get(System.get_env(\"WEB_URL\") || \"http://localhost:3000\")\n  end\n"), 0,
+		  "http://localhost:3000" },
+		{ "a.ex", M("  def run do\n    get('http://localhost:3000')\n  end\n"), NULL, PS_FIX_STRING, 0 },
+		{ "a.ex", M("  def run do\n    x = ~s(http://localhost:3000)\n  end\n"), NULL, PS_FIX_COUNT, 0 },
+		{ "a.exs", "port = String.to_integer(System.get_env(\"PORT\") || \"3000\")\n", NULL, PS_FIX_DEFAULT, 0 },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+/* ---- Go ---- */
+
+#define G(imports, text) "package main\n\nimport (\n" imports ")\n\nfunc main() {\n\t" text "\n}\n"
+#define STRING_FUNCTION                                                                                              \
+	"\n// envOr returns an environment variable, or the fallback where it is not set.\n"                          \
+	"func envOr(name, fallback string) string {\n\tif value := os.Getenv(name); value != \"\" {\n\t\treturn value\n\t}\n" \
+	"\treturn fallback\n}\n"
+#define PORT_FUNCTION                                                                                                 \
+	"\n// envPort returns the number in an environment variable, or the fallback where there is none.\n"          \
+	"func envPort(name string, fallback int) int {\n\tif port, err := strconv.Atoi(os.Getenv(name)); err == nil {\n" \
+	"\t\treturn port\n\t}\n\treturn fallback\n}\n"
+
+static void go(void **state)
+{
+	static const struct row rows[] = {
+		{ "a.go", G("\t\"net/http\"\n", "http.ListenAndServe(\":3000\", nil)"),
+		  G("\t\"net/http\"\n\t\"os\"\n", "http.ListenAndServe(\":\"+envOr(\"WEB_PORT\", \"3000\"), nil)") STRING_FUNCTION, 0, 0 },
+		{ "a.go", G("\t\"fmt\"\n\t\"os\"\n\n\t\"example.com/x\"\n", "port := 3000"),
+		  G("\t\"fmt\"\n\t\"os\"\n\t\"strconv\"\n\n\t\"example.com/x\"\n", "port := envPort(\"WEB_PORT\", 3000)") PORT_FUNCTION, 0, 0 },
+		{ "a.go", "package a\n\nvar port = 3000\nvar url = \"http://localhost:3000\"\n",
+		  "package a\n\nimport (\n\t\"os\"\n\t\"strconv\"\n)\n\nvar port = envPort(\"WEB_PORT\", 3000)\n"
+		  "var url = \"http://localhost:\" + envOr(\"WEB_PORT\", \"3000\")\n" STRING_FUNCTION PORT_FUNCTION, 0, 0 },
+		{ "a.go", "package a\n\nimport \"fmt\"\n\nvar addr = \":3000\"\n",
+		  "package a\n\nimport \"fmt\"\nimport \"os\"\n\nvar addr = \":\" + envOr(\"WEB_PORT\", \"3000\")\n" STRING_FUNCTION, 0, 0 },
+		{ "a.go", "package a\n\nconst port = 3000\n", NULL, PS_FIX_CONSTANT, 0 },
+		{ "a.go", "package a\n\nconst (\n\ta = 1\n\taddr = \":3000\"\n)\n", NULL, PS_FIX_CONSTANT, 0 },
+		{ "a.go", "package a\n\nvar port uint16 = 3000\n", NULL, PS_FIX_TYPE, 0 },
+		{ "a.go", "package a\n\nfunc f() {\n\tc.Port = 3000\n}\n", NULL, PS_FIX_TYPE, 0 },
+		{ "a.go", "package a\n\nvar c = x.Config{Port: 3000}\n", NULL, PS_FIX_TYPE, 0 },
+		{ "a.go", "package a\n\nvar url = `http://localhost:3000`\n", NULL, PS_FIX_STRING, 0 },
+		{ "a.go", "package a\n\nimport \"example.com/os\"\n\nvar addr = \":3000\"\nvar os = 1\n", NULL, PS_FIX_TAKEN, 0 },
+		{ "a_linux.go", "package a\n\nvar addr = \":3000\"\n",
+		  "package a\n\nimport \"os\"\n\nvar addr = \":\" + envOr(\"WEB_PORT\", \"3000\")\n" STRING_FUNCTION, 0, 0 },
+		{ "a.go",
+		  "package a\n\nimport \"os\"\n\ntype Config struct {\n\tHost string\n\tPort int `json:\"port\"`\n}\n\nvar c = Config{\"x\", 1}\n"
+		  "var d = Config{Host: \"localhost\", Port: 3000}\n",
+		  "package a\n\nimport \"os\"\nimport \"strconv\"\n\ntype Config struct {\n\tHost string\n\tPort int `json:\"port\"`\n}\n\n"
+		  "var c = Config{\"x\", 1}\nvar d = Config{Host: \"localhost\", Port: envPort(\"WEB_PORT\", 3000)}\n" PORT_FUNCTION,
+		  0, 0 },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(javascript),
 		cmocka_unit_test(python),
 		cmocka_unit_test(shell),
+		cmocka_unit_test(ruby),
+		cmocka_unit_test(php),
+		cmocka_unit_test(java),
+		cmocka_unit_test(elixir),
+		cmocka_unit_test(go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

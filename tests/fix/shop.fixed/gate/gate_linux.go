@@ -1,0 +1,3 @@
+package main
+
+var listen = ":" + envOr("PORT", "8080")
