@@ -135,6 +135,10 @@ check_needs()
 		musl-gcc musl-tools
 		pgrep procps
 		ruby ruby
+		php php-cli
+		go golang-go
+		elixir elixir
+		shellcheck shellcheck
 		tclsh tcl
 		prove perl
 		setpriv util-linux
