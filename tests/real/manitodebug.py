@@ -233,6 +233,34 @@ def strategies():
     stop(stranger)
 
 
+def aggressive():
+    """A second checkout insists on the first number: the first one's server moves, each one's clients reach their own. A
+    stranger does not yield."""
+    mine, other = make("mine-too"), make("other")
+    first = start(PORTSHIM, "run", "--quiet", "--service", "server", "--", "node", "server.mjs", cwd=mine + "/server")
+    check(run("wait", "--healthy", "server", cwd=mine)[0] == 0, "mine is up")
+    before = status(mine)["services"]["server"]
+    asker = start(PORTSHIM, "run", "--quiet", "--", PYTHON, "-u", "-c", ASK, cwd=mine, stdin=subprocess.PIPE)
+    newcomer = node(other, "--strategy", "aggressive")
+    check(newcomer.said == str(at("server")), "the newcomer's number: %s" % newcomer.said)
+    check(run("wait", "--healthy", "server", cwd=mine)[0] == 0, "mine is up again")
+    after, theirs = status(mine)["services"]["server"], status(other)["services"]["server"]
+    check(before["port"] == theirs["port"] == at("server") and theirs["reason"] == "yielded" and
+          after["port"] == at("server", 1) and after["process_id"] != before["process_id"] and first.poll() is None,
+          "who moved: %s %s %s" % (before, after, theirs))
+    asker.stdin.write("\n")
+    asker.stdin.flush()
+    check(line(asker.stdout).strip() == "server %d" % after["process_id"], "my client follows")
+    check(within(other, PYTHON, "-c", TALK, str(at("server")), "x") == "server %d: x" % theirs["process_id"], "and theirs")
+    stop(newcomer, asker, first)
+    stranger = listener(at("server"), cwd=os.environ["HOME"])
+    child = start(PORTSHIM, "run", "--service", "server", "--strategy", "aggressive", "--", "node", "server.mjs",
+                  cwd=mine + "/server")
+    said = child.communicate(timeout=LIMIT)[1]
+    check(child.returncode and "EADDRINUSE" in said and "pid %d" % stranger.pid in said, "a stranger keeps it: %s" % said)
+    stop(child, stranger)
+
+
 def page():
     """The page, typed while the server is on its second number and the client was started by hand."""
     if not shutil.which("jq"):
@@ -260,4 +288,4 @@ def missing():
 if missing():
     skip("manitodebug", "%s is not installed" % missing())
     run_parts()
-run_parts(exhausted, watched, strategies, page)
+run_parts(exhausted, watched, strategies, aggressive, page)
