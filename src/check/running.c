@@ -6,9 +6,11 @@
  */
 #include "check.h"
 
+#include <portshim/candidates.h>
 #include <portshim/plan.h>
 #include <portshim/kernel.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +19,7 @@
 
 struct running {
 	uint64_t held[2][PS_BITMAP_WORDS]; /* TCP, UDP */
+	uint64_t declared[PS_BITMAP_WORDS];
 	struct ps_state_now state;
 	bool has_state;
 };
@@ -49,11 +52,36 @@ static bool is_fixed(const struct ps_raw *raw, const struct ps_raw_service *serv
 	return cJSON_IsFalse(said ? said : raw->fallback);
 }
 
+/* What `portshim run` would do now. The first number of the range that would be tried with success; it may be gone when it is. */
+static void make_hint(const struct ps_check *check, const struct running *r, const struct ps_check_port *p, char *hint,
+		      size_t size)
+{
+	const char *and = "; `portshim why PORT` says more about who is there";
+	long first, last, port;
+
+	if (is_fixed(check->raw, p->service)) {
+		snprintf(hint, size, "\"fallback\" is false, so the service cannot start; `portshim free PORT` ends who is there");
+		return;
+	}
+	if (!manifest_judge_range(check->raw, check->profile, p->service, &first, &last)) {
+		snprintf(hint, size, "`portshim run` moves the service%s", and);
+		return;
+	}
+	for (port = first; port <= last; port++)
+		if (!is_held(r, (uint16_t)port, PS_TCP | PS_UDP) && !bitmap_get(r->declared, (uint16_t)port) &&
+		    !candidates_reserved((uint16_t)port))
+			break;
+	if (port <= last)
+		snprintf(hint, size, "`portshim run` moves the service, to %ld as things are%s", port, and);
+	else
+		snprintf(hint, size, "nothing of its range %ld-%ld is free either%s", first, last, and);
+}
+
 static void check_port(struct ps_check *check, const struct running *r, const struct ps_check_port *p)
 {
 	uint16_t port = (uint16_t)p->port;
 	unsigned protocols = check_protocols(p->service);
-	char phrase[PS_HOLDER_PHRASE];
+	char phrase[PS_HOLDER_PHRASE], hint[256];
 	struct ps_holder holder;
 
 	if (p->service->value[PS_KEY_FROM])
@@ -68,14 +96,9 @@ static void check_port(struct ps_check *check, const struct running *r, const st
 	if (!is_held(r, port, protocols) || is_own(r, check, port) || !holder_find(port, protocols, &holder))
 		return;
 	holder_phrase(&holder, phrase);
-	if (is_fixed(check->raw, p->service))
-		check_report(check, p->item, "port-held", PS_ERROR,
-			     "\"fallback\" is false, so the service cannot start; `portshim free PORT` ends who is there",
-			     "%u is %s", port, phrase);
-	else
-		check_report(check, p->item, "port-held", PS_WARNING,
-			     "`portshim run` moves the service; `portshim why PORT` says more about who is there",
-			     "%u is %s", port, phrase);
+	make_hint(check, r, p, hint, sizeof(hint));
+	check_report(check, p->item, "port-held", is_fixed(check->raw, p->service) ? PS_ERROR : PS_WARNING, hint,
+		     "%u is %s", port, phrase);
 }
 
 void check_running(struct ps_check *check)
@@ -95,6 +118,8 @@ void check_running(struct ps_check *check)
 	r->has_state = state_read(&r->state, NULL, 0, &ignored) == 0;
 	check_view_now(check);
 	ports = check_ports(check, &count);
+	for (size_t i = 0; ports && i < count; i++)
+		bitmap_set(r->declared, (uint16_t)ports[i].port);
 	for (size_t i = 0; ports && i < count; i++)
 		if (ports[i].first)
 			check_port(check, r, &ports[i]);

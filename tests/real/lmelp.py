@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""The project of manifest/examples/lmelp.manifest.json and docs/projects/lmelp.md: uvicorn, a front end, a file between.
+"""The project of manifest/examples/lmelp.manifest.json and docs/projects/lmelp.md, with real servers.
 
 By hand: PORTSHIM_TEST_BUILD=build /usr/bin/python3 tests/real/lmelp.py
 
-54321-54350 become numbers that are free here, in the manifest, the programs and the page alike.
+uvicorn, a front end, a file between them. 54321-54350 become numbers that are free here, in the manifest, the programs and the page alike.
 """
 import contextlib
 import json
@@ -166,7 +166,8 @@ def check_fallback():
     check(front(where) == {"port": FIRST + 1, "source": "no file", "error": "ECONNREFUSED"}, "54322 without a file")
     with taken([FIRST]):
         status, _, err = command(PORTSHIM, "run", "--", PYTHON, "-c", "import os, socket; s = socket.socket(); "
-                                 "s.bind(('', int(os.environ['API_PORT']))); s.listen()", "back_office_lmelp", cwd=where)
+                                 "s.bind(('', int(os.environ['API_PORT']))); s.listen()", "back_office_lmelp",
+                                 cwd=where)
     check(status == 0 and notice in err, "the move is told, with the holder: %s" % err)
 
 
@@ -178,7 +179,7 @@ def whole(text):
 
 
 def check_race():
-    """The file is hammered while backends start: whenever it is there it is whole, private, and what it names accepts."""
+    """The file is hammered while backends start: whenever it is there it is whole and private, and its server accepts."""
     where = project("one")
     wrong, reads, seen = [], [0], {}
     over = threading.Event()
@@ -253,7 +254,8 @@ def check_heartbeat():
     write(in_project(where), json.dumps(forged, separators=(",", ":")))
     check(run("port", "backend", cwd=where)[1].strip() == str(FIRST), "port: the registry's word, not the file's")
     out = run("free", "--dry-run", "backend", cwd=where)[1]
-    check("pid %d" % real["process_id"] in out and "pid %d" % victim.pid not in out, "free: the registry's pid: %s" % out)
+    check("pid %d" % real["process_id"] in out and "pid %d" % victim.pid not in out,
+          "free: the registry's pid: %s" % out)
     until(lambda: read_json(in_project(where))["process_id"] == real["process_id"], "the file to be put right")
     stop(victim)
 
@@ -334,7 +336,8 @@ def check_variable():
     with taken([other]):
         child = backend(where, API_PORT=str(other))
         wait(where)
-        check(FIRST + 1 <= read_json(in_project(where))["port"] <= FIRST + 29, "and it keeps its range: %s" % read(in_project(where)))
+        found = read_json(in_project(where))
+        check(FIRST + 1 <= found["port"] <= FIRST + 29, "and it keeps its range: %s" % found)
         check("backend %d -> " % other in line(child.stderr), "told")
         stop(child)
 
@@ -350,8 +353,8 @@ def check_deterministic():
     child = backend(where, SKIP_PORT_DISCOVERY="true")
     out, err = child.communicate(timeout=LIMIT)
     check(child.returncode not in (0, 125), "its own exit status: %s" % child.returncode)
-    check("no port is left for backend %d: %d is held by python3, pid %d, ~/elsewhere" % (FIRST, FIRST, holder.pid) in err,
-          "who has it: %s" % err)
+    by = "%d is held by python3, pid %d, ~/elsewhere" % (FIRST, holder.pid)
+    check("no port is left for backend %d: %s" % (FIRST, by) in err, "who has it: %s" % err)
     check(is_gone(where), "no file")
     child = backend(where, SKIP_PORT_DISCOVERY="false")
     wait(where)
@@ -400,7 +403,8 @@ def check_instances():
     wait(where, "--env", "review")
     url = run("url", "--env", "review", "backend", cwd=where)[1].strip()
     check(url == "http://localhost:%d" % (FIRST + 2), "the named one: %s" % url)
-    asked = "import json, urllib.request\nprint(json.load(urllib.request.urlopen('http://localhost:%d/api/whoami'))['who'])"
+    asked = ("import json, urllib.request\n"
+             "print(json.load(urllib.request.urlopen('http://localhost:%d/api/whoami'))['who'])")
     said = run("run", "--quiet", "--env", "review", "--", PYTHON, "-c", asked % FIRST, cwd=where)[1].strip()
     check(said == "review", "by the preferred number, in that environment: %s" % said)
     check(front(where)["who"] == "first", "and the file is still the first one's")
