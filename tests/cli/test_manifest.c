@@ -19,18 +19,7 @@
 #include <portshim/kernel.h>
 
 #include "../../src/cli/manifest.h"
-
-static char folder[] = "/tmp/portshim-manifest-XXXXXX";
-static char file[64], config[64], config_file[96];
-
-static void write_bytes(const char *path, const char *text, size_t size)
-{
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	assert_int_equal(fwrite(text, 1, size, f), size);
-	assert_int_equal(fclose(f), 0);
-}
+#include "folder.h"
 
 static struct ps_manifest *load(const char *text, const char *profile)
 {
@@ -776,32 +765,6 @@ static void test_unreadable(void **state)
 	assert_int_equal(found.count, 0);
 	assert_non_null(strstr(error.text, "Is a directory"));
 	assert_null(m);
-}
-
-static int make_folder(void **state)
-{
-	char *real;
-
-	(void)state;
-	if (!mkdtemp(folder))
-		return -1;
-	real = realpath(folder, NULL);
-	if (!real || strcmp(real, folder) != 0)
-		return -1;
-	free(real);
-	snprintf(file, sizeof(file), "%s/ports.manifest.json", folder);
-	snprintf(config, sizeof(config), "%s/config", folder);
-	snprintf(config_file, sizeof(config_file), "%s/ports.manifest.json", config);
-	return 0;
-}
-
-static int remove_folder(void **state)
-{
-	(void)state;
-	unlink(file);
-	unlink(config_file);
-	rmdir(config);
-	return rmdir(folder);
 }
 
 int main(void)

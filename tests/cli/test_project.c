@@ -13,21 +13,10 @@
 #include <cmocka.h>
 
 #include "../../src/cli/project.h"
-
-static char folder[] = "/tmp/portshim-project-XXXXXX";
-static char file[64], config[64], config_file[96];
+#include "folder.h"
 
 static const char shop[] = "{ \"version\": 1, \"project\": \"shop\", \"services\": { \"web\": { \"port\": 3000 } },\n"
 			   "  \"profiles\": { \"test\": { \"offset\": 1000 }, \"in\": {} } }\n";
-
-static void write_bytes(const char *path, const char *text, size_t size)
-{
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	assert_int_equal(fwrite(text, 1, size, f), size);
-	assert_int_equal(fclose(f), 0);
-}
 
 static void find(const char *directory, const struct ps_project_options *options, struct ps_project *p)
 {
@@ -196,32 +185,6 @@ static void test_long_names(void **state)
 	assert_int_equal(p.name[54], '+');
 	project_free(&p);
 	rmdir(directory);
-}
-
-static int make_folder(void **state)
-{
-	char *real;
-
-	(void)state;
-	if (!mkdtemp(folder))
-		return -1;
-	real = realpath(folder, NULL);
-	if (!real || strcmp(real, folder) != 0)
-		return -1;
-	free(real);
-	snprintf(file, sizeof(file), "%s/ports.manifest.json", folder);
-	snprintf(config, sizeof(config), "%s/config", folder);
-	snprintf(config_file, sizeof(config_file), "%s/ports.manifest.json", config);
-	return 0;
-}
-
-static int remove_folder(void **state)
-{
-	(void)state;
-	unlink(file);
-	unlink(config_file);
-	rmdir(config);
-	return rmdir(folder);
 }
 
 int main(void)

@@ -409,6 +409,25 @@ static void test_diff_property(void **state)
 
 /* ---- applying ---- */
 
+/* The same for files that are called by one letter each. */
+static void put_each(const char *names, const char *text)
+{
+	for (; *names; names++)
+		put((char[]){ *names, '\0' }, text);
+}
+
+static void swap_each(struct ps_edit *edit, const char *names, const char *old, const char *new)
+{
+	for (; *names; names++)
+		swap(edit, (char[]){ *names, '\0' }, old, new);
+}
+
+static void each_has(const char *names, const char *text)
+{
+	for (; *names; names++)
+		has((char[]){ *names, '\0' }, text);
+}
+
 static int apply(struct ps_edit *edit, struct ps_error *error)
 {
 	int code;
@@ -429,8 +448,7 @@ static void test_apply(void **state)
 
 	(void)state;
 	put("a", "1\r\n2\r\n3");
-	put("b", "1\n");
-	put("c", "1\n");
+	put_each("bc", "1\n");
 	assert_int_equal(chmod("a", 0751), 0);
 	attributes = setxattr("a", "user.note", "yes", 3, 0) == 0;
 	assert_int_equal(mkdir("d", 0755), 0);
@@ -486,22 +504,16 @@ static void test_apply_undone(void **state)
 		struct ps_error error;
 		struct stat before, after;
 
-		put("a", "1\n");
-		put("b", "1\n");
-		put("c", "1\n");
+		put_each("abc", "1\n");
 		assert_int_equal(stat("a", &before), 0);
-		swap(&edit, "a", "1", "2");
-		swap(&edit, "b", "1", "2");
-		swap(&edit, "c", "1", "2");
+		swap_each(&edit, "abc", "1", "2");
 		exchanges = 0;
 		fail_at = 2;
 		fail_with = errors[i];
 		assert_int_equal(apply(&edit, &error), PS_EXIT_SYSTEM);
 		assert_non_null(strstr(error.text, "cannot change b: "));
 		assert_non_null(strstr(error.text, strerror(errors[i])));
-		has("a", "1\n");
-		has("b", "1\n");
-		has("c", "1\n");
+		each_has("abc", "1\n");
 		assert_int_equal(stat("a", &after), 0);
 		assert_int_equal(before.st_ino, after.st_ino);
 		only("a\nb\nc\n");
@@ -515,19 +527,15 @@ static void test_apply_without_exchange(void **state)
 	struct ps_error error;
 
 	(void)state;
-	put("a", "1\n");
-	put("b", "1\n");
-	swap(&edit, "a", "1", "2");
-	swap(&edit, "b", "1", "2");
+	put_each("ab", "1\n");
+	swap_each(&edit, "ab", "1", "2");
 	fail_at = 1;
 	fail_with = EINVAL;
 	assert_int_equal(apply(&edit, &error), 0);
-	has("a", "2\n");
-	has("b", "2\n");
+	each_has("ab", "2\n");
 	only("a\nb\n");
 	/* and undone: a is replaced without an exchange, b is somebody else's by then */
-	swap(&edit, "a", "2", "3");
-	swap(&edit, "b", "2", "3");
+	swap_each(&edit, "ab", "2", "3");
 	exchanges = 0;
 	meddle_with = "b";
 	assert_int_equal(apply(&edit, &error), PS_EXIT_SYSTEM);
@@ -543,10 +551,8 @@ static void test_apply_concurrent(void **state)
 	struct ps_error error;
 
 	(void)state;
-	put("a", "1\n");
-	put("b", "1\n");
-	swap(&edit, "a", "1", "2");
-	swap(&edit, "b", "1", "2");
+	put_each("ab", "1\n");
+	swap_each(&edit, "ab", "1", "2");
 	put("b", "3\n");
 	assert_int_equal(apply(&edit, &error), PS_EXIT_SYSTEM);
 	assert_non_null(strstr(error.text, "cannot change b: somebody else"));

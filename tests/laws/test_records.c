@@ -217,70 +217,55 @@ static void who_listens_is_recorded_whatever_the_head_says(void **state)
 	assert_false(shared_bit(space->host->moved, n + 1));
 }
 
+/* Listens on a socket that is somebody else's: from then on the port is ours, and not theirs. */
+static void takes(int fd, uint16_t port, struct ps_space *theirs)
+{
+	act_for(space);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(registry_own(space, port), port);
+	assert_int_equal(registry_own(theirs, port), 0);
+}
+
 /* A socket that another environment's process, or another run's, has bound and passed on is the listener's. */
 static void who_listens_to_anothers_socket_has_it(void **state)
 {
 	struct ps_space *neighbour;
-	int fd;
 
 	(void)state;
 	start();
 	neighbour = run_in("a", 0, NULL);
 	act_for(other);
-	fd = bound(SOCK_STREAM, n);
-	act_for(space);
-	assert_int_equal(listen(fd, 1), 0);
-	assert_int_equal(registry_own(space, n), n);
-	assert_int_equal(registry_own(other, n), 0);
+	takes(bound(SOCK_STREAM, n), n, other);
 
 	act_for(neighbour);
-	fd = bound(SOCK_STREAM, n + 1);
-	act_for(space);
-	assert_int_equal(listen(fd, 1), 0);
-	assert_int_equal(registry_own(space, n + 1), n + 1);
-	assert_int_equal(registry_own(neighbour, n + 1), 0);
+	takes(bound(SOCK_STREAM, n + 1), n + 1, neighbour);
 }
 
 /* Also where that one has listened already. */
 static void who_listens_last_has_it(void **state)
 {
 	struct ps_space *neighbour;
-	int fd;
 
 	(void)state;
 	start();
 	neighbour = run_in("a", 0, NULL);
 	act_for(neighbour);
-	fd = server(SOCK_STREAM, n);
-	act_for(space);
-	assert_int_equal(listen(fd, 1), 0);
-	assert_int_equal(registry_own(space, n), n);
-	assert_int_equal(registry_own(neighbour, n), 0);
+	takes(server(SOCK_STREAM, n), n, neighbour);
 
 	act_for(other);
-	fd = server(SOCK_STREAM, n + 1);
-	act_for(space);
-	assert_int_equal(listen(fd, 1), 0);
-	assert_int_equal(registry_own(space, n + 1), n + 1);
-	assert_int_equal(registry_own(other, n + 1), 0);
+	takes(server(SOCK_STREAM, n + 1), n + 1, other);
 }
 
 /* A number that the kernel has chosen may be that of another environment's server for the other protocol, which is gone. */
 static void a_chosen_number_of_a_dead_server(void **state)
 {
-	int fd;
-
 	(void)state;
 	start();
 	act_for(other);
 	close(server(SOCK_DGRAM, n));
 	assert_int_equal(state_of(other, n), PS_LISTENING);
 	act_for(NULL);
-	fd = bound(SOCK_STREAM, n);
-	act_for(space);
-	assert_int_equal(listen(fd, 1), 0);
-	assert_int_equal(registry_own(space, n), n);
-	assert_int_equal(registry_own(other, n), 0);
+	takes(bound(SOCK_STREAM, n), n, other);
 }
 
 /* But one that a run around this one has bound stays that one's. */
