@@ -58,7 +58,8 @@ struct ps_plan_port {
 	uint16_t service;
 };
 
-/* A service of another project: clients that ask for `port` are led to where that environment has `requested`. */
+/* A service of another project: clients that ask for `port` are led to where that environment has `requested`. Of
+ * several for one port (checkouts of that project) the first whose server listens. */
 struct ps_plan_from {
 	uint16_t port;
 	uint16_t requested;

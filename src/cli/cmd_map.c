@@ -1,10 +1,12 @@
 /*
  * cmd_map.c - `portshim map`: the ports of all projects, and where two projects want the same one.
  *
- * Theory of operation: every service of every known project (known.h) is a row. A conflict is a port that services of
- * two projects call their own by a common protocol; two checkouts of one project (the same name) are no conflict, and
- * neither is a service that is external or another project's: such a row is a reference. What is true now stands
- * beside it: where portshim put the service, else who holds the number; a server of the project itself is "detected".
+ * Theory of operation: every service of every known project (known.h) is a row, and one more for each profile under
+ * which it has another port. A conflict is a port that services of two projects call their own, under whichever
+ * profiles, by a common protocol; two checkouts of one project (the same name) are no conflict, and neither is a
+ * service that is external or another project's: such a row is a reference. What is true now stands beside it: where
+ * portshim put the service, in whichever checkout, else who holds the number; a server of the project itself is
+ * "detected".
  */
 #include <errno.h>
 #include <stdio.h>
@@ -26,6 +28,7 @@
 
 struct row {
 	const struct ps_known *project;
+	const char *profile; /* "": none */
 	const struct ps_manifest_service *service;
 	uint16_t port;
 	bool conflict;
@@ -47,49 +50,71 @@ static int by_port(const void *a, const void *b)
 
 	if (x->port != y->port)
 		return (x->port > y->port) - (x->port < y->port);
-	return x->project != y->project ? (x->project > y->project) - (x->project < y->project)
-					: (x->service > y->service) - (x->service < y->service);
+	if (x->project != y->project)
+		return (x->project > y->project) - (x->project < y->project);
+	if (strcmp(x->profile, y->profile) != 0)
+		return strcmp(x->profile, y->profile);
+	return (x->service > y->service) - (x->service < y->service);
 }
 
 /* ---- rows ---- */
 
-/* Two checkouts of one project say the same. */
+/* True if the service has the port, and is as much its own, in a checkout under a profile. */
+static bool says(const struct ps_known *k, const char *profile, const struct row *row)
+{
+	const struct ps_manifest *manifest = known_view(k, profile);
+	const struct ps_manifest_service *s = manifest ? manifest_service(manifest, row->service->name) : NULL;
+
+	return s && s->port_count && s->ports[0] == row->port && s->external == row->service->external;
+}
+
+/* Two checkouts of one project say the same; a profile says the same as the manifest without one. */
 static bool is_repeated(const struct map *map, const struct row *row)
 {
 	const struct ps_known *k = row->project;
 
-	while (k > map->known.list && strcmp(k[-1].project, row->project->project) == 0) {
-		const struct ps_manifest_service *s;
-
-		k--;
-		s = k->manifest ? manifest_service(k->manifest, row->service->name) : NULL;
-		if (s && s->port_count && s->ports[0] == row->port && s->external == row->service->external)
+	if (row->profile[0] && says(k, "", row))
+		return true;
+	for (; k > map->known.list && strcmp(k[-1].project, row->project->project) == 0; k--)
+		if (says(k - 1, row->profile, row))
 			return true;
-	}
 	return false;
+}
+
+static bool add_view(struct map *map, const struct ps_known *k, const char *profile)
+{
+	const struct ps_manifest *manifest = known_view(k, profile);
+	struct row *rows;
+
+	if (!manifest || !manifest->service_count)
+		return true;
+	rows = realloc(map->rows, (map->count + manifest->service_count) * sizeof(*rows));
+	if (!rows)
+		return false;
+	map->rows = rows;
+	for (size_t s = 0; s < manifest->service_count; s++) {
+		const struct ps_manifest_service *service = &manifest->services[s];
+		struct row row = { k, profile, service, service->port_count ? service->ports[0] : 0, false };
+
+		if (row.port && !is_repeated(map, &row))
+			map->rows[map->count++] = row;
+	}
+	return true;
 }
 
 static bool collect(struct map *map)
 {
-	size_t room = 1;
-
-	for (size_t i = 0; i < map->known.count; i++)
-		room += map->known.list[i].manifest ? map->known.list[i].manifest->service_count : 0;
-	map->rows = calloc(room, sizeof(*map->rows));
-	if (!map->rows)
-		return false;
 	for (size_t i = 0; i < map->known.count; i++) {
 		const struct ps_known *k = &map->known.list[i];
 
-		for (size_t s = 0; k->manifest && s < k->manifest->service_count; s++) {
-			const struct ps_manifest_service *service = &k->manifest->services[s];
-			struct row row = { k, service, service->port_count ? service->ports[0] : 0, false };
-
-			if (row.port && !is_repeated(map, &row))
-				map->rows[map->count++] = row;
-		}
+		if (!add_view(map, k, ""))
+			return false;
+		for (size_t p = 0; k->manifest && p < k->manifest->profile_count; p++)
+			if (!add_view(map, k, k->manifest->profiles[p]))
+				return false;
 	}
-	qsort(map->rows, map->count, sizeof(*map->rows), by_port);
+	if (map->count)
+		qsort(map->rows, map->count, sizeof(*map->rows), by_port);
 	return true;
 }
 
@@ -126,27 +151,60 @@ static bool note_held(const struct ps_listener *listener, void *context)
 	return true;
 }
 
-static const struct ps_assignment *assigned(const struct map *map, const struct row *row)
+/* Of two for one row: the one that listens, then the earlier one. */
+static const struct ps_assignment *better(const struct ps_assignment *a, const struct ps_assignment *b)
 {
-	const struct ps_known *project = row->project;
-	const struct ps_manifest_service *there = NULL;
-	uint16_t port = row->port;
+	return !a || (b && b->state == PS_LISTENING && a->state != PS_LISTENING) ? b : a;
+}
 
-	/* Another project's service is where that project has it. */
-	if (row->service->from)
-		there = known_service(&map->known, row->service->from, &project);
-	if (there)
-		port = manifest_root(project->manifest, there)->ports[0];
-	else
-		project = row->project;
+static const struct ps_assignment *in_environment(const struct map *map, uint16_t port, const char *directory,
+						  const char *profile)
+{
+	const struct ps_assignment *found = NULL;
+
 	for (size_t i = 0; map->has_state && i < map->state.count; i++) {
 		const struct ps_assignment *a = &map->state.list[i];
 
-		if (a->env && a->requested == port && a->first && !a->env->profile[0] &&
-		    strcmp(a->env->directory, project->directory) == 0)
-			return a;
+		if (a->env && a->requested == port && a->first && strcmp(a->env->profile, profile) == 0 &&
+		    strcmp(a->env->directory, directory) == 0)
+			found = better(found, a);
 	}
-	return NULL;
+	return found;
+}
+
+/* Another project's service is where a checkout of that project has it, as known_follow would find it. */
+static const struct ps_assignment *followed(const struct map *map, const struct row *row)
+{
+	const struct ps_assignment *found = NULL;
+	struct ps_known_source source;
+
+	for (size_t nth = 0; nth < KNOWN_SOURCES &&
+			     known_source(&map->known, row->service->from, row->profile, nth, &source); nth++)
+		if (source.service)
+			found = better(found, in_environment(map, manifest_root(source.manifest, source.service)->ports[0],
+							     source.project->directory, source.profile));
+	return found;
+}
+
+/* In any checkout that says the same, under the row's profile or one that is in no row. */
+static const struct ps_assignment *assigned(const struct map *map, const struct row *row)
+{
+	const struct ps_assignment *found = NULL;
+
+	if (row->service->from)
+		return followed(map, row);
+	for (size_t i = 0; i < map->known.count; i++) {
+		const struct ps_known *k = &map->known.list[i];
+
+		if (!k->manifest || strcmp(k->project, row->project->project) != 0 || !says(k, row->profile, row))
+			continue;
+		found = better(found, in_environment(map, row->port, k->directory, row->profile));
+		for (size_t p = 0; !row->profile[0] && p < k->manifest->profile_count; p++)
+			if (says(k, k->manifest->profiles[p], row))
+				found = better(found, in_environment(map, row->port, k->directory,
+								     k->manifest->profiles[p]));
+	}
+	return found;
 }
 
 /* Where the row's service runs without portshim, on one of its ports; 0: nowhere. */
@@ -174,7 +232,9 @@ static const char *describe_now(const struct map *map, const struct row *row, ch
 	uint16_t port;
 
 	text[0] = '\0';
-	if (a)
+	if (a && (row->service->from || strcmp(a->env->profile, row->profile) != 0))
+		snprintf(text, PS_HOLDER_PHRASE, "on %u, %.64s", a->actual, a->env->name);
+	else if (a)
 		snprintf(text, PS_HOLDER_PHRASE, "on %u", a->actual);
 	else if ((port = detected(map, row, &holder)))
 		snprintf(text, PS_HOLDER_PHRASE, "detected on %u: %s, pid %d", port,
@@ -200,7 +260,8 @@ static void print_table(const struct map *map)
 
 		describe_now(map, row, now);
 		output_table_cell(&table, row->conflict ? PS_RED : PS_BOLD, "%u", row->port);
-		output_table_cell(&table, PS_PLAIN, "%s", row->project->project);
+		output_table_cell(&table, PS_PLAIN, "%s%s%s", row->project->project, row->profile[0] ? ":" : "",
+				  row->profile);
 		output_table_cell(&table, PS_PLAIN, "%s", s->name);
 		output_table_cell(&table, PS_DIM, "%s%s", s->external ? "external" : s->from ? "from " : "own",
 				  s->from ? s->from : "");
@@ -227,8 +288,9 @@ static void print_talk(const struct map *map)
 		const struct row *row = &map->rows[i];
 
 		if (row->conflict)
-			fprintf(stderr, "portshim: %u is %s's %s, in %s\n", row->port, row->project->project,
-				row->service->name, output_path(path, sizeof(path), row->project->directory));
+			fprintf(stderr, "portshim: %u is %s's %s%s%s, in %s\n", row->port, row->project->project,
+				row->service->name, row->profile[0] ? " under the profile " : "", row->profile,
+				output_path(path, sizeof(path), row->project->directory));
 	}
 	if (map->conflicts)
 		fprintf(stderr, "hint: give all but one of them another number: `portshim next` finds a free one\n");
@@ -244,12 +306,14 @@ static cJSON *row_json(const struct map *map, const struct row *row)
 	cJSON_AddNumberToObject(entry, "port", row->port);
 	output_json_text(entry, "project", row->project->project);
 	output_json_text(entry, "directory", row->project->directory);
+	output_json_text(entry, "profile", row->profile);
 	output_json_text(entry, "service", row->service->name);
 	cJSON_AddBoolToObject(entry, "external", row->service->external);
 	if (row->service->from)
 		output_json_text(entry, "from", row->service->from);
 	if (a) {
 		cJSON_AddNumberToObject(entry, "actual", a->actual);
+		output_json_text(entry, "environment", a->env->name);
 	} else if ((port = detected(map, row, &holder))) {
 		cJSON_AddNumberToObject(entry, "actual", port);
 		cJSON_AddStringToObject(entry, "reason", discovery_reason(PS_REASON_DETECTED));
@@ -273,7 +337,7 @@ static cJSON *as_json(const struct map *map)
 		output_json_text(entry, "name", k->project);
 		output_json_text(entry, "directory", k->directory);
 		output_json_text(entry, "manifest", k->path);
-		cJSON_AddNumberToObject(entry, "used", (double)k->used);
+		cJSON_AddNumberToObject(entry, "used", (double)k->used.tv_sec);
 		if (k->problem)
 			output_json_text(entry, "error", k->problem);
 		cJSON_AddItemToArray(projects, entry);
@@ -403,8 +467,9 @@ const struct ps_command command_map = {
 		"Usage: portshim map [--dir DIR]... [--forget PROJECT]... [--json]\n"
 		"\n"
 		"One table of all known projects' services by port: whose they are, where they are now or who\n"
-		"holds the number, and which ports two projects want for themselves. A project is known once a\n"
-		"command of portshim was used in it. Two checkouts of one project count as one.\n"
+		"holds the number, and which ports two projects want for themselves. PROJECT:PROFILE is what a\n"
+		"profile has otherwise. A project is known once a command of portshim was used in it. Two\n"
+		"checkouts of one project count as one.\n"
 		"\n"
 		"      --dir DIR         look for manifests below DIR first; what is found stays known\n"
 		"      --forget PROJECT  forget a project, by name or directory\n"

@@ -155,7 +155,7 @@ static bool listens(const struct waiting *w, const struct ps_wanted *wanted)
 		struct ps_assignment a;
 
 		if (head_state(head) != PS_LISTENING ||
-		    (!target_sees(&w->target, head_env(head)) && head_env(head) != wanted->from.env))
+		    (!target_sees(&w->target, head_env(head)) && !target_from(wanted, head_env(head))))
 			continue;
 		if (state_record(&a, w->host, port) && a.state == PS_LISTENING &&
 		    (target_follows(wanted, &a) ||
@@ -354,7 +354,7 @@ static int prepare(struct waiting *w, const struct ps_project_options *project, 
 	for (int i = 0; i < argc && w->wanted && !code; i++) {
 		code = target_wanted(&w->target, &state, argv[i], &w->wanted[i], error);
 		/* Nor does the environment of another project tell us. */
-		w->external = w->external || w->wanted[i].external || w->wanted[i].from.env;
+		w->external = w->external || w->wanted[i].external || w->wanted[i].from_count;
 	}
 	w->count = (unsigned)argc;
 	state_free(&state);

@@ -50,6 +50,8 @@ struct inquiry {
 	struct ps_holder *holders;
 	unsigned holder_count;
 	const struct ps_assignment *assigned; /* the port is this one's actual port */
+	const struct ps_assignment *found;    /* what a client here reaches by the operand */
+	uint16_t asked;                       /* the port that it asks for */
 };
 
 /* An assignment that asked for the port and is somewhere else, in an environment that is seen from here. */
@@ -67,6 +69,55 @@ static unsigned asked_elsewhere(const struct inquiry *q)
 		n += q->state.list[i].requested == q->wanted.port && q->state.list[i].actual != q->wanted.port &&
 		     !target_sees(&q->target, q->state.list[i].env_id);
 	return n;
+}
+
+/* The service of this project's manifest whose sources these are; NULL inside a run, which has no manifest at hand. */
+static const struct ps_manifest_service *follower(const struct inquiry *q)
+{
+	const struct ps_manifest *m = q->target.project.manifest;
+
+	for (size_t i = 0; m && q->wanted.from_count && i < m->service_count; i++)
+		if (m->services[i].from && m->services[i].ports[0] == q->asked)
+			return &m->services[i];
+	return NULL;
+}
+
+/* Where the other project has it, in one of its checkouts: the one that clients are led to is q->found. */
+static const struct ps_assignment *source_now(const struct inquiry *q, const struct ps_manifest_source *source)
+{
+	const struct ps_assignment *found = NULL;
+
+	if (q->found && q->found->env_id == source->env && q->found->requested == source->port)
+		return q->found;
+	for (size_t i = 0; i < q->state.count; i++) {
+		const struct ps_assignment *a = &q->state.list[i];
+
+		if (a->env_id == source->env && a->requested == source->port &&
+		    (!found || a->state == PS_LISTENING))
+			found = a;
+	}
+	return found;
+}
+
+static cJSON *sources_json(const struct inquiry *q)
+{
+	const struct ps_manifest_service *s = follower(q);
+	cJSON *list = cJSON_CreateArray();
+
+	for (size_t i = 0; s && i < s->source_count; i++) {
+		const struct ps_assignment *a = source_now(q, &s->sources[i]);
+		cJSON *one = cJSON_CreateObject();
+
+		output_json_text(one, "directory", s->sources[i].directory);
+		output_json_text(one, "profile", s->sources[i].profile);
+		cJSON_AddNumberToObject(one, "port", s->sources[i].port);
+		if (a)
+			cJSON_AddNumberToObject(one, "actual", a->actual);
+		cJSON_AddBoolToObject(one, "listening", a && a->state == PS_LISTENING);
+		cJSON_AddBoolToObject(one, "followed", a && a == q->found);
+		cJSON_AddItemToArray(list, one);
+	}
+	return list;
 }
 
 static int print_json(const struct inquiry *q)
@@ -102,6 +153,7 @@ static int print_json(const struct inquiry *q)
 		cJSON_AddItemToArray(list, show_json(&q->state.list[i]));
 		told = true;
 	}
+	cJSON_AddItemToObject(json, "sources", sources_json(q));
 	return output_json_print(json, told ? PS_EXIT_YES : PS_EXIT_NO);
 }
 
@@ -240,6 +292,28 @@ static void print_elsewhere(const struct inquiry *q, const struct ps_assignment 
 			    "whoever had it is gone; a restart keeps the port that it has now, as clients know it");
 }
 
+static void print_sources(const struct inquiry *q)
+{
+	const struct ps_manifest_service *s = follower(q);
+	char path[PS_PATH_MAX], text[2 * PS_PATH_MAX], where[64];
+
+	if (!s)
+		return;
+	printf("\n%s is from %s\n", s->name, s->from);
+	for (size_t i = 0; i < s->source_count; i++) {
+		const struct ps_manifest_source *one = &s->sources[i];
+		const struct ps_assignment *a = source_now(q, one);
+
+		if (a)
+			snprintf(where, sizeof(where), "%s on %u", a->state == PS_LISTENING ? "listens" : "held", a->actual);
+		else
+			snprintf(where, sizeof(where), "does not run");
+		snprintf(text, sizeof(text), "%s%s%s, where it is %u: %s", output_path(path, sizeof(path), one->directory),
+			 one->profile[0] ? ", profile " : "", one->profile, one->port, where);
+		print_field(a && a == q->found ? "followed" : "not followed", text);
+	}
+}
+
 static void print_nothing(const struct inquiry *q)
 {
 	int first = 0;
@@ -278,6 +352,7 @@ static int print_text(const struct inquiry *q)
 	}
 	if (!told)
 		print_nothing(q);
+	print_sources(q);
 	if (others)
 		fprintf(stderr, "hint: %u other environment%s asked for %u too: see `portshim status --all %u`\n",
 			others, others == 1 ? "" : "s", q->wanted.port, q->wanted.port);
@@ -297,7 +372,12 @@ static int ask(struct inquiry *q, const char *operand, const struct ps_project_o
 	if (code)
 		return code;
 	a = target_find(&q->target, &q->state, &q->wanted);
-	if (!q->wanted.by_number && a)
+	q->found = a;
+	q->asked = q->wanted.port;
+	/* Another project's number is nothing that anybody here has heard of: where it is now. */
+	if (a && target_follows(&q->wanted, a))
+		q->wanted.port = a->actual;
+	else if (!q->wanted.by_number && a)
 		q->wanted.port = a->requested ? a->requested : a->actual;
 	q->assigned = state_actual(&q->state, q->wanted.port);
 	q->holders = calloc(HOLDERS_MAX, sizeof(*q->holders));

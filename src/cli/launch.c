@@ -217,7 +217,7 @@ static int make_plan(struct ps_launch *launch, int strategy, bool quiet, struct 
 		note_known(foreign);
 	}
 	if (manifest)
-		known_follow(manifest, launch->runtime, quiet);
+		known_follow(manifest, launch->project.profile, launch->runtime, quiet);
 	launch->plan = manifest ? manifest_compile(manifest, foreign ? foreign->ports : NULL)
 				: bare_plan(foreign ? foreign->ports : NULL);
 	free(foreign);

@@ -438,6 +438,11 @@ void manifest_free(struct ps_manifest *manifest)
 		free(s->ports);
 		free(s->inherit);
 		free(s->from);
+		for (size_t k = 0; k < s->source_count; k++) {
+			free(s->sources[k].directory);
+			free(s->sources[k].profile);
+		}
+		free(s->sources);
 		free(s->scheme);
 		free(s->match_command);
 		free(s->match_args);

@@ -27,15 +27,23 @@ struct ps_manifest_env {
 	bool own; /* from the array form: means the service's own process only */
 };
 
+/* Where another project's service is looked for: in a checkout's environment, by the port that it asks for there. */
+struct ps_manifest_source {
+	uint32_t env;
+	uint16_t port;
+	char *directory, *profile; /* of the checkout; "" for none */
+};
+
 struct ps_manifest_service {
 	char *name;
 	uint16_t *ports; /* as the profile has it; a service that inherits has none of its own */
 	size_t port_count;
 	uint16_t range_first, range_last; /* 0, 0: none */
 	char *inherit;			  /* or NULL */
-	char *from; /* PROJECT/SERVICE: another known project's, or NULL */
-	uint32_t from_env; /* that project's environment and the port that it is there; 0 until known_follow knows */
-	uint16_t from_port;
+	char *from; /* PROJECT/SERVICE, PROJECT#PROFILE/SERVICE or PROJECT#/SERVICE (without a profile): a service of
+		       another known project, or NULL */
+	struct ps_manifest_source *sources; /* of `from`, the best first; none until known_follow has found them */
+	size_t source_count;
 	int inherits;			  /* index of that service, or -1 */
 	int root;     /* index of the service whose port it has in the end: itself, if it does not inherit */
 	char *scheme; /* or NULL */

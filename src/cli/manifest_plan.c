@@ -45,7 +45,7 @@ static bool measure(const struct ps_manifest *manifest, struct ps_plan *plan)
 		const struct ps_manifest_service *s = &manifest->services[i];
 
 		ports += s->port_count;
-		plan->from_count += s->from_port != 0;
+		plan->from_count += (uint32_t)s->source_count;
 		strings += string_size(s->name) + string_size(scheme_of(manifest, s)) + string_size(s->match_command) +
 			   string_size(s->match_args) + string_size(s->match_directory) + string_size(s->discovery);
 	}
@@ -150,8 +150,8 @@ struct ps_plan *manifest_compile(const struct ps_manifest *manifest, const uint6
 			plan->flags |= PS_PLAN_HEIRS;
 		if (s->match_command || s->match_args || s->match_directory)
 			plan->flags |= PS_PLAN_MATCH;
-		if (s->from_port)
-			*from++ = (struct ps_plan_from){ s->ports[0], s->from_port, s->from_env };
+		for (size_t k = 0; k < s->source_count; k++)
+			*from++ = (struct ps_plan_from){ s->ports[0], s->sources[k].port, s->sources[k].env };
 		services[i].ports = used;
 		for (size_t k = 0; k < s->port_count; k++, used++) {
 			ports[used] = s->ports[k];

@@ -392,17 +392,22 @@ bool manifest_value_profiles(struct ps_raw *raw, const cJSON *item)
 bool manifest_value_from(struct ps_raw *raw, const cJSON *item)
 {
 	const char *slash;
-	char project[PS_NAME_MAX];
+	char project[2 * PS_NAME_MAX], *profile;
 
 	if (!manifest_value_string(raw, item, "a service of another project, like \"auth/backend\""))
 		return false;
 	slash = strchr(item->valuestring, '/');
-	if (slash && slash - item->valuestring <= NAME_LENGTH) {
+	if (slash && slash - item->valuestring < (ptrdiff_t)sizeof(project)) {
 		snprintf(project, sizeof(project), "%.*s", (int)(slash - item->valuestring), item->valuestring);
-		if (manifest_value_is_name(project) && manifest_value_is_service_name(slash + 1))
+		profile = strchr(project, '#');
+		if (profile)
+			*profile++ = '\0';
+		if (manifest_value_is_name(project) && manifest_value_is_service_name(slash + 1) &&
+		    (!profile || !*profile || manifest_value_is_name(profile)))
 			return true;
 	}
-	return manifest_value_bad(raw, item, "bad-name", "PROJECT/SERVICE, like \"auth/backend\"", NULL);
+	return manifest_value_bad(raw, item, "bad-name",
+				  "PROJECT/SERVICE or PROJECT#PROFILE/SERVICE, like \"auth/backend\"", NULL);
 }
 
 /* The last part of a path must be able to name a file. */

@@ -31,7 +31,7 @@ static int compile(struct ps_target *t, struct ps_error *error)
 {
 	if (!t->project.manifest)
 		return 0;
-	known_follow(t->project.manifest, t->runtime, true);
+	known_follow(t->project.manifest, t->project.profile, t->runtime, true);
 	t->compiled = manifest_compile(t->project.manifest, NULL);
 	if (!t->compiled)
 		return error_set(error, PS_EXIT_SYSTEM, "out of memory");
@@ -153,9 +153,12 @@ static void describe(const struct ps_plan *plan, uint16_t index, struct ps_wante
 	snprintf(w->scheme, sizeof(w->scheme), "%s", plan_string(plan, plan_service(plan, index)->scheme));
 	if (!w->port && s->port_count)
 		w->port = plan_ports(plan, s)[0];
-	for (uint32_t i = 0; i < plan->from_count; i++)
-		if (from_entries(plan)[i].port == w->port)
-			w->from = from_entries(plan)[i];
+	for (uint32_t i = 0; i < plan->from_count; i++) {
+		if (from_entries(plan)[i].port != w->port)
+			continue;
+		w->from = w->from ? w->from : &from_entries(plan)[i];
+		w->from_count = (uint32_t)(&from_entries(plan)[i] - w->from) + 1;
+	}
 }
 
 /* 1: a number that is a port; 0: no number; -1: a number that is none. */
@@ -264,9 +267,28 @@ bool target_matches(const struct ps_target *t, const struct ps_wanted *w, const 
 	       serves(t->plan, w->index, a->protocols);
 }
 
+/* Which of the sources the assignment is; from_count for none. */
+static uint32_t source(const struct ps_wanted *w, const struct ps_assignment *a)
+{
+	uint32_t i = 0;
+
+	while (i < w->from_count && (w->from[i].port != w->port || w->from[i].env != a->env_id ||
+				     w->from[i].requested != a->requested))
+		i++;
+	return i;
+}
+
 bool target_follows(const struct ps_wanted *w, const struct ps_assignment *a)
 {
-	return w->from.env && a->env_id == w->from.env && a->requested == w->from.requested;
+	return source(w, a) < w->from_count;
+}
+
+bool target_from(const struct ps_wanted *w, uint32_t env)
+{
+	for (uint32_t i = 0; i < w->from_count; i++)
+		if (w->from[i].port == w->port && w->from[i].env == env)
+			return true;
+	return false;
 }
 
 bool target_sees(const struct ps_target *t, uint32_t env)
@@ -299,14 +321,15 @@ int target_state(const struct ps_target *t, struct ps_state_now *state, struct p
 }
 
 /* How near an assignment is to a client here; less is nearer. */
-static unsigned rank(const struct ps_target *t, const struct ps_assignment *a)
+static uint64_t rank(const struct ps_target *t, const struct ps_wanted *w, const struct ps_assignment *a)
 {
 	unsigned outside = 0;
 
 	if (t->in_run && a->run_id == t->space.run->id)
 		return a->state == PS_LISTENING ? 0 : 1;
-	if (!target_sees(t, a->env_id)) /* another project's: the farthest */
-		return UINT_MAX - (a->first ? 2 : a->state == PS_LISTENING ? 1 : 0);
+	if (!target_sees(t, a->env_id)) /* another project's: the farthest; a listener, then the best checkout */
+		return (UINT64_C(1) << 48) + (a->state == PS_LISTENING ? 0 : UINT64_C(1) << 40) +
+		       (uint64_t)source(w, a) * 2 + !a->first;
 	while (t->in_run && outside < t->space.env_count && t->space.envs[outside] != a->env_id)
 		outside++;
 	return 2 + outside * 3 + (a->first ? 0 : a->state == PS_LISTENING ? 1 : 2);
@@ -322,7 +345,7 @@ const struct ps_assignment *target_find(const struct ps_target *t, const struct 
 
 		if (!target_follows(w, a) && (!target_sees(t, a->env_id) || !target_matches(t, w, a)))
 			continue;
-		if (!best || rank(t, a) < rank(t, best))
+		if (!best || rank(t, w, a) < rank(t, w, best))
 			best = a;
 	}
 	return best;

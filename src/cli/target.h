@@ -28,7 +28,8 @@ struct ps_wanted {
 	char scheme[PS_SCHEME_MAX];           /* of its URL, "" for the usual one */
 	bool by_number;
 	bool external;
-	struct ps_plan_from from; /* another project's service; env 0: it is none, or its project is not known */
+	const struct ps_plan_from *from; /* in the plan, among others: another project's service, the best checkout first */
+	uint32_t from_count;             /* 0: it is none, or its project is not known */
 	uint16_t port;  /* the number given, else the service's first port; 0 if no manifest tells */
 	uint16_t index; /* in the plan, of the service that has the port, or PS_NO_SERVICE */
 };
@@ -49,6 +50,9 @@ bool target_matches(const struct ps_target *target, const struct ps_wanted *want
 
 /* True if the assignment is the other project's service that the operand names. */
 bool target_follows(const struct ps_wanted *wanted, const struct ps_assignment *assignment);
+
+/* True if that service is looked for in this environment. */
+bool target_from(const struct ps_wanted *wanted, uint32_t env);
 
 /* True if a client here sees the assignment's environment. */
 bool target_sees(const struct ps_target *target, uint32_t env);

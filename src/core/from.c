@@ -3,7 +3,8 @@
  *
  * A manifest can say that a service is another project's ("from"). The launcher looks up that project's environment,
  * and the plan of the run carries, for each such service, the port that this project's programs ask for, and the
- * environment and requested port that it is there (struct ps_plan_from). No more of the other environment is opened:
+ * environment and requested port that it is there (struct ps_plan_from): one for each checkout of the other project,
+ * the one that was used last first. The first of them whose server listens is meant. No more of the other environment is opened:
  * its scope is not in the chain, so nothing else of it is seen (law 9), and it need not exist when the run starts.
  *
  * Where the service is now stands in the host table, as all assignments do. It is found by looking at the port itself,
@@ -55,14 +56,18 @@ static uint16_t call_it(const struct ps_space *space, uint16_t actual, uint16_t 
 uint16_t registry_from(const struct ps_space *space, uint16_t port)
 {
 	const struct ps_plan *plan = space->plan;
+	uint16_t held = 0;
 
 	for (uint32_t i = 0; i < plan->from_count; i++) {
 		const struct ps_plan_from *from = &entries(plan)[i];
+		uint16_t found = from->port == port ? find(space, from) : 0;
 
-		if (from->port == port)
-			return call_it(space, find(space, from), port);
+		if (found && head_state(host_head(space->host, found)) == PS_LISTENING)
+			return call_it(space, found, port);
+		if (!held)
+			held = found;
 	}
-	return 0;
+	return call_it(space, held, port);
 }
 
 uint16_t registry_from_name(const struct ps_space *space, uint64_t head)

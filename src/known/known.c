@@ -175,7 +175,7 @@ static bool read_one(struct ps_known *k, const char *link, int *error_number)
 			unlink(link);
 		return false;
 	}
-	*k = (struct ps_known){ .path = strdup(target), .used = st.st_mtime };
+	*k = (struct ps_known){ .path = strdup(target), .used = st.st_mtim };
 	if (!k->path) {
 		*error_number = ENOMEM;
 		return false;
@@ -184,6 +184,8 @@ static bool read_one(struct ps_known *k, const char *link, int *error_number)
 		k->directory[0] = '\0';
 	if (manifest_load(&k->manifest, target, NULL, NULL, &error) != 0)
 		k->problem = strdup(error.text);
+	else if (k->manifest->profile_count)
+		k->views = calloc(k->manifest->profile_count, sizeof(struct ps_manifest *));
 	name_project(k);
 	return true;
 }
@@ -250,6 +252,9 @@ void known_free(struct ps_known_list *known)
 	for (size_t i = 0; i < known->count; i++) {
 		free(known->list[i].path);
 		free(known->list[i].problem);
+		for (size_t v = 0; known->list[i].views && v < known->list[i].manifest->profile_count; v++)
+			manifest_free(known->list[i].views[v]);
+		free(known->list[i].views);
 		manifest_free(known->list[i].manifest);
 	}
 	free(known->list);
@@ -258,28 +263,76 @@ void known_free(struct ps_known_list *known)
 
 /* ---- looking up ---- */
 
-const struct ps_known *known_project(const struct ps_known_list *known, const char *name)
+/* The later one first; of two that were used at once, in the order of the list. */
+static bool is_later(const struct ps_known *a, const struct ps_known *b)
 {
-	const struct ps_known *found = NULL;
-
-	for (size_t i = 0; i < known->count; i++) {
-		const struct ps_known *k = &known->list[i];
-
-		if (strcmp(k->project, name) == 0 && (!found || k->used > found->used))
-			found = k;
-	}
-	return found;
+	if (a->used.tv_sec != b->used.tv_sec)
+		return a->used.tv_sec > b->used.tv_sec;
+	if (a->used.tv_nsec != b->used.tv_nsec)
+		return a->used.tv_nsec > b->used.tv_nsec;
+	return a < b;
 }
 
-const struct ps_manifest_service *known_service(const struct ps_known_list *known, const char *text,
-						const struct ps_known **project)
+/* Of those with this name the one that has `nth` later ones. */
+static const struct ps_known *nth_project(const struct ps_known_list *known, const char *name, size_t nth)
 {
+	for (size_t i = 0; i < known->count; i++) {
+		size_t later = 0;
+
+		if (strcmp(known->list[i].project, name) != 0)
+			continue;
+		for (size_t k = 0; k < known->count; k++)
+			later += k != i && strcmp(known->list[k].project, name) == 0 &&
+				 is_later(&known->list[k], &known->list[i]);
+		if (later == nth)
+			return &known->list[i];
+	}
+	return NULL;
+}
+
+const struct ps_known *known_project(const struct ps_known_list *known, const char *name)
+{
+	return nth_project(known, name, 0);
+}
+
+const struct ps_manifest *known_view(const struct ps_known *project, const char *profile)
+{
+	struct ps_manifest *manifest = project->manifest;
+	struct ps_error ignored = { 0 };
+
+	if (!manifest || !profile[0])
+		return manifest;
+	for (size_t i = 0; project->views && i < manifest->profile_count; i++) {
+		if (strcmp(manifest->profiles[i], profile) != 0)
+			continue;
+		if (!project->views[i])
+			manifest_load(&project->views[i], project->path, profile, NULL, &ignored);
+		return project->views[i];
+	}
+	return NULL;
+}
+
+bool known_source(const struct ps_known_list *known, const char *text, const char *profile, size_t nth,
+		  struct ps_known_source *source)
+{
+	size_t length = strcspn(text, "#/");
 	const char *slash = strchr(text, '/');
 	char name[PS_NAME_MAX];
 
-	snprintf(name, sizeof(name), "%.*s", (int)(slash - text), text);
-	*project = known_project(known, name);
-	return *project && (*project)->manifest ? manifest_service((*project)->manifest, slash + 1) : NULL;
+	*source = (struct ps_known_source){ 0 };
+	snprintf(name, sizeof(name), "%.*s", (int)length, text);
+	source->project = nth_project(known, name, nth);
+	if (!source->project)
+		return false;
+	if (text[length] == '#')
+		snprintf(source->profile, sizeof(source->profile), "%.*s", (int)(slash - text - length) - 1,
+			 text + length + 1);
+	else if (known_view(source->project, profile))
+		snprintf(source->profile, sizeof(source->profile), "%s", profile);
+	source->manifest = known_view(source->project, source->profile);
+	if (source->manifest)
+		source->service = manifest_service(source->manifest, slash + 1);
+	return true;
 }
 
 bool known_owns(const struct ps_manifest_service *service)
@@ -287,24 +340,49 @@ bool known_owns(const struct ps_manifest_service *service)
 	return !service->external && !service->inherit && !service->from;
 }
 
-/* Tells why clients of a service cannot be led to it. */
-static void tell(const struct ps_manifest_service *s, const struct ps_known *project)
+/* Tells why clients of a service cannot be led to it; `first` is the checkout used last, if there is one. */
+static void tell(const struct ps_manifest_service *s, const struct ps_known_source *first)
 {
-	int length = (int)strcspn(s->from, "/");
+	const struct ps_known *project = first->project;
 
 	if (!project)
-		fprintf(stderr, "portshim: %s: the project %.*s is not known; clients of %u go where that leads\n"
-				"hint: use portshim there once, or: portshim map --dir DIR\n",
-			s->name, length, s->from, s->ports[0]);
+		fprintf(stderr,
+			"portshim: %s: the project %.*s is not known; clients of %u go where that leads\n"
+			"hint: use portshim there once, or: portshim map --dir DIR\n",
+			s->name, (int)strcspn(s->from, "#/"), s->from, s->ports[0]);
 	else if (!project->manifest)
 		fprintf(stderr, "portshim: %s: the manifest of %s is wrong; see `portshim validate %s`\n", s->name,
 			project->project, project->path);
+	else if (!first->manifest)
+		fprintf(stderr, "portshim: %s: %s has no profile %s; clients of %u go where that leads\n", s->name,
+			project->project, first->profile, s->ports[0]);
 	else
 		fprintf(stderr, "portshim: %s: %s has no service %s; clients of %u go where that leads\n", s->name,
-			project->project, s->from + length + 1, s->ports[0]);
+			project->project, strchr(s->from, '/') + 1, s->ports[0]);
 }
 
-void known_follow(struct ps_manifest *manifest, const char *runtime, bool quiet)
+/* False if memory ran out. */
+static bool add_source(struct ps_manifest_service *s, const struct ps_known_source *found, const char *runtime)
+{
+	const char *directory = found->project->directory, *profile = found->profile;
+	struct ps_manifest_source *sources, *one;
+	char key[PS_PATH_MAX + PS_NAME_MAX + 8];
+
+	sources = realloc(s->sources, (s->source_count + 1) * sizeof(*sources));
+	if (!sources)
+		return false;
+	s->sources = sources;
+	one = &sources[s->source_count];
+	snprintf(key, sizeof(key), "dir:%s%s%s", directory, profile[0] ? "#" : "", profile);
+	*one = (struct ps_manifest_source){ .env = space_env_id(runtime, key),
+					    .port = manifest_root(found->manifest, found->service)->ports[0],
+					    .directory = strdup(directory),
+					    .profile = strdup(profile) };
+	s->source_count++;
+	return one->directory && one->profile;
+}
+
+void known_follow(struct ps_manifest *manifest, const char *profile, const char *runtime, bool quiet)
 {
 	struct ps_known_list known = { 0 };
 	struct ps_error ignored = { 0 };
@@ -312,24 +390,20 @@ void known_follow(struct ps_manifest *manifest, const char *runtime, bool quiet)
 
 	for (size_t i = 0; i < manifest->service_count; i++) {
 		struct ps_manifest_service *s = &manifest->services[i];
-		const struct ps_manifest_service *there;
-		const struct ps_known *project;
-		char key[PS_PATH_MAX + 8];
+		struct ps_known_source source, first = { 0 };
 
 		if (!s->from)
 			continue;
 		if (!read && known_read(&known, &ignored) != 0)
 			break;
 		read = true;
-		there = known_service(&known, s->from, &project);
-		if (there) {
-			there = manifest_root(project->manifest, there);
-			snprintf(key, sizeof(key), "dir:%s", project->directory);
-			s->from_env = space_env_id(runtime, key);
-			s->from_port = there->ports[0];
-		} else if (!quiet) {
-			tell(s, project);
+		for (size_t nth = 0; nth < KNOWN_SOURCES && known_source(&known, s->from, profile, nth, &source); nth++) {
+			first = nth ? first : source;
+			if (source.service && !add_source(s, &source, runtime))
+				break;
 		}
+		if (!s->source_count && !quiet)
+			tell(s, &first);
 	}
 	known_free(&known);
 }

@@ -37,8 +37,9 @@ struct ps_known {
 	char *path;		       /* of the manifest */
 	char directory[PS_PATH_MAX];   /* of the project */
 	char project[PS_NAME_MAX];     /* its name: the manifest's, else that of the directory */
-	time_t used;		       /* last */
-	struct ps_manifest *manifest;  /* NULL: it cannot be read, or is wrong */
+	struct timespec used;	       /* last */
+	struct ps_manifest *manifest;  /* without a profile; NULL: it cannot be read, or is wrong */
+	struct ps_manifest **views;    /* with each of its profiles, once known_view was asked for it */
 	char *problem;		       /* then: why */
 };
 
@@ -52,17 +53,30 @@ struct ps_known_list {
 int known_read(struct ps_known_list *known, struct ps_error *error);
 void known_free(struct ps_known_list *known);
 
-/* Of the projects with this name, the one that was used last; NULL for none. */
+/* Of the projects with this name (checkouts), the one that was used last; NULL for none. */
 const struct ps_known *known_project(const struct ps_known_list *known, const char *name);
 
-/* The service that "PROJECT/SERVICE" names, and its project; NULL if there is none. *project may be found without. */
-const struct ps_manifest_service *known_service(const struct ps_known_list *known, const char *text,
-						const struct ps_known **project);
+/* The manifest with a profile ("": without). NULL if it is wrong, or has no such profile. It is the list's. */
+const struct ps_manifest *known_view(const struct ps_known *project, const char *profile);
 
-/* Finds where the services are that the manifest has "from" other projects, for manifest_compile: their environments
- * and the ports that they are there. Tells of those that are not known, unless `quiet`. Reads the known projects only
- * if there is such a service. */
-void known_follow(struct ps_manifest *manifest, const char *runtime, bool quiet);
+/* What "from" leads to in one checkout. */
+struct ps_known_source {
+	const struct ps_known *project;
+	char profile[PS_NAME_MAX];		   /* "": none */
+	const struct ps_manifest *manifest;	   /* with it; NULL: wrong, or there is no such profile */
+	const struct ps_manifest_service *service; /* NULL: it has none of this name */
+};
+
+/* What "PROJECT/SERVICE" (and the like: manifest.h) means to a project under `profile` ("": none), in the nth of that
+ * project's checkouts: the one used last is 0. False if there is no such checkout. */
+bool known_source(const struct ps_known_list *known, const char *text, const char *profile, size_t nth,
+		  struct ps_known_source *source);
+
+/* Finds where the services are that the manifest has "from" other projects, for manifest_compile: the environments of
+ * all checkouts (at most KNOWN_SOURCES) and the ports that they are there. Tells of those that are not known, unless
+ * `quiet`. Reads the known projects only if there is such a service. */
+#define KNOWN_SOURCES 16
+void known_follow(struct ps_manifest *manifest, const char *profile, const char *runtime, bool quiet);
 
 /* Notes all manifests below a directory; those in hidden directories and in node_modules are left out. Returns how many
  * there are, or a negative errno for a directory that cannot be read. */

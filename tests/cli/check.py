@@ -305,8 +305,8 @@ def check_beside():
     harness.run("map", "--dir", "elsewhere", "--json")
     write(NAME, '{ "version": 1, "services": { "web": { "port": 9000 } }, "profiles": { "test": { "offset": 1000 } } }')
     status, out, _ = run("--only=projects")
-    check(status == 0 and re.match(NAME + r':1:48: warning: .* 10000 is the port of "s0" of the project elsewhere too, '
-                                   r'in \S+ under the profile "test" \[other-project\]\n', out),
+    check(status == 0 and re.match(NAME + r':1:48: warning: .* 10000 under the profile "test" is the port of "s0" of the '
+                                   r'project elsewhere too, in \S+ \[other-project\]\n', out),
           "another project's port under a profile: %s" % out)
     write(NAME, {"version": 1, "services": {"t%d" % i: {"port": 10000 + i} for i in range(10000)}})
     check(len(json.loads(run("--only=projects", "--json")[1])["findings"]) == 1000, "10,000 services on both sides")

@@ -187,6 +187,16 @@ for _ in sys.stdin:
 """
 
 
+# Bound, and not listening.
+BOUND = """
+import socket, sys
+s = socket.socket()
+s.bind(("127.0.0.1", int(sys.argv[1])))
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
 def named(port, name, *words, **more):
     child = server(*words, PYTHON, "-c", NAMED, str(port), name, stdin=subprocess.PIPE, **more)
     check(child.said == "ready", "%s on %d" % (name, port))
@@ -276,6 +286,102 @@ def check_from():
     stop(rival, admin, holder, *clients.values())
 
 
+def check_from_profiles():
+    """The same profile of the other project, or the one that is named; of several checkouts the one that runs."""
+    fresh()
+    port, spare = free_row(8, 23000, 24000), free_row(40, 24000, 25000)
+    free = "%d-%d" % (spare, spare + 39)
+    backend = {"backend": {"port": port, "range": free}}
+    test = {"test": {"services": {"backend": {"port": port + 1}}}}
+    project("auth", backend, profiles=test)
+    project("shop", {"login": {"port": port, "from": "auth/backend"}}, profiles={"test": {}, "stage": {}})
+    project("fixed", {"login": {"port": port, "from": "auth#/backend"}}, profiles={"test": {}})
+    project("always", {"login": {"port": port + 2, "from": "auth#test/backend"}})
+    project("none", {"login": {"port": port, "from": "auth#stage/backend"}})
+    run("map", "--dir", ".")
+    talk = run("run", "--", "true", cwd="none")[2]
+    check("auth has no profile stage" in talk, "a profile that is not there: %s" % talk)
+    # The test environment of auth is on another number, and moved from it.
+    stranger = named(port + 1, "stranger")
+    clients = {"shop": asker(port, "shop", "--quiet"), "test": asker(port, "shop", "--quiet", "--profile", "test"),
+               "stage": asker(port, "shop", "--quiet", "--profile", "stage"),
+               "fixed": asker(port, "fixed", "--quiet", "--profile", "test"),
+               "always": asker(port + 2, "always", "--quiet")}
+    live = named(port, "live", PORTSHIM, "run", "--quiet", "--", cwd="auth")
+    tested = named(port + 1, "tested", PORTSHIM, "run", "--quiet", "--profile", "test", "--", cwd="auth")
+    said = {name: ask(client) for name, client in clients.items()}
+    wanted = {"shop": "live", "test": "tested", "stage": "live", "fixed": "live", "always": "tested"}
+    check(said == {name: "%s True %s True" % (who, who) for name, who in wanted.items()}, "profiles: %s" % said)
+    actual = int(run("port", "login", "--profile", "test", cwd="shop")[1])
+    check(port + 1 != actual and spare <= actual < spare + 40, "port: where auth's test is: %d" % actual)
+    check(run("port", "login", cwd="shop")[1] == "%d\n" % port, "port, without the profile")
+    status, out, _ = run("why", "login", "--profile", "test", cwd="shop")
+    check(status == 0 and "login is from auth/backend" in out, "why: %s" % out)
+    line = [l for l in out.split("\n") if l.startswith("  followed")]
+    check(len(line) == 1 and "/auth, profile test, where it is %d: listens on %d" % (port + 1, actual) in line[0],
+          "why says which: %s" % out)
+    rows = {(r["project"], r["profile"], r["service"]): r for r in mapped()[1]["ports"]}
+    check(rows["auth", "test", "backend"]["port"] == port + 1 and rows["auth", "test", "backend"]["actual"] == actual,
+          "map has the profile's row: %s" % rows)
+    check(rows["auth", "", "backend"]["actual"] == port and ("shop", "test", "login") not in rows,
+          "and none that says the same again: %s" % rows)
+    check(rows["always", "", "login"].get("environment") == "auth:test", "map says whom one follows: %s" % rows)
+    table = run("map")[1]
+    check("auth:test" in table and "on %d, auth:test" % actual in table, "the table: %s" % table)
+    stop(tested)
+    check(ask(clients["test"]) == "ConnectionRefusedError nobody", "the profile's alone, not another environment's")
+
+    # Another checkout, used later: who runs is followed; of two that run, the one used last when the client began.
+    shutil.copytree("auth", "worktree/auth")
+    check(run("status", cwd="worktree/auth")[0] in (0, 1), "another checkout is used")
+    both = asker(port, "shop", "--quiet")
+    check(ask(both) == "live True live True", "the checkout that was used last does not run")
+    bound = server(PORTSHIM, "run", "--quiet", "--", PYTHON, "-c", BOUND, str(port), stdin=subprocess.PIPE,
+                   cwd="worktree/auth")
+    check(bound.said == "ready" and ask(both).startswith("live True "), "it has its port and does not listen yet")
+    check(run("port", "login", cwd="shop")[1] == "%d\n" % port, "port: the one that listens")
+    stop(bound)
+    second = named(port, "second", PORTSHIM, "run", "--quiet", "--", cwd="worktree/auth")
+    check(ask(both) == "second True second True", "both run: the one used last")
+    check(ask(clients["shop"]) == "live True live True", "a client that began before there was another")
+    out = run("why", "login", cwd="shop")[1]
+    check("  followed     " in out and "worktree/auth, where it is %d: listens on" % port in
+          [l for l in out.split("\n") if l.startswith("  followed")][0] and "  not followed" in out,
+          "why tells of both: %s" % out)
+    found = json.loads(run("why", "--json", "login", cwd="shop")[1])["sources"]
+    check([s["followed"] for s in found] == [True, False] and all(s["listening"] for s in found),
+          "why --json: %s" % found)
+    stop(second)
+    check(ask(both) == "live True live True", "the one that is left")
+    check(run("port", "login", cwd="shop")[1] == "%d\n" % port, "port, too")
+    stop(live, stranger, both, *clients.values())
+    shutil.rmtree("worktree")
+
+
+def check_profiles_collide():
+    """Two projects that are in each other's way under a profile only."""
+    fresh()
+    project("one", {"web": {"port": 3000}}, profiles={"test": {"offset": 4000}, "live": {"offset": 100}})
+    project("two", {"api": {"port": 4000}, "far": {"port": 5000, "external": True}},
+            profiles={"test": {"services": {"api": {"port": 7000}}}, "live": {}})
+    run("map", "--dir", ".")
+    status, found = mapped()
+    check(status == 1 and found["conflicts"] == [7000], "map: %s" % found["conflicts"])
+    table, talk = run("map")[1:]
+    check([l.split()[:3] for l in table.split("\n") if l.startswith("7000")] ==
+          [["7000", "one:test", "web"], ["7000", "two:test", "api"]], "both rows: %s" % table)
+    check("7000 is one's web under the profile test, in " in talk, "who: %s" % talk)
+    check(len([r for r in found["ports"] if r["project"] == "two"]) == 3, "a profile without changes has no rows")
+    status, out, _ = run("check", "--only=projects", cwd="one")
+    check("7000 under the profile \"test\" is the port of \"api\" of the project two too under its profile \"test\""
+          in out, "check: %s" % out)
+    project("three", {"web": {"port": 4000}, "login": {"port": 1, "from": "one#stage/web"}})
+    _, out, _ = run("check", "--only=projects", cwd="three")
+    check("4000 is the port of \"api\" of the project two too, in" in out and out.count("other-project") == 1,
+          "once, by the first of its profiles: %s" % out)
+    check("the project one has no profile \"stage\"" in out, "a source without that profile: %s" % out)
+
+
 def check_next():
     fresh()
     first = free_row(12)
@@ -341,4 +447,5 @@ def empty():
         shutil.rmtree(name)
 
 
-run_parts(check_known, check_map, check_now, check_from, check_next, check_at_once, before=empty)
+run_parts(check_known, check_map, check_now, check_from, check_from_profiles, check_profiles_collide, check_next,
+          check_at_once, before=empty)

@@ -633,16 +633,21 @@ static void test_from(void **state)
 	free(plan);
 
 	assert_string_equal(m->services[1].from, "auth/backend");
-	m->services[1].from_port = 4100;
-	m->services[1].from_env = 0x80001234;
+	m->services[1].sources = calloc(2, sizeof(*m->services[1].sources));
+	assert_non_null(m->services[1].sources);
+	m->services[1].source_count = 2;
+	m->services[1].sources[0] = (struct ps_manifest_source){ .env = 0x80001234, .port = 4100 };
+	m->services[1].sources[1] = (struct ps_manifest_source){ .env = 0x80005678, .port = 4101 };
 	plan = manifest_compile(m, NULL);
 	assert_true(plan_check(plan, plan->size));
-	assert_int_equal(plan->from_count, 1);
+	assert_int_equal(plan->from_count, 2);
 	assert_true(plan->flags & PS_PLAN_FROM);
 	from = (void *)((char *)plan + plan->from);
 	assert_int_equal(from->port, 4000); /* no offset for another project's */
 	assert_int_equal(from->requested, 4100);
 	assert_int_equal(from->env, 0x80001234);
+	assert_int_equal(from[1].requested, 4101);
+	assert_int_equal(from[1].env, 0x80005678);
 	assert_int_equal(plan_ports(plan, plan_service(plan, 1))[0], 4000);
 	assert_int_equal(plan_ports(plan, plan_service(plan, 0))[0], 3010);
 	assert_int_equal(plan_service(plan, 2)->inherits, 1);

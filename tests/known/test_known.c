@@ -51,7 +51,7 @@ static void test_projects(void **state)
 {
 	struct ps_known_list known;
 	struct ps_error error = { 0 };
-	const struct ps_known *project;
+	struct ps_known_source source, other;
 	char auth[256], again[256], broken[256];
 
 	(void)state;
@@ -74,14 +74,17 @@ static void test_projects(void **state)
 	assert_null(known.list[2].manifest);
 	assert_non_null(known.list[2].problem);
 	/* The one that was used last, here by its number. */
-	assert_int_equal(known_service(&known, "auth/backend", &project)->ports[0],
-			 strcmp(known_project(&known, "auth")->path, auth) == 0 ? 4000 : 4001);
-	assert_null(known_service(&known, "auth/front", &project));
-	assert_non_null(project);
-	assert_null(known_service(&known, "aut/backend", &project));
-	assert_null(project);
-	assert_null(known_service(&known, "c/x", &project));
-	assert_non_null(project);
+	assert_true(known_source(&known, "auth/backend", "", 0, &source));
+	assert_ptr_equal(source.project, known_project(&known, "auth"));
+	assert_int_equal(source.service->ports[0], strcmp(source.project->path, auth) == 0 ? 4000 : 4001);
+	assert_true(known_source(&known, "auth/backend", "", 1, &other));
+	assert_true(other.project && other.project != source.project);
+	assert_false(known_source(&known, "auth/backend", "", 2, &other));
+	assert_true(known_source(&known, "auth/front", "", 0, &source));
+	assert_null(source.service);
+	assert_false(known_source(&known, "aut/backend", "", 0, &source));
+	assert_true(known_source(&known, "c/x", "", 0, &source));
+	assert_null(source.manifest);
 	known_free(&known);
 
 	unlink(again);
@@ -92,6 +95,41 @@ static void test_projects(void **state)
 	assert_int_equal(known_read(&known, &error), 0);
 	assert_int_equal(known.count, 0);
 	known_free(&known);
+}
+
+/* "from" and profiles: the same one where the other project has it, else none; or the one that is named. */
+static void test_profiles(void **state)
+{
+	static const struct {
+		const char *text, *follower, *profile;
+		unsigned port; /* 0: no such service, or no such profile */
+	} cases[] = {
+		{ "login/backend", "", "", 4000 },	      { "login/backend", "test", "test", 4100 },
+		{ "login/backend", "stage", "", 4000 },	      { "login#test/backend", "", "test", 4100 },
+		{ "login#/backend", "test", "", 4000 },	      { "login#stage/backend", "test", "stage", 0 },
+		{ "login/ws", "test", "test", 4100 },	      { "login/none", "test", "test", 0 },
+	};
+	struct ps_known_list known;
+	struct ps_error error = { 0 };
+	struct ps_known_source source;
+	char path[PS_PATH_MAX];
+
+	(void)state;
+	put("login", "{\"version\": 1, \"services\": {\"backend\": {\"port\": 4000}, \"ws\": {\"inherit\": \"backend\"}},"
+		     "\"profiles\": {\"live\": {}, \"test\": {\"offset\": 100}}}", path);
+	known_note(path);
+	assert_int_equal(known_read(&known, &error), 0);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_true(known_source(&known, cases[i].text, cases[i].follower, 0, &source));
+		assert_string_equal(source.profile, cases[i].profile);
+		if (cases[i].port)
+			assert_int_equal(manifest_root(source.manifest, source.service)->ports[0], cases[i].port);
+		else
+			assert_null(source.service);
+	}
+	assert_ptr_equal(known_view(source.project, "test"), source.manifest);
+	known_free(&known);
+	assert_int_equal(known_forget(path), 0);
 }
 
 static void test_numbers(void **state)
@@ -136,6 +174,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_projects, start, end),
+		cmocka_unit_test_setup_teardown(test_profiles, start, end),
 		cmocka_unit_test_setup_teardown(test_numbers, start, end),
 	};
 
