@@ -139,6 +139,50 @@ static int by_first(const void *a, const void *b)
 	return (x->item->valueint > y->item->valueint) - (x->item->valueint < y->item->valueint);
 }
 
+/* ---- taking and yielding ---- */
+
+static bool is_aggressive(const struct ps_check *check, const struct ps_raw_service *s)
+{
+	const cJSON *item = s->value[PS_KEY_STRATEGY] ? s->value[PS_KEY_STRATEGY] : check->raw->strategy;
+
+	return item && strcmp(item->valuestring, "aggressive") == 0;
+}
+
+static bool says(const cJSON *own, const cJSON *defaults)
+{
+	return own ? cJSON_IsTrue(own) : cJSON_IsTrue(defaults);
+}
+
+/* What a service says itself is reported there, what the defaults say for it at its name. */
+static void check_taking(struct ps_check *check, const struct ps_raw_service *s)
+{
+	const cJSON *strategy = s->value[PS_KEY_STRATEGY], *yields = s->value[PS_KEY_YIELDS];
+	const cJSON *first = manifest_judge_port_item(s, NULL);
+	bool takes = is_aggressive(check, s), gives = says(yields, check->raw->yields);
+	const cJSON *fallback = s->value[PS_KEY_FALLBACK] ? s->value[PS_KEY_FALLBACK] : check->raw->fallback;
+	bool others = first && manifest_judge_port_item(s, first);
+
+	if (!first || s->value[PS_KEY_FROM])
+		return;
+	if (manifest_judge_elsewhere(s)) {
+		if ((strategy && takes) || (yields && gives))
+			check_report(check, strategy && takes ? strategy : yields, "no-effect", PS_WARNING,
+				     "remove it, or \"external\"",
+				     "portshim does not look after \"%s\", so it takes no port and yields none%s",
+				     s->object->string, check->under);
+		return;
+	}
+	if (gives && !others && fallback && cJSON_IsFalse(fallback))
+		check_report(check, yields ? yields : s->object, "no-way-out", PS_WARNING,
+			     "name more ports in \"ports\", or let it fall back",
+			     "\"%s\" yields its only port: started again, it has none%s", s->object->string, check->under);
+	if (takes && !gives && (others || s->value[PS_KEY_RANGE]))
+		check_report(check, strategy ? strategy : s->object, "never-tried", PS_NOTE,
+			     "with \"yields\": true it goes there when another takes its port",
+			     "\"%s\" has the port that it asks for or none: its other ports are not tried%s",
+			     s->object->string, check->under);
+}
+
 /* The ranges that have a name, and those that services write themselves. */
 static size_t collect_spans(struct ps_check *check, struct span *spans)
 {
@@ -316,6 +360,8 @@ void check_self(struct ps_check *check)
 			check_port(check, &ports[i]);
 		for (size_t i = 0; i < check->raw->service_count; i++)
 			check_range(check, &check->services[i]);
+		for (size_t i = 0; i < check->raw->service_count; i++)
+			check_taking(check, &check->services[i]);
 		check_same(check, ports, count);
 		if (check->view == 1)
 			check_spans(check);

@@ -60,6 +60,9 @@ const struct ps_finding_code finding_codes[] = {
 	{ "browser-port", "Browsers refuse a port" },
 	{ "ephemeral-port", "The kernel may give a port to an outgoing connection" },
 	{ "ephemeral-range", "The kernel may give a range's ports to outgoing connections" },
+	{ "no-effect", "An external service takes no port and yields none" },
+	{ "no-way-out", "A service that yields has no other port to go to" },
+	{ "never-tried", "A service that insists on its port has others as well" },
 
 	/* With its rules. */
 	{ "rule-outside", "A service lies outside of its rule" },

@@ -2,15 +2,17 @@
 import json
 import os
 import pty
+import random
 import select
 import signal
 import socket
 import subprocess
 import sys
 import termios
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
-from harness import PORTSHIM, PYTHON, Skip, alive, descendants, free_port, line, main, read_json, same, state, until
+from harness import PORTSHIM, PYTHON, Skip, alive, descendants, end, free_port, line, main, read_json, same, state, until
 
 # server.py PORT WORD [FLAG...]: prints "PID PORT" or the errno's name, answers every client with the word. slow: at SIGTERM
 # it prints "term" and goes on until a line comes on stdin; deaf: it ignores SIGTERM; status=N: how it ends at SIGTERM;
@@ -611,6 +613,76 @@ def test_yielding_crowd(place):
     for at, child in enumerate(crowd):
         if child.poll() is None:
             same(ask(place, directories[at], port), "crowd-%d" % at)
+
+
+def end_all(*children):
+    """Ends runs and all that is left of them."""
+    for child in children:
+        for pid in descendants(child.pid) if child.poll() is None else []:
+            end(pid)
+        child.wait()
+
+
+def kill_one(place, who, delay):
+    """Kills one of the four processes at some moment of the exchange; then everything must be in order."""
+    port, a, b = two(place)
+    holder = serve(place, a, port, "a", "loop")
+    first, _ = bound(holder)
+    newcomer = serve(place, b, port, "b", "early")
+    pid = int(line(newcomer.stdout).split()[0])
+    time.sleep(delay) # the moment is drawn; whatever it is must do
+    end({"newcomer": pid, "its keeper": newcomer.pid, "holder": first, "the holder's keeper": holder.pid}[who])
+    what = "%s killed after %.4f s" % (who, delay)
+    if who == "the holder's keeper":
+        result = line(newcomer.stdout).split()
+        assert result == ["EADDRINUSE"] or result[1:] == [str(port)], (what, result)
+    elif who == "newcomer":
+        newcomer.wait(timeout=30)
+    elif who == "holder":
+        # Either it ended by itself, and its run with it; or it is started again, because that had begun.
+        same(line(newcomer.stdout).split()[1:], [str(port)], what)
+    else:
+        same(line(newcomer.stdout).split()[1:], [str(port)], what)
+
+    def in_order():
+        status, out, err = place.run("status", "--all", "--json")
+        same(status in (0, 1), True, err)
+        entries = [e for e in json.loads(out)["assignments"] if e["state"] == "listening"]
+        runs_on = holder.poll() is None
+        good = all(e["alive"] for e in entries) and (not runs_on or any(e["directory"] == a for e in entries))
+        return [entries] if good else None
+
+    entries = until(in_order, what)[0]
+    same(len({e["port"] for e in entries}), len(entries), what)
+    for entry in entries:
+        word = "a" if entry["directory"] == a else "b"
+        same(ask(place, entry["directory"], port), word, what)
+    # The same registry serves the next one: it has the port, or is told who has.
+    third = serve(place, manifest(place, "shop-c", port, strategy="aggressive"), port, "c")
+    result = line(third.stdout).split()
+    assert result == ["EADDRINUSE"] or result[1:] == [str(port)], (what, result)
+    end_all(third, newcomer, holder)
+
+    def nothing_left():
+        # A program whose keeper was killed goes on, and may just have begun to.
+        for entry in json.loads(place.run("status", "--all", "--json")[1])["assignments"]:
+            end(entry["process_id"])
+        return place.run("status", "--all")[0] == 1
+
+    until(nothing_left, what + ": nothing left")
+
+
+def test_killed(place):
+    """Each of the four killed at any moment: the others go on, and the registry serves the next"""
+    seed = int(os.environ.get("YIELD_SEED") or random.randrange(1 << 30))
+    draw = random.Random(seed)
+    try:
+        for _ in range(int(os.environ.get("YIELD_ROUNDS") or 4)):
+            for who in "newcomer", "its keeper", "holder", "the holder's keeper":
+                kill_one(place, who, draw.uniform(0, 0.008) if draw.random() < 0.7 else draw.uniform(0, 0.08))
+    except BaseException:
+        print("YIELD_SEED=%d" % seed)
+        raise
 
 
 if __name__ == "__main__":

@@ -332,11 +332,32 @@ class Place:
         """The run files that there are."""
         return sorted(name for name in os.listdir(self.runtime) if name.startswith("run-"))
 
+    def left(self):
+        """The processes that were started in this runtime directory and live, whoever their parent is by now."""
+        mark = b"PORTSHIM_RUNTIME_DIR=" + self.runtime.encode() + b"\0"
+        found = []
+        for name in os.listdir("/proc"):
+            try:
+                with open("/proc/%s/environ" % name, "rb") as file:
+                    if name.isdigit() and mark in file.read() and alive(int(name)):
+                        found.append(int(name))
+            except OSError:
+                pass
+        return found
+
     def close(self):
         for child in self.started:
             if child.poll() is None:
                 child.kill()
                 child.wait()
+        # A program outlives a keeper that is killed.
+        for _ in range(100):
+            left = self.left()
+            if not left:
+                break
+            for pid in left:
+                end(pid)
+        for child in self.started:
             for pipe in (child.stdin, child.stdout, child.stderr):
                 if pipe:
                     pipe.close()
