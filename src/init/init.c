@@ -70,8 +70,11 @@ char *init_file(struct ps_init *init, const char *file, size_t *size)
 		return NULL;
 	}
 	text[*size] = '\0';
-	if (strncmp(text, "\xef\xbb\xbf", 3) == 0)
-		memset(text, ' ', 3);
+	/* Blanks in its place would be an indentation, to YAML and to a Procfile. */
+	if (*size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+		*size -= 3;
+		memmove(text, text + 3, *size + 1);
+	}
 	return text;
 }
 

@@ -112,6 +112,16 @@ services:
     check(found(d)["dns"]["protocol"] == "udp" and '"protocol": "udp"' in run("init", "-n", d)[1], "UDP")
 
 
+def check_byte_order_mark():
+    """A mark before the first line is no part of it, nor an indentation."""
+    mark = b"\xef\xbb\xbf"
+    expect("a mark and CR LF", {
+        "compose.yaml": mark + b'services:\r\n  cache:\r\n    ports: ["8081:80"]\r\n',
+        "Procfile": mark + b"api: ./api --port 5010\r\n",
+        ".env": mark + b"SHOP_PORT=4000\r\n",
+    }, {"cache!": 8081, "api": 5010, "shop": 4000})
+
+
 def check_lines():
     expect("Procfile",
            {"Procfile": "web: bundle exec rails server -p 3400\nworker: sidekiq\nlive: node live.js $PORT\n# no\n"},
@@ -270,5 +280,5 @@ def check_examples():
     check(out == "8124\n", "its variable is set: " + out)
 
 
-run_parts(check_packages, check_compose, check_lines, check_editors, check_there, check_bad, check_noise,
+run_parts(check_packages, check_compose, check_byte_order_mark, check_lines, check_editors, check_there, check_bad, check_noise,
           check_manual, check_examples)
