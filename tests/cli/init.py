@@ -280,5 +280,5 @@ def check_examples():
     check(out == "8124\n", "its variable is set: " + out)
 
 
-run_parts(check_packages, check_compose, check_byte_order_mark, check_lines, check_editors, check_there, check_bad, check_noise,
-          check_manual, check_examples)
+run_parts(check_packages, check_compose, check_byte_order_mark, check_lines, check_editors, check_there, check_bad,
+          check_noise, check_manual, check_examples)
