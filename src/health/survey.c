@@ -152,7 +152,7 @@ void survey_assignment(struct ps_health_row *row, const struct ps_target *target
 /* Nobody is there, or somebody of whom portshim knows nothing. */
 static void conclude_unmanaged(struct ps_health_row *row)
 {
-	char said[PS_PROBE_DETAIL / 2];
+	char said[PS_PROBE_DETAIL];
 
 	if (row->probe.status == PS_DOWN) {
 		row->ask = false;
@@ -160,8 +160,8 @@ static void conclude_unmanaged(struct ps_health_row *row)
 		answer_set(&row->probe, PS_DOWN, "not running");
 		return;
 	}
-	snprintf(said, sizeof(said), "%s", row->probe.detail);
-	answer_set(&row->probe, row->probe.status, "%s, not under portshim", said);
+	memcpy(said, row->probe.detail, sizeof(said));
+	answer_set(&row->probe, row->probe.status, "%.90s, not under portshim", said);
 }
 
 bool survey_ask(struct ps_health_row *rows, size_t count, int64_t limit)
