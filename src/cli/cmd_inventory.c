@@ -60,13 +60,24 @@ static const char *path_of(const struct view *w, const char *file, char *text, s
 
 /* ---- for programs ---- */
 
+/* "web", or "web:test" for what it has under a profile only. */
+static const char *service_of(const struct ps_declared *d, char *text, size_t size)
+{
+	snprintf(text, size, "%s%s%s", d->service, d->profile[0] ? ":" : "", d->profile);
+	return text;
+}
+
 static cJSON *json_use(const struct view *w, const struct ps_found *f)
 {
-	cJSON *json = cJSON_CreateObject();
-	char path[PATH_MAX + PS_PATH_MAX];
+	const struct ps_assignment *own = inventory_own(&w->inventory, f->use.port);
+	cJSON *json = cJSON_CreateObject(), *also = cJSON_CreateArray();
+	char path[PATH_MAX + PS_PATH_MAX], name[2 * PS_NAME_MAX + 2];
 
-	if (!json)
+	if (!json || !also) {
+		cJSON_Delete(json);
+		cJSON_Delete(also);
 		return NULL;
+	}
 	output_json_text(json, "file", path_of(w, f->file, path, sizeof(path)));
 	cJSON_AddNumberToObject(json, "line", f->use.line);
 	cJSON_AddNumberToObject(json, "column", f->use.column);
@@ -80,7 +91,17 @@ static cJSON *json_use(const struct view *w, const struct ps_found *f)
 	if (f->declared) {
 		output_json_text(json, "service", f->declared->service);
 		output_json_text(json, "profile", f->declared->profile);
+		for (const struct ps_declared *d = f->declared; (d = inventory_declared_next(&w->inventory, d));)
+			cJSON_AddItemToArray(also, cJSON_CreateString(service_of(d, name, sizeof(name))));
 	}
+	if (cJSON_GetArraySize(also))
+		cJSON_AddItemToObject(json, "also", also);
+	else
+		cJSON_Delete(also);
+	if (f->range)
+		output_json_text(json, "in_range_of", f->range->service);
+	if (own && !f->use.remote && !f->use.inside)
+		cJSON_AddNumberToObject(json, "actual", own->actual);
 	return json;
 }
 
@@ -167,11 +188,26 @@ static int print_json(const struct view *w, int code)
 
 /* ---- for people ---- */
 
+/* All that have the number. */
+static const char *services_of(const struct view *w, const struct ps_declared *d, char *text, size_t size)
+{
+	char name[2 * PS_NAME_MAX + 2];
+	size_t length;
+
+	text[0] = '\0';
+	for (; d; d = inventory_declared_next(&w->inventory, d)) {
+		length = strlen(text);
+		snprintf(text + length, size - length, "%s%s", length ? ", " : "", service_of(d, name, sizeof(name)));
+	}
+	return text;
+}
+
 static void row_use(const struct view *w, struct ps_table *table, const struct ps_found *f)
 {
+	const struct ps_assignment *own = inventory_own(&w->inventory, f->use.port);
 	const struct ps_listening *l = f->use.remote || f->use.inside ? NULL
-								      : inventory_listener(&w->inventory, f->use.port);
-	char path[PATH_MAX + PS_PATH_MAX];
+				       : inventory_listener(&w->inventory, own ? own->actual : f->use.port);
+	char path[PATH_MAX + PS_PATH_MAX], name[512];
 
 	output_table_cell(table, PS_PLAIN, "%s:%u:%u", path_of(w, f->file, path, sizeof(path)), f->use.line,
 			  f->use.column);
@@ -179,12 +215,14 @@ static void row_use(const struct view *w, struct ps_table *table, const struct p
 	output_table_cell(table, f->use.certainty == PS_CERTAIN ? PS_PLAIN : PS_DIM, "%s%s", scan_use_name(f->use.use),
 			  f->use.certainty == PS_CERTAIN ? "" : "?");
 	if (f->declared && f->standing == PS_STANDING_DECLARED)
-		output_table_cell(table, PS_GREEN, "%s%s%s", f->declared->service, f->declared->profile[0] ? ":" : "",
-				  f->declared->profile);
+		output_table_cell(table, PS_GREEN, "%s", services_of(w, f->declared, name, sizeof(name)));
 	else
-		output_table_cell(table, f->standing == PS_STANDING_UNDECLARED ? PS_YELLOW : PS_DIM, "%s",
-				  inventory_standing(f->standing));
-	if (l && l->holder.pid)
+		output_table_cell(table, f->standing == PS_STANDING_UNDECLARED ? PS_YELLOW : PS_DIM, "%s%s%s%s",
+				  inventory_standing(f->standing), f->range ? " (" : "",
+				  f->range ? f->range->service : "", f->range ? "'s range)" : "");
+	if (l && own && own->actual != f->use.port)
+		output_table_cell(table, PS_PLAIN, "on %u, %s", own->actual, own->env->name);
+	else if (l && l->holder.pid)
 		output_table_cell(table, PS_PLAIN, "%s, pid %d", l->holder.command, l->holder.pid);
 	else
 		output_table_cell(table, PS_DIM, "%s", l ? l->holder.user : "-");

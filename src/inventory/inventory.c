@@ -7,9 +7,10 @@
  *
  *	code and manifest: a number that no service has, in no profile, is undeclared. The inner side of a container's
  *	mapping and the port of another host are none of this machine's and are left alone.
- *	code and machine: a number that the code wants for itself is held by a process of elsewhere (held-elsewhere),
- *	unless portshim has moved the project's own server away from it. A number that code only asks
- *	for may be held by anybody.
+ *	code and machine: a number that the code wants for itself, or that the manifest gives to a service of this
+ *	project, is held by a process of elsewhere (held-elsewhere), unless portshim has moved the project's own
+ *	server away from it. A number that code only asks for, and that no service has, may be held by anybody; so
+ *	may the usual number of a database, unless the code listens there.
  *	machine and both: a process that runs in the project listens where neither knows of it (unknown-listener).
  */
 #include "inventory.h"
@@ -27,6 +28,7 @@
 #include "../cli/manifest.h"
 #include "../cli/output.h"
 #include "../cli/project.h"
+#include "../init/init.h"
 
 /* Nobody writes such a file by hand. */
 #define FILE_LIMIT (2u << 20)
@@ -70,12 +72,30 @@ static bool declare(struct ps_inventory *v, const struct ps_manifest_service *s,
 		*d = (struct ps_declared){ .service = strdup(s->name),
 					   .profile = strdup(profile ? profile : ""),
 					   .port = s->ports[i],
-					   .external = s->external };
+					   .external = s->external || s->from };
 		v->declared_count++;
 		if (!d->service || !d->profile)
 			return false;
 	}
 	return true;
+}
+
+static bool declare_range(struct ps_inventory *v, const struct ps_manifest_service *s, const char *profile)
+{
+	struct ps_declared_range *list;
+
+	if (!s->range_first)
+		return true;
+	list = realloc(v->ranges, (v->range_count + 1) * sizeof(*list));
+	if (!list)
+		return false;
+	v->ranges = list;
+	list += v->range_count++;
+	*list = (struct ps_declared_range){ .service = strdup(s->name),
+					    .profile = strdup(profile ? profile : ""),
+					    .first = s->range_first,
+					    .last = s->range_last };
+	return list->service && list->profile;
 }
 
 static int declare_profile(struct ps_inventory *v, const char *profile, struct ps_error *error)
@@ -84,7 +104,8 @@ static int declare_profile(struct ps_inventory *v, const char *profile, struct p
 	int code = manifest_load(&manifest, v->manifest, profile, NULL, error);
 
 	for (size_t i = 0; !code && i < manifest->service_count; i++)
-		if (!declare(v, &manifest->services[i], profile))
+		if (!declare(v, &manifest->services[i], profile) ||
+		    !declare_range(v, &manifest->services[i], profile))
 			code = no_memory(error);
 	manifest_free(manifest);
 	return code;
@@ -158,6 +179,39 @@ const struct ps_declared *inventory_declared(const struct ps_inventory *v, uint1
 			high = middle;
 	}
 	return low < v->declared_count && v->declared[low].port == port ? &v->declared[low] : NULL;
+}
+
+/* True if the service has the port in an entry before. */
+static bool is_repeated(const struct ps_inventory *v, const struct ps_declared *d)
+{
+	for (const struct ps_declared *e = d; e > v->declared && e[-1].port == d->port; e--)
+		if (strcmp(e[-1].service, d->service) == 0)
+			return true;
+	return false;
+}
+
+const struct ps_declared *inventory_declared_next(const struct ps_inventory *v, const struct ps_declared *d)
+{
+	const struct ps_declared *end = v->declared + v->declared_count;
+
+	for (uint16_t port = d->port; ++d < end && d->port == port;)
+		if (!is_repeated(v, d))
+			return d;
+	return NULL;
+}
+
+/* The narrowest range that has the port. */
+static const struct ps_declared_range *find_range(const struct ps_inventory *v, uint16_t port)
+{
+	const struct ps_declared_range *found = NULL;
+
+	for (size_t i = 0; i < v->range_count; i++) {
+		const struct ps_declared_range *r = &v->ranges[i];
+
+		if (port >= r->first && port <= r->last && (!found || r->last - r->first < found->last - found->first))
+			found = r;
+	}
+	return found;
 }
 
 /* ---- the files ---- */
@@ -239,7 +293,10 @@ static bool keep(struct ps_inventory *v, const char *file, const struct ps_scan 
 			      : f->declared   ? PS_STANDING_DECLARED
 			      : f->use.inside ? PS_STANDING_CONTAINER
 					      : PS_STANDING_UNDECLARED;
-		v->undeclared += f->standing == PS_STANDING_UNDECLARED;
+		if (f->standing == PS_STANDING_UNDECLARED) {
+			f->range = find_range(v, f->use.port);
+			v->undeclared++;
+		}
 	}
 	return true;
 }
@@ -314,13 +371,12 @@ static bool is_own(const struct ps_inventory *v, const struct ps_assignment *a)
 	return a && a->env && is_here(v, a->env->directory);
 }
 
-/* True if portshim has given the project's own server, which asked for this port, some port. */
-static bool is_assigned(const struct ps_inventory *v, uint16_t port)
+const struct ps_assignment *inventory_own(const struct ps_inventory *v, uint16_t port)
 {
 	for (size_t i = 0; i < v->state.count; i++)
 		if (v->state.list[i].requested == port && is_own(v, &v->state.list[i]))
-			return true;
-	return false;
+			return &v->state.list[i];
+	return NULL;
 }
 
 static struct ps_disagreement *disagree(struct ps_inventory *v, const char *code, uint16_t port)
@@ -342,10 +398,45 @@ static bool is_elsewhere(const struct ps_inventory *v, const struct ps_listening
 	       !is_own(v, inventory_assignment(v, l->holder.socket.port));
 }
 
+/* True if the number should be this project's own server's, or nobody's. */
 static bool wants(const struct ps_found *f)
 {
-	return f->use.use != PS_USE_CONNECT && f->use.use != PS_USE_URL && !f->use.inside && !f->use.remote &&
-	       !(f->declared && f->declared->external);
+	const char *scheme;
+
+	if (f->use.inside || f->use.remote)
+		return false;
+	if (f->declared)
+		return !f->declared->external;
+	if (f->use.use == PS_USE_CONFIG && init_known(f->use.port, &scheme) && scheme)
+		return false; /* whoever reads it is a client of a database, most likely */
+	return f->use.use != PS_USE_CONNECT && f->use.use != PS_USE_URL;
+}
+
+static bool is_told(const struct ps_inventory *v, uint16_t port)
+{
+	for (size_t i = 0; i < v->disagreement_count; i++)
+		if (v->disagreements[i].port == port)
+			return true;
+	return false;
+}
+
+/* A number of the manifest that stands in no file. */
+static bool compare_declared(struct ps_inventory *v, const struct ps_declared *declared)
+{
+	const struct ps_listening *l = inventory_listener(v, declared->port);
+	char phrase[PS_HOLDER_PHRASE];
+	struct ps_disagreement *d;
+
+	if (!l || declared->external || declared->profile[0] || !is_elsewhere(v, l) ||
+	    inventory_own(v, declared->port) || is_told(v, declared->port))
+		return true;
+	d = disagree(v, "held-elsewhere", declared->port);
+	if (!d)
+		return false;
+	holder_phrase(&l->holder, phrase);
+	snprintf(d->text, sizeof(d->text), "%u (%s) of this project's manifest is %s", declared->port, declared->service,
+		 phrase);
+	return true;
 }
 
 static bool compare_found(struct ps_inventory *v, const struct ps_found *f)
@@ -354,11 +445,8 @@ static bool compare_found(struct ps_inventory *v, const struct ps_found *f)
 	struct ps_disagreement *d;
 	char phrase[PS_HOLDER_PHRASE];
 
-	if (!l || !wants(f) || !is_elsewhere(v, l) || is_assigned(v, f->use.port))
+	if (!l || !wants(f) || !is_elsewhere(v, l) || inventory_own(v, f->use.port) || is_told(v, f->use.port))
 		return true;
-	for (size_t i = 0; i < v->disagreement_count; i++)
-		if (v->disagreements[i].port == f->use.port)
-			return true;
 	d = disagree(v, "held-elsewhere", f->use.port);
 	if (!d)
 		return false;
@@ -395,6 +483,9 @@ static int compare(struct ps_inventory *v, struct ps_error *error)
 {
 	for (size_t i = 0; i < v->found_count; i++)
 		if (!compare_found(v, &v->found[i]))
+			return no_memory(error);
+	for (size_t i = 0; i < v->declared_count; i++)
+		if (!compare_declared(v, &v->declared[i]))
 			return no_memory(error);
 	for (size_t i = 0; i < v->listeners.count; i++)
 		if (!compare_listener(v, &v->listeners.list[i]))
@@ -450,6 +541,11 @@ void inventory_free(struct ps_inventory *v)
 		free(v->declared[i].profile);
 	}
 	free(v->declared);
+	for (size_t i = 0; i < v->range_count; i++) {
+		free(v->ranges[i].service);
+		free(v->ranges[i].profile);
+	}
+	free(v->ranges);
 	free(v->found);
 	free(v->disagreements);
 	walk_free(&v->files);

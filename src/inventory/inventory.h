@@ -17,7 +17,13 @@ struct ps_declared {
 	char *service;
 	char *profile; /* "" for none */
 	uint16_t port;
-	bool external;
+	bool external; /* or another project's: its process may be anybody's */
+};
+
+/* Where a service goes when its port is taken. */
+struct ps_declared_range {
+	char *service, *profile;
+	uint16_t first, last;
 };
 
 enum ps_standing {
@@ -32,6 +38,7 @@ struct ps_found {
 	struct ps_port_use use;
 	const char *file;                   /* from the directory on */
 	const struct ps_declared *declared; /* or NULL */
+	const struct ps_declared_range *range; /* of an undeclared one, in whose range it lies, or NULL */
 	enum ps_standing standing;
 };
 
@@ -49,6 +56,8 @@ struct ps_inventory {
 	char manifest[PS_PATH_MAX];   /* "" for none */
 	struct ps_declared *declared; /* by port */
 	size_t declared_count;
+	struct ps_declared_range *ranges;
+	size_t range_count;
 	struct ps_files files;
 	struct ps_found *found; /* by file, then offset */
 	size_t found_count, undeclared;
@@ -71,10 +80,15 @@ int inventory_gather(struct ps_inventory *inventory, const struct ps_inventory_o
 		     struct ps_error *error);
 void inventory_free(struct ps_inventory *inventory);
 
-/* What is declared for a port, or NULL. */
+/* What is declared for a port, or NULL. Others may follow it with the same port: inventory_declared_next, NULL after the
+ * last; of each service, the first profile only, and no profile before all. */
 const struct ps_declared *inventory_declared(const struct ps_inventory *inventory, uint16_t port);
+const struct ps_declared *inventory_declared_next(const struct ps_inventory *inventory,
+						  const struct ps_declared *declared);
 /* Who listens on a port: of several, the first with a process that can be seen. Or NULL. */
 const struct ps_listening *inventory_listener(const struct ps_inventory *inventory, uint16_t port);
+/* Where portshim has put the project's own server that asked for a port, or NULL. */
+const struct ps_assignment *inventory_own(const struct ps_inventory *inventory, uint16_t port);
 /* The assignment whose actual port this is, or NULL. */
 const struct ps_assignment *inventory_assignment(const struct ps_inventory *inventory, uint16_t port);
 

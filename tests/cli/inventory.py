@@ -178,9 +178,69 @@ def test_listeners(place):
     status, out, _ = place.run("inventory")
     assert re.search(r"^a\.js:1:12: disagreement: %d \(web\) of this project is held by .* \[held-elsewhere\]$" % theirs, out,
                      re.MULTILINE), out
-    # A number that the code only asks for may be anybody's.
+    # A number that the code only asks for may be anybody's, unless it is a service's of this project.
     write(place.project, **{"a.js": 'fetch("http://localhost:%d")\n' % theirs})
+    same([d["code"] for d in inventory(place)[1]["disagreements"]], ["held-elsewhere", "unknown-listener"])
+    write(place.project, **{"ports.manifest.json": manifest(db={"port": external, "external": True})})
     same([d["code"] for d in inventory(place)[1]["disagreements"]], ["unknown-listener"])
+
+
+def test_belongs(place):
+    """the service that a number belongs to: lists, ranges, profiles, heirs, external ones, another project's"""
+    services = {
+        "api": {"ports": [4000, 4001], "range": "4100-4199"}, "ws": {"inherit": "api"},
+        "wide": {"port": 1234, "range": "4000-4999"},
+        "db": {"port": 5432, "external": True}, "login": {"port": 4500, "from": "auth/backend"},
+        "dns": {"port": 4002, "protocol": "udp"}, "dot": {"port": 4002, "protocol": "tcp"},
+    }
+    profiles = {"test": {"services": {"api": {"ports": [4400, 4600]}, "wide": {"port": 4000}}},
+                "live": {"services": {"api": {"ports": [4600]}}}}
+    write(place.project, **{
+        "ports.manifest.json": json.dumps({"version": 1, "project": "shop", "services": services,
+                                           "profiles": profiles}),
+        "a.py": "".join("PORT_%d = %d\n" % (n, n) for n in (4000, 4001, 4002, 4110, 4300, 4500, 4600, 5432, 5000)),
+    })
+    status, found, err = inventory(place)
+    same((status, found["summary"]["undeclared"]), (1, 3))
+    same([tuple(u.get(key) for key in ("port", "service", "profile", "also", "in_range_of")) for u in found["uses"]], [
+        (4000, "api", "", ["wide:test"], None), (4001, "api", "", None, None), (4002, "dns", "", ["dot"], None),
+        (4110, None, None, None, "api"), (4300, None, None, None, "wide"), (4500, "login", "", None, None),
+        (4600, "api", "live", None, None), (5432, "db", "", None, None), (5000, None, None, None, None)])
+    out = place.run("inventory")[1]
+    for line in (r"4000 +config +api, wide:test ", r"4002 +config +dns, dot ",
+                 r"4110 +config +undeclared \(api's range\) ", r"4600 +config +api:live ",
+                 r"5000 +config +undeclared +-"):
+        assert re.search(line, out), (line, out)
+
+
+def test_disagree(place):
+    """where code, manifest and machine disagree, with a manifest and without"""
+    other = place.directory("other")
+    port, login, quiet, asked = (free_port() for _ in range(4))
+    write(place.project, **{
+        "ports.manifest.json": manifest(web={"port": port}, login={"port": login, "from": "auth/backend"},
+                                        more={"port": quiet}),
+        "a.py": "LOGIN_PORT = %d\nget('http://localhost:%d')\nHOST = 'localhost:%d'\n" % (login, port, asked),
+    })
+    for number in (port, login, quiet, asked):
+        listen(place, number, other)
+    held = {d["port"]: d for d in inventory(place)[1]["disagreements"]}
+    same(sorted(held), sorted([port, quiet]), "the services' own numbers; not another project's, not what is asked for")
+    assert "manifest is held by" in held[quiet]["text"] and "file" not in held[quiet], held
+    same(held[port]["line"], 2)
+    os.unlink(os.path.join(place.project, "ports.manifest.json"))
+    same([d["port"] for d in inventory(place)[1]["disagreements"]], [login], "without a manifest: what the code names")
+    # What a database usually has is a client's number.
+    for number in (5432, 3306, 6379, 27017, 11211, 4222, 1433):
+        try:
+            listen(place, number, other)
+        except Exception:
+            continue
+        write(place.project, **{"a.py": "DB_PORT = %d\n" % number})
+        same(inventory(place)[1]["disagreements"], [], "a database's number")
+        write(place.project, **{"a.py": "server.listen(%d)\n" % number})
+        same([d["port"] for d in inventory(place)[1]["disagreements"]], [number], "but not where it is listened on")
+        break
 
 
 def test_moved(place):
@@ -193,6 +253,8 @@ def test_moved(place):
     same((status, found["disagreements"]), (0, []))
     moved = [x for x in found["listeners"] if x.get("requested") == port]
     same([(x["environment"], x["uses"]) for x in moved], [("shop", 1)])
+    same([u["actual"] for u in found["uses"]], [moved[0]["port"]])
+    assert re.search(r"a\.js:1:12 +%d +listen +web +on %d, shop" % (port, moved[0]["port"]), place.run("inventory")[1])
     assert moved[0]["port"] != port
 
 
