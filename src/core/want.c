@@ -1,20 +1,20 @@
 /*
  * Theory of operation
  *
- * There is room for one wish in a run's file. Who finds a living one there waits for its answer as well, and then looks again: if
- * that was about the same port, the run has let go of it, and the first to bind has it; if not, the next wish is its own. A wish
- * whose process is dead counts for nothing. Wishes are written and read under the lock of the run that they are about, which
- * nobody holds while he waits.
+ * There is room for one wish in a run's file. Who finds a living one there waits for its answer as well, and then
+ * looks again: if that was about the same port, the run has let go of it, and the first to bind has it; if not, the
+ * next wish is its own. A wish whose process is dead counts for nothing. Wishes are written and read under the lock of
+ * the run that they are about, which nobody holds while he waits.
  *
  * The sleep is a futex on `answers`. It is cut into slices: after each it is seen whether the keeper lives, because a
- * killed one answers nobody. futex_waitv(2) is the one wait that has both a time limit and the kernel's ordinary treatment of
- * signals: with SA_RESTART it goes on after the handler, without it returns EINTR. bind(2) knows no EINTR otherwise, but who asks
- * for system calls to be interrupted wants to get out of those that wait. Where the kernel does not have it (before Linux 5.16),
- * the wait goes on after any handler.
+ * killed one answers nobody. futex_waitv(2) is the one wait that has both a time limit and the kernel's ordinary
+ * treatment of signals: with SA_RESTART it goes on after the handler, without it returns EINTR. bind(2) knows no EINTR
+ * otherwise, but who asks for system calls to be interrupted wants to get out of those that wait. Where the kernel
+ * does not have it (before Linux 5.16), the wait goes on after any handler.
  *
- * What keeps two runs from taking a port from each other for ever: who has yielded takes no more (is_aggressive in assign.c),
- * and does not take the yielded port even when it is free (try_port). So the newcomer needs no reservation: the program
- * that is started again cannot be faster than it.
+ * What keeps two runs from taking a port from each other for ever: who has yielded takes no more (insists in
+ * assign.c), and does not take the yielded port even when it is free (try_port). So the newcomer needs no reservation:
+ * the program that is started again cannot be faster than it.
  */
 #include <errno.h>
 #include <linux/futex.h>

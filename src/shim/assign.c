@@ -315,10 +315,12 @@ static enum outcome try_port(struct attempt *t, uint16_t port, enum ps_reason re
 	return TAKEN;
 }
 
-/* A run that has yielded a port insists on none any more: so no two take one from each other without end. */
-static bool is_aggressive(const struct attempt *t)
+/* A run that has yielded a port insists on none any more: so no two take one from each other without end. Nor does one
+ * service against another of its own run. */
+static bool insists(const struct attempt *t, uint16_t port)
 {
-	return t->rules.strategy == PS_AGGRESSIVE && !atomic_load(&t->space->run->yielded);
+	return t->rules.strategy == PS_AGGRESSIVE && port == t->requested && t->error == EADDRINUSE &&
+	       !atomic_load(&t->space->run->yielded) && !registry_is_own_actual(t->space, port);
 }
 
 /* The run that has the port, if that is one that can be asked for it; 0 otherwise. */
@@ -327,7 +329,7 @@ static uint32_t find_holder(const struct attempt *t)
 	uint64_t head = host_head(t->space->host, t->requested);
 	uint32_t run = head_state(head) >= PS_HELD ? record_get(&t->space->host->record[t->requested], run) : 0;
 
-	return t->patient && run != t->space->run->id ? run : 0;
+	return t->patient ? run : 0;
 }
 
 /* Aggressive: the port that was asked for, or none. */
@@ -350,8 +352,8 @@ static enum outcome try_all(struct attempt *t)
 	candidates_start(&c, space->plan, t->rules, space->env->id, t->requested, scope_hint(space->env, t->requested),
 			 atomic_load(&space->run->flags) & PS_SCOPE_PRIVATE);
 	while (outcome == TAKEN && candidates_next(&c, &port, &reason)) {
-		outcome = try_port(t, port, t->yielded && port == t->requested ? PS_REASON_YIELDED : reason);
-		if (outcome == TAKEN && t->error == EADDRINUSE && port == t->requested && is_aggressive(t))
+		outcome = try_port(t, port, t->yielded ? PS_REASON_YIELDED : reason);
+		if (outcome == TAKEN && insists(t, port))
 			return insist(t);
 	}
 	if (outcome == TAKEN)

@@ -211,6 +211,29 @@ static void ones_own_run_is_an_ordinary_host(void **state)
 	assert_int_equal(last_event(b, &port), PS_EVENT_NONE);
 }
 
+/* Two services of one number in one run: the second moves, as with any strategy. */
+static void ones_own_other_service_is_no_holder(void **state)
+{
+	char here[PS_PATH_MAX];
+	struct ps_space *b;
+	uint16_t port;
+
+	(void)state;
+	snprintf(manifest, sizeof(manifest),
+		 "{\"x\":{\"port\":%u,\"range\":\"%u-%u\",\"strategy\":\"aggressive\",\"match\":{\"directory\":\"/\"}},"
+		 "\"y\":{\"port\":%u,\"range\":\"%u-%u\",\"strategy\":\"aggressive\",\"match\":{\"directory\":\"/dev\"}}}",
+		 n, n + 1, n + 2, n, n + 1, n + 2);
+	b = run_in("b", 0, manifest);
+	assert_non_null(getcwd(here, sizeof(here)));
+	act_for(b);
+	assert_int_equal(chdir("/"), 0);
+	assert_int_equal(actual_of(server(SOCK_STREAM, n)), n);
+	assert_int_equal(chdir("/dev"), 0);
+	assert_int_equal(actual_of(bound(SOCK_STREAM, n)), n + 1);
+	assert_int_equal(chdir(here), 0);
+	assert_int_equal(last_event(b, &port), PS_EVENT_NONE);
+}
+
 static void handler(int number)
 {
 	(void)number;
@@ -303,6 +326,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_does_not_yield_is_not_waited_for, setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(a_port_that_is_being_bound_is_not_asked_for, setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(ones_own_run_is_an_ordinary_host, setup, laws_teardown),
+		cmocka_unit_test_setup_teardown(ones_own_other_service_is_no_holder, setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(a_signal_can_end_the_wait, setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(who_has_yielded_takes_no_more, setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(what_was_yielded_is_no_candidate_either, setup, laws_teardown),
