@@ -11,52 +11,21 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-TOP = os.path.dirname(os.path.dirname(HERE))
-PROGRAM = os.path.join(os.path.abspath(os.environ.get("PORTSHIM_TEST_BUILD", os.path.join(TOP, "build"))), "portshim")
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+import harness
+from harness import PYTHON, TOP, check, read, run_parts, skip, write
+
 SHOP = os.path.join(TOP, "tests", "fix", "shop")
 CORPUS = os.path.join(TOP, "tests", "inventory", "corpus")
-PYTHON = sys.executable
-
-passed = failed = skipped = 0
 missing = set()
 
 
-def check(good, what):
-    global passed, failed
-    if good:
-        passed += 1
-    else:
-        failed += 1
-        print("not ok:", what)
-    return good
-
-
-def skip(what, why):
-    global skipped
-    skipped += 1
-    print("skip: %s: %s" % (what, why))
-
-
 def fix(*words, **more):
-    result = subprocess.run([PROGRAM, "fix", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
-                            timeout=120, **more)
-    return result.returncode, result.stdout, result.stderr.decode("utf-8", "replace")
-
-
-def read(path):
-    with open(path, "rb") as f:
-        return f.read()
-
-
-def write(path, data):
-    if os.path.dirname(path):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "wb") as f:
-        f.write(data if isinstance(data, bytes) else data.encode())
+    """What it prints as bytes: those of the files may be anything."""
+    status, out, err = harness.run("fix", *words, **more)
+    return status, out.encode("utf-8", "surrogateescape"), err
 
 
 def tree(top="."):
@@ -85,7 +54,7 @@ def runs(command, **more):
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=120, **more)
 
 
-CLASSES = "/nonexistent"  # where javac puts what it makes: main() says
+CLASSES = "/nonexistent"  # where javac puts what it makes: prepare() says
 ELIXIR = "Code.string_to_quoted!(File.read!(hd(System.argv())))"
 CHECKERS = {
     ".js": ("node", lambda path: ["node", "--check", path]),
@@ -190,8 +159,7 @@ def corpus():
     shutil.copytree(CORPUS, "corpus", ignore=shutil.ignore_patterns("labels"))
     os.chdir("corpus")
     before = tree()
-    uses = json.loads(subprocess.run([PROGRAM, "inventory", "--json"], stdout=subprocess.PIPE,
-                                     stderr=subprocess.DEVNULL, check=False, timeout=120).stdout)["uses"]
+    uses = json.loads(harness.run("inventory", "--json")[1])["uses"]
     ports = sorted({use["port"] for use in uses})
     manifest(", ".join('"s%d": { "port": %d, "env": { "S%d_URL": "{url}" } }' % (p, p, p) if p % 2 else
                        '"s%d": { "port": %d }' % (p, p) for p in ports))
@@ -215,12 +183,6 @@ def corpus():
 
 
 # ---- programs that run ----
-
-def new_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
 
 def answers(port, process):
     """Waits until somebody listens on the port, or the process has ended."""
@@ -262,7 +224,7 @@ def behaviour():
             skip("behaviour: %s" % name, "%s is not installed" % program)
             continue
         folder = "run." + name
-        old, new = new_port(), new_port()
+        old, new = harness.free_port(), harness.free_port()
         project(folder, '"web": { "port": %d, "env": ["PORT"] }' % old)
         write(name, text % old)
         status, _, err = fix("--apply")
@@ -396,24 +358,17 @@ def many():
     os.chdir("..")
 
 
-def main():
-    for name in ("PORTSHIM_MANIFEST", "PORTSHIM_PROFILE", "PORTSHIM_ENV"):
-        os.environ.pop(name, None)
-    with tempfile.TemporaryDirectory(prefix="portshim-fix.") as scratch:
-        os.environ["XDG_STATE_HOME"] = os.path.join(scratch, "state")
-        os.environ["GIT_CEILING_DIRECTORIES"] = os.path.dirname(scratch)
-        global CLASSES
-        CLASSES = os.path.join(scratch, "made")
-        os.mkdir(CLASSES)
-        os.chdir(scratch)
-        for part in (shop, corpus, behaviour, variables, usage, faults, many):
-            part()
-        os.chdir("/")
+def prepare():
+    global CLASSES
+    CLASSES = os.path.join(os.getcwd(), "made")
+    os.makedirs(CLASSES, exist_ok=True)
+    os.environ["GIT_CEILING_DIRECTORIES"] = os.path.dirname(os.getcwd())
+
+
+def checkers():
+    """Those that were missed."""
     for program in sorted(missing):
         skip("checked by %s" % program, "is not installed")
-    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
-    return failed != 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+run_parts(shop, corpus, behaviour, variables, usage, faults, many, checkers, before=prepare)
