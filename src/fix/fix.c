@@ -114,23 +114,56 @@ static enum ps_fix_reason by_file(const struct look *l, const char *path, enum p
 	return fix_is_test(path) && !named && !l->options->tests ? PS_FIX_TEST : PS_FIX_DONE;
 }
 
-/* Decides about one port, and notes it. */
-static bool decide(struct look *l, struct ps_fixing *f, const struct ps_port_use *use, enum ps_fix_reason reason)
+/* Decides about one port, and splices if it is to be rewritten. PS_FIX_COUNT if memory ran out. */
+static enum ps_fix_reason decide(struct look *l, struct ps_fixing *f, const struct ps_port_use *use,
+				 enum ps_fix_reason reason, struct ps_fix_choice *choice)
 {
-	struct ps_fix_choice choice;
-	enum ps_fix_reason chosen = fix_choose(l->fix, f, use, l->options->undeclared, &choice);
+	enum ps_fix_reason chosen = fix_choose(l->fix, f, use, l->options->undeclared, choice);
 
 	if (chosen == PS_FIX_COUNT)
-		return false;
+		return chosen;
 	if (use->inside || use->remote)
-		reason = PS_FIX_ELSEWHERE;
-	else if (chosen)
-		reason = chosen;
-	else if (!is_asked(l, choice.service))
-		reason = PS_FIX_OTHER_SERVICE;
-	else if (!reason)
-		reason = fix_use(f, use, &choice.variable);
-	return add_place(l->fix, f->path, use, reason, &choice);
+		return PS_FIX_ELSEWHERE;
+	if (chosen)
+		return chosen;
+	if (!is_asked(l, choice->service))
+		return PS_FIX_OTHER_SERVICE;
+	return reason ? reason : fix_use(f, use, &choice->variable);
+}
+
+static bool note(struct look *l, struct ps_fixing *f, const struct ps_port_use *use, enum ps_fix_reason reason)
+{
+	struct ps_fix_choice choice;
+
+	reason = decide(l, f, use, reason, &choice);
+	return reason != PS_FIX_COUNT && add_place(l->fix, f->path, use, reason, &choice);
+}
+
+/* Reads the result as if it were a file: it must be understood, and nothing in it may be left to do. What does not
+ * settle so was not understood the first time. */
+static bool settles(struct look *l, struct ps_fixing *f)
+{
+	struct ps_fix_choice choice;
+	struct ps_scan scan = { 0 };
+	struct ps_fixing again = { 0 };
+	size_t size;
+	char *text = fix_result(f, &size);
+	bool good = text != NULL;
+
+	if (good) {
+		scan_text(&scan, f->language, text, size);
+		good = !scan.failed &&
+		       fix_start(&again, f->language, f->path, text, size, scan.list, scan.count) == 0 &&
+		       !again.refused;
+		again.helped |= f->helped;
+		again.unhelped = f->unhelped;
+	}
+	for (size_t i = 0; good && i < scan.count; i++)
+		good = decide(l, &again, &scan.list[i], PS_FIX_DONE, &choice) != PS_FIX_DONE;
+	fix_end(&again);
+	scan_free(&scan);
+	free(text);
+	return good;
 }
 
 /* Hands the splices on to the edit. */
@@ -163,12 +196,14 @@ static int fix_text(struct look *l, const char *path, struct ps_edit_file *file,
 	if (language == PS_LANG_GO && !f.refused && !fix_package_start(l->fix, &f))
 		code = no_memory(l->error);
 	for (size_t i = 0; i < l->scan.count && !code; i++)
-		if (!decide(l, &f, &l->scan.list[i], PS_FIX_DONE))
+		if (!note(l, &f, &l->scan.list[i], PS_FIX_DONE))
 			code = no_memory(l->error);
 	if (!code)
 		fix_finish(&f);
 	if (!code && f.splices.failed)
 		code = no_memory(l->error);
+	if (!code && !f.refused && f.splices.count && !settles(l, &f))
+		f.refused = PS_FIX_UNCLEAR;
 	for (size_t i = first; i < l->fix->count && f.refused; i++)
 		if (l->fix->places[i].reason == PS_FIX_DONE)
 			l->fix->places[i].reason = f.refused;
@@ -220,8 +255,14 @@ static int look_at(struct look *l, const char *path, bool named)
 	enum ps_language language;
 	int code = 0;
 
-	if (size < 0 || scan_unreadable(l->buffer, (size_t)size))
-		return 0;
+	if (size < 0 || scan_unreadable(l->buffer, (size_t)size)) {
+		if (!named)
+			return 0;
+		error_set(l->error, PS_EXIT_SYSTEM, "%s cannot be looked at: it is no text, or larger than 2 MiB",
+			  path);
+		return error_hint(l->error,
+				  "leave it out; minified code and bundles are made from what is to be fixed");
+	}
 	l->fix->files++;
 	language = scan_language(path, l->buffer, (size_t)size);
 	l->scan.count = 0;
@@ -238,7 +279,7 @@ static int look_at(struct look *l, const char *path, bool named)
 	none.size = (uint32_t)size;
 	none.language = PS_LANG_SHELL; /* no tokens */
 	for (size_t i = 0; i < l->scan.count && !code; i++)
-		if (!decide(l, &none, &l->scan.list[i], reason))
+		if (!note(l, &none, &l->scan.list[i], reason))
 			code = no_memory(l->error);
 	return code;
 }

@@ -47,7 +47,8 @@ static const struct {
 	[PS_FIX_NOT_NODE] = { "not-node", "nothing shows that this runs in Node and not in a browser" },
 	[PS_FIX_UNCLEAR] = { "unclear", "the file is not understood well enough to be changed" },
 	[PS_FIX_TAKEN] = { "name-taken", "a name that is needed has another meaning in this file" },
-	[PS_FIX_BUILD] = { "build", "not every build has this file, and no other one of the package has envOr and envPort" },
+	[PS_FIX_BUILD] = { "build",
+			   "not every build has this file, and no other one of the package has envOr and envPort" },
 	[PS_FIX_PLACE] = { "place", "it is not certain that an expression can stand here" },
 	[PS_FIX_CONSTANT] = { "constant", "a constant expression, which cannot read the environment" },
 	[PS_FIX_TYPE] = { "type", "its type is not certain" },
@@ -446,6 +447,30 @@ static enum ps_fix_reason string_use(struct ps_fixing *f, const struct ps_fix_id
 
 /* ---- one port ---- */
 
+/* `"db.example.com", 5432` and `host: "db.example.com", port: 5432`: the port of another host. */
+static bool is_remote(const struct ps_fixing *f, uint32_t number)
+{
+	const struct ps_code *code = &f->code;
+	uint32_t parent = code->parent[number], from = parent == CODE_NONE ? code_line(code, number) : parent + 1;
+	uint32_t until = parent == CODE_NONE ? number : code->partner[parent];
+
+	for (uint32_t i = number > 64 && from < number - 64 ? number - 64 : from; i < until && i < number + 64; i++) {
+		const struct ps_token *t = &code->tokens[i], *key = code_token(code, i - 2);
+		bool remote = false;
+
+		if (t->kind != PS_TOKEN_STRING || code->parent[i] != parent ||
+		    !words_host(f->text + t->inner, t->outer - t->inner, &remote) || !remote)
+			continue;
+		if (i + 2 == number && code_is_one(code, i + 1, ","))
+			return true;
+		if ((code_is_one(code, i - 1, ":=") || code_is_op(code, i - 1, OP2('=', '>'))) &&
+		    (key->kind == PS_TOKEN_NAME || key->kind == PS_TOKEN_STRING) &&
+		    words_have(f->text + key->inner, key->outer - key->inner, "host hostname address addr server"))
+			return true;
+	}
+	return false;
+}
+
 static enum ps_fix_reason number_use(struct ps_fixing *f, const struct ps_fix_idiom *idiom, uint32_t number,
 				     const struct ps_port_use *use, const struct ps_fix_variable *v)
 {
@@ -483,6 +508,8 @@ static enum ps_fix_reason code_use(struct ps_fixing *f, const struct ps_fix_idio
 		return PS_FIX_DEFAULT;
 	if (sets(f, number))
 		return PS_FIX_SETS;
+	if (is_remote(f, number))
+		return PS_FIX_ELSEWHERE;
 	if (t->kind == PS_TOKEN_NUMBER)
 		return number_use(f, idiom, number, use, v);
 	if (v->url) {
@@ -493,7 +520,8 @@ static enum ps_fix_reason code_use(struct ps_fixing *f, const struct ps_fix_idio
 	}
 	p.whole = p.from == t->inner && p.until == t->outer;
 	p.quote = f->text[t->until - 1];
-	reason = t->outer == t->until || (t->many && f->language != PS_LANG_PYTHON) ? PS_FIX_STRING : idiom->place(f, number, p.whole);
+	reason = t->outer == t->until || (t->many && f->language != PS_LANG_PYTHON) ? PS_FIX_STRING
+										    : idiom->place(f, number, p.whole);
 	return reason ? reason : string_use(f, idiom, &p, v);
 }
 
@@ -588,6 +616,40 @@ void fix_finish(struct ps_fixing *f)
 {
 	if (!f->refused && f->splices.count && f->language != PS_LANG_SHELL && idioms[f->language]->finish)
 		idioms[f->language]->finish(f);
+}
+
+static int by_offset(const void *a, const void *b)
+{
+	const struct ps_fix_splice *x = a, *y = b;
+
+	return x->offset != y->offset ? (x->offset < y->offset ? -1 : 1)
+				      : (x->length > y->length) - (x->length < y->length);
+}
+
+char *fix_result(struct ps_fixing *f, size_t *size)
+{
+	struct ps_fix_splices *s = &f->splices;
+	char *text = NULL;
+	size_t at = 0;
+	FILE *out = open_memstream(&text, size);
+
+	if (!out)
+		return NULL;
+	if (s->count)
+		qsort(s->list, s->count, sizeof(*s->list), by_offset);
+	for (size_t i = 0; i < s->count; i++) {
+		if (s->list[i].offset < at) /* the same one again */
+			continue;
+		fwrite(f->text + at, 1, s->list[i].offset - at, out);
+		fputs(s->list[i].text, out);
+		at = s->list[i].offset + s->list[i].length;
+	}
+	fwrite(f->text + at, 1, f->size - at, out);
+	if (ferror(out) | fclose(out)) {
+		free(text);
+		return NULL;
+	}
+	return text;
 }
 
 void fix_end(struct ps_fixing *f)

@@ -102,6 +102,8 @@ enum ps_fix_reason fix_use(struct ps_fixing *fixing, const struct ps_port_use *u
 
 /* Adds what they need together: `import os`. */
 void fix_finish(struct ps_fixing *fixing);
+/* What the text becomes, malloc'ed with a NUL behind; NULL if memory ran out. */
+char *fix_result(struct ps_fixing *fixing, size_t *size);
 void fix_end(struct ps_fixing *fixing);
 
 /* True if the port is of a server that the file itself starts: by its call, or by the name whose value it is. */

@@ -22,33 +22,6 @@ struct row {
 	const char *url;
 };
 
-static int by_offset(const void *a, const void *b)
-{
-	const struct ps_fix_splice *x = a, *y = b;
-
-	return x->offset != y->offset ? (x->offset < y->offset ? -1 : 1) : (int)x->length - (int)y->length;
-}
-
-static char *spliced(const char *text, struct ps_fix_splices *s)
-{
-	char *result = NULL;
-	size_t size, at = 0;
-	FILE *out = open_memstream(&result, &size);
-
-	assert_non_null(out);
-	if (s->count)
-		qsort(s->list, s->count, sizeof(*s->list), by_offset);
-	for (size_t i = 0; i < s->count; i++) {
-		assert_true(s->list[i].offset >= at);
-		fwrite(text + at, 1, s->list[i].offset - at, out);
-		fputs(s->list[i].text, out);
-		at = s->list[i].offset + s->list[i].length;
-	}
-	fputs(text + at, out);
-	fclose(out);
-	return result;
-}
-
 /* The text with all that is certain rewritten; *reason is that of the last port. */
 static char *rewrite(const struct row *row, const char *text, enum ps_fix_reason *reason)
 {
@@ -56,6 +29,7 @@ static char *rewrite(const struct row *row, const char *text, enum ps_fix_reason
 	struct ps_scan scan = { 0 };
 	struct ps_fixing f;
 	char *result;
+	size_t size;
 
 	*reason = PS_FIX_COUNT;
 	scan_text(&scan, language, text, strlen(text));
@@ -78,7 +52,8 @@ static char *rewrite(const struct row *row, const char *text, enum ps_fix_reason
 	if (f.refused)
 		while (f.splices.count)
 			free(f.splices.list[--f.splices.count].text);
-	result = spliced(text, &f.splices);
+	result = fix_result(&f, &size);
+	assert_non_null(result);
 	fix_end(&f);
 	scan_free(&scan);
 	return result;
@@ -188,6 +163,7 @@ static void javascript(void **state)
 		{ "a.mjs", "Deno.serve({ port: 3000 });\n", NULL, PS_FIX_NOT_NODE, 0 },
 		{ "a.js", J("const { port = 3000 } = o;\n"), J("const { port = Number(process.env.WEB_PORT || 3000) } = o;\n"), 0, 0 },
 		{ "a.js", J("const { port: 3000 } = o;\n"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.js", J("const o = { host: 'db.example.com', port: 3000 };\n"), NULL, PS_FIX_ELSEWHERE, 0 },
 		{ "a.js", J("const ports = [3000, 3001];\n"),
 		  J("const ports = [Number(process.env.WEB_PORT || 3000), Number(process.env.WEB_PORT || 3001)];\n"), 0, 0 },
 	};
@@ -247,6 +223,7 @@ static void python(void **state)
 		{ "a.py", "import os\nos.environ['PORT'] = '3000'\n", NULL, PS_FIX_SETS, 0 },
 		{ "a.py", "match x:\n    case {\"port\": 3000}:\n        pass\n", NULL, PS_FIX_PLACE, 0 },
 		{ "a.py", "print \"x\"\nport = 3000\n", NULL, PS_FIX_UNCLEAR, 0 },
+		{ "a.py", "s = socket.create_connection((\"db.example.com\", 3000))\n", NULL, PS_FIX_ELSEWHERE, 0 },
 		{ "a.py", "port: int = 3000\n", "import os\n\nport: int = int(os.environ.get(\"WEB_PORT\", \"3000\"))\n", 0, 0 },
 		{ "a.py", "port = 3000 if x else 3001\n",
 		  "import os\n\nport = 3000 if x else int(os.environ.get(\"WEB_PORT\", \"3001\"))\n", 0, 0 },

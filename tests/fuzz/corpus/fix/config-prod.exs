@@ -1,0 +1,3 @@
+import Config
+
+config :report, ReportWeb.Endpoint, http: [port: 4000]

@@ -1,0 +1,3 @@
+…package main
+
+var listen = ":8080"

@@ -1,0 +1,33 @@
+…// Command gate is the shop's gate, on port 8080.
+package main
+
+import (
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+)
+
+const metrics = ":9464"
+
+// Config says where the gate listens.
+type Config struct {
+	Host string
+	Port int `json:"port"`
+	Back uint16
+}
+
+var backend = "http://localhost:4010/api"
+
+func main() {
+	config := Config{
+		Host: "127.0.0.1",
+		Port: 8080,
+		Back: 4010,
+	}
+	peer := net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4030}
+	stock := 4030
+	log.Println(backend, peer, metrics, fmt.Sprintf("%s:%d", config.Host, stock))
+	fmt.Println("http://localhost:8080/"+config.Host, 1)
+	log.Fatal(http.ListenAndServe("127.0.0.1:8080", nil))
+}

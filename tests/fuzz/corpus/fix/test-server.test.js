@@ -1,0 +1,3 @@
+€const http = require('http');
+
+http.get('http://localhost:3000/');
