@@ -330,8 +330,13 @@ int edit_apply(struct ps_edit *edit, struct ps_error *error)
 	struct change *changes = calloc(edit->count + 1, sizeof(*changes));
 	struct edit_journal journal = { .entries = calloc(edit->count + 1, sizeof(*journal.entries)) };
 	sigset_t all, before;
-	int code = changes && journal.entries ? edit_turn(edit, true, error) : no_memory(error);
+	int code;
 
+	if (!changes || !journal.entries) {
+		code = no_memory(error);
+		goto out;
+	}
+	code = edit_turn(edit, true, error);
 	if (!code && !plan(edit, changes, &journal))
 		code = no_memory(error);
 	if (code || journal.count == 0)

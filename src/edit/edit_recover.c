@@ -212,7 +212,11 @@ int edit_recover(struct ps_edit *edit, struct ps_error *error)
 		goto out;
 	}
 	found = calloc(journal.count + 1, sizeof(*found));
-	code = found ? look_at_all(edit, &journal, found, error) : error_set(error, PS_EXIT_SYSTEM, "out of memory");
+	if (!found) {
+		code = error_set(error, PS_EXIT_SYSTEM, "out of memory");
+		goto out;
+	}
+	code = look_at_all(edit, &journal, found, error);
 	if (code)
 		goto out;
 	complete = !journal.commits || is_complete(found, journal.count);
