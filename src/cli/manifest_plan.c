@@ -95,7 +95,7 @@ static void compile_service(struct compiler *c, const struct ps_manifest *manife
 		to->inherits = (uint16_t)(manifest_root(manifest, s) - manifest->services);
 	to->protocols = s->protocols;
 	to->flags = (uint8_t)((s->external ? PS_SERVICE_EXTERNAL : 0) | (s->os ? PS_SERVICE_OS : 0) |
-			      (s->fallback ? 0 : PS_SERVICE_FIXED) | (s->yields ? PS_SERVICE_YIELDS : 0));
+			      (s->fallback ? 0 : PS_SERVICE_FIXED) | (s->yields && s->fallback ? PS_SERVICE_YIELDS : 0));
 	to->report = s->report;
 	to->strategy = s->strategy;
 }
@@ -133,7 +133,7 @@ struct ps_plan *manifest_compile(const struct ps_manifest *manifest, const uint6
 	plan->strategy = manifest->strategy;
 	plan->os = manifest->os;
 	plan->flags |= manifest->fallback ? 0 : PS_PLAN_FIXED;
-	plan->flags |= manifest->yields ? PS_PLAN_YIELDS : 0;
+	plan->flags |= manifest->yields && manifest->fallback ? PS_PLAN_YIELDS : 0;
 	if (foreign)
 		memcpy(plan->foreign, foreign, sizeof(plan->foreign));
 

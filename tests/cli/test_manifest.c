@@ -560,7 +560,7 @@ static void test_env_both(void **state)
 static void test_fallback(void **state)
 {
 	const char all[] = "{\"version\": 1, \"services\": {\"a\": {\"port\": 80, \"fallback\": true}, \"b\": {\"port\": 81}},"
-			   " \"defaults\": {\"fallback\": false}}";
+			   " \"defaults\": {\"fallback\": false, \"yields\": true}}";
 	struct ps_manifest *m = load(pinned, "ci");
 	struct ps_plan *plan = manifest_compile(m, NULL);
 
@@ -578,6 +578,8 @@ static void test_fallback(void **state)
 	plan = manifest_compile(m, NULL);
 	assert_false(plan_rules(plan, 80, NULL).fixed);
 	assert_true(plan_rules(plan, 81, NULL).fixed);
+	assert_true(plan_yields(plan, "a")); /* who may have no other port is not asked to give his away */
+	assert_false(plan_yields(plan, "b") || plan_yields(plan, ""));
 	assert_true(plan_rules(plan, 1234, NULL).fixed);
 	free(plan);
 	manifest_free(m);

@@ -3,7 +3,8 @@
 
 By hand: PORTSHIM_TEST_BUILD=build /usr/bin/python3 tests/real/aura.py   (after `make check-real`)
 
-Six node servers, PostgreSQL and Redis. All numbers are those of the manifest, in a network namespace of the test's own, so that nobody else has them.
+Six node servers, PostgreSQL and Redis. All numbers are those of the manifest, in a network namespace of the test's own,
+so that nobody else has them.
 """
 import glob
 import json

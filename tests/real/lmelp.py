@@ -3,7 +3,8 @@
 
 By hand: PORTSHIM_TEST_BUILD=build /usr/bin/python3 tests/real/lmelp.py
 
-uvicorn, a front end, a file between them. 54321-54350 become numbers that are free here, in the manifest, the programs and the page alike.
+uvicorn, a front end, a file between them. 54321-54350 become numbers that are free here, in the manifest, the programs
+and the page alike.
 """
 import contextlib
 import json
@@ -179,7 +180,7 @@ def whole(text):
 
 
 def check_race():
-    """The file is hammered while backends start: whenever it is there it is whole and private, and its server accepts."""
+    """The file is hammered while backends start: whenever it is there it is whole and private, and its server is up."""
     where = project("one")
     wrong, reads, seen = [], [0], {}
     over = threading.Event()
