@@ -96,11 +96,24 @@ static bool after_word(const struct walk *w, uint32_t before, unsigned port, str
 	return !(w->language->flags & LANG_EMBEDDED) && (on_line(w, before, v) || after_client(w, before, v));
 }
 
+/* YAML: an item of the list under a key. */
+static bool in_item(const struct walk *w, uint32_t before, struct verdict *v)
+{
+	const struct ps_token *p = judge_token(w, before), *key = judge_key(w, w->depth);
+
+	if (!judge_is_word(w, p, "-") || !p->line)
+		return false;
+	if (judge_is_word(w, key, "expose") && w->s->language == PS_LANG_COMPOSE)
+		return judge_set_inside(v, true);
+	if (is_named_value(w, judge_token(w, before - 1)))
+		return judge_set(v, PS_USE_CONFIG, PS_CERTAIN);
+	return judge_portness(w, key) != PS_NO_PORT && judge_set_inside(v, true);
+}
+
 bool judge_words(const struct walk *w, uint32_t number, unsigned port, struct verdict *v)
 {
 	uint32_t before = number - 1;
 	const struct ps_token *p = judge_token(w, before), *key = judge_key(w, w->depth), *t = judge_token(w, number);
-	enum ps_portness is = judge_portness(w, key);
 
 	if (w->inherited == PS_PORTS && port >= 80)
 		return judge_set(v, PS_USE_CONFIG, PS_CERTAIN);
@@ -111,17 +124,8 @@ bool judge_words(const struct walk *w, uint32_t number, unsigned port, struct ve
 	if (judge_is_op(p, OP1(',')) && judge_token(w, before - 1)->kind == PS_TOKEN_NUMBER && port >= 1000 &&
 	    judge_portness(w, judge_token(w, w->line)) == PS_PORTS)
 		return judge_set(v, PS_USE_CONFIG, PS_CERTAIN);
-	/* YAML: a value, or an item of the list under a key. */
-	if (w->language->flags & LANG_INDENT) {
-		bool item = judge_is_word(w, p, "-") && p->line;
-
-		if (item && judge_is_word(w, key, "expose") && w->s->language == PS_LANG_COMPOSE)
-			return judge_set_inside(v, true);
-		if (item && is_named_value(w, judge_token(w, before - 1)))
-			return judge_set(v, PS_USE_CONFIG, PS_CERTAIN);
-		if (item && is != PS_NO_PORT)
-			return judge_set_inside(v, true);
-	}
+	if (w->language->flags & LANG_INDENT && in_item(w, before, v))
+		return true;
 	if (after_word(w, before, port, v) || (judge_is_op(p, OP1(',')) && judge_after(w, before, port, v)))
 		return true;
 	/* <port>8080</port> */
