@@ -194,6 +194,15 @@ static bool introduces(const struct ps_code *code, uint32_t at)
 	return code_is_one(code, at, "({=") || code_is_op(code, at, OP2(':', '=')) || code_is_name(code, at, "return");
 }
 
+/* A line of `var (...)` ends without a sign. */
+static bool ends_in_group(const struct ps_code *code, uint32_t token)
+{
+	uint32_t parent = code->parent[token];
+
+	return parent != CODE_NONE && code_is_op(code, parent, OP1('(')) && code_is_name(code, parent - 1, "var") &&
+	       code_token(code, token + 1)->line && code_token(code, token + 1)->kind == PS_TOKEN_NAME;
+}
+
 static enum ps_fix_reason place(const struct ps_fixing *f, uint32_t token, bool whole)
 {
 	const struct ps_code *code = &f->code;
@@ -210,7 +219,7 @@ static enum ps_fix_reason place(const struct ps_fixing *f, uint32_t token, bool 
 	if (string ? is_other_string(code, token) : !is_int(code, token))
 		return PS_FIX_TYPE;
 	before = introduces(code, token - 1) || (text && code_is_one(code, token - 1, "+"));
-	behind = code_ends(code, token) || (text && code_is_one(code, token + 1, "+"));
+	behind = code_ends(code, token) || ends_in_group(code, token) || (text && code_is_one(code, token + 1, "+"));
 	return before && behind ? PS_FIX_DONE : PS_FIX_PLACE;
 }
 

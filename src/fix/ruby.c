@@ -78,7 +78,8 @@ static enum ps_fix_reason place(const struct ps_fixing *f, uint32_t token, bool 
 		return PS_FIX_STRING;
 	if (code_is_name(code, code_statement(code, token), "when in rescue require require_relative load"))
 		return PS_FIX_PLACE;
-	before = introduces(code, token - 1, token) || (text && code_is_one(code, token - 1, "+"));
+	before = introduces(code, token - 1, token) || code_is_op(code, token - 1, OP2('<', '<')) ||
+		 (text && code_is_one(code, token - 1, "+"));
 	behind = code_ends(code, token) || (text && code_is_one(code, token + 1, "+")) ||
 		 (!code_token(code, token + 1)->line && code_is_name(code, token + 1, "if unless"));
 	return before && behind ? PS_FIX_DONE : PS_FIX_PLACE;

@@ -49,8 +49,9 @@ enum ps_portness judge_portness(const struct walk *w, const struct ps_token *t)
 	const char *text = judge_inner(w, t), *dashes;
 	size_t length = judge_length(t);
 
-	if (t->kind == PS_TOKEN_NAME)
-		return words_port(text, length);
+	if (t->kind == PS_TOKEN_NAME) /* `http://localhost:$PORT/x?since=2020`: the query of a URL is no name */
+		return w->language->flags & LANG_WORDS && memchr(text, '?', length) ? PS_NO_PORT
+										      : words_port(text, length);
 	if (t->kind != PS_TOKEN_STRING || length > 80)
 		return PS_NO_PORT;
 	if (memchr(text, ' ', length)) {
