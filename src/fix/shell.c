@@ -217,11 +217,7 @@ static void step_other(struct shell *s, char c)
 {
 	enum open open = top(s);
 
-	if (open == DOUBLE && c == '"')
-		pop(s, 1);
-	else if (open == BACKQUOTE && c == '`')
-		pop(s, 1);
-	else if (open == PARAMETER && c == '}')
+	if ((open == DOUBLE && c == '"') || (open == BACKQUOTE && c == '`') || (open == PARAMETER && c == '}'))
 		pop(s, 1);
 	else if (open == ARITHMETIC && c == ')' && at(s, s->at + 1) == ')')
 		pop(s, 2);

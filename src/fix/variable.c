@@ -316,7 +316,7 @@ enum ps_fix_reason fix_choose(struct ps_fix *fix, struct ps_fixing *f, const str
 				     .listed = o.service && own_variable(&o) };
 	if (reason == PS_FIX_UNDECLARED && undeclared)
 		return choose_undeclared(fix, use, c);
-	if (reason)
+	if (reason || !o.service)
 		return reason;
 	if (o.service->ports[0] != use->port)
 		return PS_FIX_NOT_FIRST;
