@@ -268,10 +268,16 @@ static enum outcome hold_chosen(struct attempt *t, enum ps_reason reason)
 	return registry_hold(t->space, &t->address) ? HELD : UNRECORDED;
 }
 
+/* What the run has yielded is another's, also before that one has it. */
+static int claim(const struct attempt *t, uint16_t port)
+{
+	return port == atomic_load(&t->space->run->yielded) ? 0
+							     : registry_claim(t->space, port, t->requested, t->owner);
+}
+
 static enum outcome try_port(struct attempt *t, uint16_t port, enum ps_reason reason)
 {
-	bool given_up = port && port == atomic_load(&t->space->run->yielded);
-	int claimed = given_up ? 0 : port ? registry_claim(t->space, port, t->requested, t->owner) : 1;
+	int claimed = port ? claim(t, port) : 1;
 	bool inside = false;
 
 	if (claimed < 0) {

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -56,13 +57,17 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	char command[PS_RUNTIME_MAX + 16];
+	DIR *directory = opendir(runtime);
+	struct dirent *entry;
 
 	(void)state;
 	space_close(&has);
 	space_close(&wants);
-	snprintf(command, sizeof(command), "rm -rf '%s'", runtime);
-	return system(command);
+	while (directory && (entry = readdir(directory)))
+		unlinkat(dirfd(directory), entry->d_name, 0);
+	if (directory)
+		closedir(directory);
+	return rmdir(runtime);
 }
 
 static uint64_t of_dead(void)

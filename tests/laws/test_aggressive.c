@@ -15,7 +15,7 @@ static char manifest[512];
 
 static const char *web(const char *more)
 {
-	snprintf(manifest, sizeof(manifest), "{\"web\":{\"ports\":[%u,%u],\"os\":false,%s}}", n, n + 1, more);
+	snprintf(manifest, sizeof(manifest), "{\"web\":{\"ports\":[%u,%u],\"os\":false,%s}}", n, n + 1u, more);
 	return manifest;
 }
 
@@ -222,7 +222,7 @@ static void ones_own_other_service_is_no_holder(void **state)
 	snprintf(manifest, sizeof(manifest),
 		 "{\"x\":{\"port\":%u,\"range\":\"%u-%u\",\"strategy\":\"aggressive\",\"match\":{\"directory\":\"/\"}},"
 		 "\"y\":{\"port\":%u,\"range\":\"%u-%u\",\"strategy\":\"aggressive\",\"match\":{\"directory\":\"/dev\"}}}",
-		 n, n + 1, n + 2, n, n + 1, n + 2);
+		 n, n + 1u, n + 2u, n, n + 1u, n + 2u);
 	b = run_in("b", 0, manifest);
 	assert_non_null(getcwd(here, sizeof(here)));
 	act_for(b);
