@@ -2,8 +2,8 @@
  * elixir.c - Elixir: String.to_integer(System.get_env("PORT") || "4000").
  *
  * Much of a module runs when it is compiled: attributes, `use`, `plug`, structs. So in a module only what stands in a
- * function is changed, told by the indentation that the formatter gives; and of the configuration, what is read when the
- * program starts, not what becomes part of a release. Patterns look like values.
+ * function is changed, told by the indentation that the formatter gives; and of the configuration, what is read when
+ * the program starts, not what becomes part of a release. Patterns look like values.
  */
 #include <string.h>
 

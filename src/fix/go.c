@@ -2,8 +2,9 @@
  * go.c - Go: envPort("PORT", 8080), ":" + envOr("PORT", "8080").
  *
  * The standard library reads no variable with a default in one expression (cmp.Or does, since Go 1.22), so the package
- * gets a function for it: at the end of the first of its files that needs it, with the imports there. A number without a
- * type fits where the function's int does not: it is changed only where an int is wanted for certain. Constants stay.
+ * gets a function for it: at the end of the first of its files that needs it, with the imports there. A number without
+ * a type fits where the function's int does not: it is changed only where an int is wanted for certain. Constants
+ * stay.
  */
 #include <stdio.h>
 #include <string.h>

@@ -2,8 +2,8 @@
  * java.c - Java: Integer.parseInt(System.getenv().getOrDefault("PORT", "8080")).
  *
  * A number is a constant expression where an annotation or a `case` wants one, and what a `static final` field has may
- * stand there in any other file: such a field is changed only if it is private, and its file does not use it so. A number
- * also fits into a short, where an int does not.
+ * stand there in any other file: such a field is changed only if it is private, and its file does not use it so. A
+ * number also fits into a short, where an int does not.
  */
 #include <string.h>
 

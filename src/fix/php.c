@@ -1,8 +1,8 @@
 /*
  * php.c - PHP: (int) (getenv('PORT') ?: 3000).
  *
- * Constants, properties, parameters' defaults and static variables want constant expressions, which a call is not. A file
- * is PHP from its first line to its last, or it is left alone: what stands outside of <?php ... ?> is text.
+ * Constants, properties, parameters' defaults and static variables want constant expressions, which a call is not. A
+ * file is PHP from its first line to its last, or it is left alone: what stands outside of <?php ... ?> is text.
  */
 #include <string.h>
 
