@@ -215,7 +215,8 @@ def check_race():
             child = quick(where)
             check(child.said.startswith("{") and json.loads(child.said)["port"] == FIRST,
                   "start %d: the file is there when listen() returns: %s" % (n, child.said))
-            check(started_now.wait(LIMIT), "start %d: it is seen" % n)
+            if not check(started_now.wait(LIMIT), "start %d: it is seen" % n):
+                break
             started_now.clear()
             stop(child)
             check(is_gone(where), "start %d: it is gone" % n)
