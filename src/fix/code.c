@@ -58,10 +58,15 @@ static bool is_doubtful(const struct ps_code *code, const struct ps_token *t)
 {
 	const char *text = code->text + t->until, *end = memchr(text, '\n', code->size - t->until);
 	size_t length = end ? (size_t)(end - text) : code->size - t->until;
+	const struct ps_token *last = code_token(code, (uint32_t)code->count - 1);
 
 	if (t->kind != PS_TOKEN_OPERATOR || t->op != OP1('/') ||
 	    (code->language != PS_LANG_JAVASCRIPT && code->language != PS_LANG_RUBY))
 		return false;
+	/* Where no division can stand, a pattern begins that goes on in the next line. */
+	if (code->language == PS_LANG_RUBY && code->count > 0 && last->kind == PS_TOKEN_OPERATOR &&
+	    !code_is_one(code, (uint32_t)code->count - 1, ")]}"))
+		return true;
 	return memchr(text, '/', length) &&
 	       (memchr(text, '"', length) || memchr(text, '\'', length) || memchr(text, '`', length));
 }
@@ -78,11 +83,11 @@ static bool is_unseen_text(const struct ps_code *code, const struct ps_token *t)
 		return false;
 	while (at < code->size && strchr("<-~", code->text[at]) && code->text[at])
 		at++;
-	if (at == t->until)
+	if (at == t->until && (at == code->size || (code->text[at] != '"' && code->text[at] != '\'')))
 		return false;
 	if (at < code->size && (code->text[at] == '"' || code->text[at] == '\'' || code->text[at] == '`'))
 		at++;
-	return at < code->size && code->text[at] >= 'a' && code->text[at] <= 'z';
+	return at < code->size && ((code->text[at] >= 'a' && code->text[at] <= 'z') || code->text[at] == '_');
 }
 
 static char closing_of(char open)

@@ -71,6 +71,9 @@ static bool is_pattern_sign(const struct ps_code *code, uint32_t at)
 	       code_is_op(code, at, OP2('<', '-')) || code_is_name(code, at, "when");
 }
 
+/* Their first argument is a pattern. */
+static const char pattern_macros[] = "match? assert_receive assert_received refute_receive refute_received destructure";
+
 static bool is_pattern(const struct ps_code *code, uint32_t token)
 {
 	bool fallback = code_is_op(code, token - 1, OP2('\\', '\\'));
@@ -85,6 +88,8 @@ static bool is_pattern(const struct ps_code *code, uint32_t token)
 			return true;
 		if (!fallback && code_call(code, p, &callee) &&
 		    code_is_name(code, callee - 1, "def defp defmacro defmacrop defguard defguardp"))
+			return true;
+		if (code_is_name(code, p - 1, pattern_macros))
 			return true;
 	}
 	return false;
@@ -118,7 +123,9 @@ static enum ps_fix_reason place(const struct ps_fixing *f, uint32_t token, bool 
 	bool text = code->tokens[token].kind == PS_TOKEN_STRING && !whole, before, behind;
 	uint32_t first = statement(code, token);
 
-	if (is_sigil(code, token))
+	/* '...' is a list of characters, which a variable is not */
+	if (is_sigil(code, token) ||
+	    (code->tokens[token].kind == PS_TOKEN_STRING && f->text[code->tokens[token].from] == '\''))
 		return PS_FIX_STRING;
 	if (f->text[code->tokens[first].from] == '@' || is_compiled(code, token))
 		return PS_FIX_CONSTANT;

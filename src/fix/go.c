@@ -175,8 +175,12 @@ static bool is_int(const struct ps_code *code, uint32_t token)
 /* `var addr Address = ":8080"`: of another type than string. */
 static bool is_other_string(const struct ps_code *code, uint32_t token)
 {
-	uint32_t name = token - 2;
+	uint32_t name = token - 2, brace = code->parent[token];
 
+	/* []Address{":8080"}; not []string{} */
+	if (brace != CODE_NONE && code_is_op(code, brace, OP1('{')) && code_is_one(code, brace - 2, "]") &&
+	    code_token(code, brace - 1)->kind == PS_TOKEN_NAME && !code_is_name(code, brace - 1, "string any"))
+		return true;
 	return code_is_op(code, token - 1, OP1('=')) && code_token(code, name)->kind == PS_TOKEN_NAME &&
 	       (code_token(code, name - 1)->kind == PS_TOKEN_NAME || code_is_one(code, name - 1, ".*]")) &&
 	       !code_is_name(code, name - 1, "var") && !code_is_name(code, name, "string") &&

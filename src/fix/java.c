@@ -39,6 +39,18 @@ static bool in_annotation(const struct ps_code *code, uint32_t token)
 	return false;
 }
 
+/* static final String API = BASE + "/api": one constant of others. */
+static bool makes_constant(const struct ps_code *code, uint32_t token)
+{
+	bool is_final = false, is_static = false;
+
+	for (uint32_t i = code_statement(code, token); i < token && !code_is_op(code, i, OP1('=')); i++) {
+		is_final = is_final || code_is_name(code, i, "final");
+		is_static = is_static || code_is_name(code, i, "static");
+	}
+	return is_final && is_static && code_is_one(code, token - 1, "=+(") && code_is_one(code, token + 1, "+;)");
+}
+
 /* The file wants the name where only a constant can stand. */
 static bool is_wanted_constant(const struct ps_code *code, uint32_t name)
 {
@@ -49,7 +61,8 @@ static bool is_wanted_constant(const struct ps_code *code, uint32_t name)
 
 		if (i != name && other->kind == PS_TOKEN_NAME && other->until - other->from == t->until - t->from &&
 		    memcmp(code->text + other->from, code->text + t->from, t->until - t->from) == 0 &&
-		    (code_is_name(code, code_statement(code, i), "case") || in_annotation(code, i)))
+		    (code_is_name(code, code_statement(code, i), "case") || in_annotation(code, i) ||
+		     makes_constant(code, i)))
 			return true;
 	}
 	return false;

@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "../inventory/words.h"
 #include "idiom.h"
 
 static bool ends_with(const char *text, const char *tail)
@@ -31,13 +32,15 @@ static bool has_tags(const struct ps_code *code)
 }
 
 static const char browser_names[] =
-	"window document localStorage sessionStorage navigator customElements XMLHttpRequest HTMLElement ReactDOM";
-static const char browser_modules[] = "react react-dom react-dom/client vue svelte solid-js preact preact/hooks "
+	"window document localStorage sessionStorage navigator customElements XMLHttpRequest HTMLElement ReactDOM "
+	"ipcRenderer importScripts jQuery angular";
+static const char browser_modules[] = "react react-dom react-dom/client react-native expo react-redux socket.io-client "
+				      "@tanstack/react-query vue svelte solid-js preact preact/hooks "
 				      "@angular/core @angular/common/http next/link "
 				      "next/navigation next/router lit jquery htmx.org alpinejs react-router-dom";
 static const char node_names[] = "require module process __dirname __filename Buffer Bun";
 static const char node_modules[] =
-	"http https net tls http2 fs path os url dgram child_process cluster crypto util stream events worker_threads "
+	"http https net tls http2 fs path os dgram child_process cluster crypto worker_threads "
 	"express "
 	"fastify koa hapi @hapi/hapi restify polka connect ws socket.io @nestjs/core @nestjs/common hono "
 	"@hono/node-server "
@@ -62,6 +65,34 @@ static bool is_import(const struct ps_code *code, uint32_t module)
 	return false;
 }
 
+/* process.env.NODE_ENV and its like: bundlers put in what they stand for. 1: that; 2: only a browser's code has it. */
+static int is_bundled(const struct ps_code *code, uint32_t process)
+{
+	static const char *const prefixes[] = { "REACT_APP_", "NEXT_PUBLIC_", "VITE_", "VUE_APP_", "EXPO_PUBLIC_",
+						"GATSBY_" };
+	const struct ps_token *name = code_token(code, process + 4);
+
+	if (!code_is_name(code, process, "process") || !code_is_name(code, process + 2, "env") ||
+	    name->kind != PS_TOKEN_NAME)
+		return 0;
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		if (name->until - name->from > strlen(prefixes[i]) &&
+		    memcmp(code->text + name->from, prefixes[i], strlen(prefixes[i])) == 0)
+			return 2;
+	return code_is_name(code, process + 4, "NODE_ENV PUBLIC_URL BASE_URL");
+}
+
+/* AMD: define([...], function ...); UMD: typeof define, typeof module. */
+static bool is_loaded(const struct ps_code *code, uint32_t i)
+{
+	if (code_is_name(code, i, "typeof"))
+		return code_is_name(code, i + 1, "define module exports");
+	return code_is_name(code, i, "define require requirejs") && !code_is_one(code, i - 1, ".") &&
+	       code_is_op(code, i + 1, OP1('(')) &&
+	       (code_is_op(code, i + 2, OP1('[')) ||
+		(code_is_name(code, i, "define") && code_is_name(code, i + 2, "function")));
+}
+
 static bool is_browser(const struct ps_fixing *f)
 {
 	static const char *const tails[] = { ".vue", ".svelte", ".astro", ".jsx", ".tsx" };
@@ -78,6 +109,8 @@ static bool is_browser(const struct ps_fixing *f)
 			return true;
 		if (code_is_string(code, i, browser_modules) && is_import(code, i))
 			return true;
+		if (is_bundled(code, i) == 2 || is_loaded(code, i))
+			return true;
 		if (code_is_name(code, i, browser_names) && !code_is_op(code, i + 1, OP1(':')) &&
 		    !code_is_one(code, i - 1, "."))
 			return true;
@@ -88,11 +121,21 @@ static bool is_browser(const struct ps_fixing *f)
 	return has_tags(code);
 }
 
+/* vite.config.js; not api.config.js, which may be anything. */
+static bool is_tools(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *end = strstr(name, ".config.");
+
+	return end && words_are(name, (size_t)(end - name),
+				"vite vitest webpack rollup rspack next nuxt playwright cypress jest svelte astro vue "
+				"ecosystem karma wdio drizzle remix rsbuild electron.vite");
+}
+
 static bool is_node(const struct ps_fixing *f)
 {
 	const struct ps_code *code = &f->code;
 
-	if (ends_with(f->path, ".cjs") || ends_with(f->path, ".cts") || strstr(f->path, ".config.") ||
+	if (ends_with(f->path, ".cjs") || ends_with(f->path, ".cts") || is_tools(f->path) ||
 	    (f->size > 2 && f->text[0] == '#' && f->text[1] == '!'))
 		return true;
 	for (size_t i = 0; i < f->use_count; i++)
@@ -102,7 +145,7 @@ static bool is_node(const struct ps_fixing *f)
 		const struct ps_token *t = &code->tokens[i];
 
 		if (code_is_name(code, i, node_names) && !code_is_one(code, i - 1, ".") &&
-		    !code_is_op(code, i + 1, OP1(':')))
+		    !code_is_op(code, i + 1, OP1(':')) && !is_bundled(code, i))
 			return true;
 		if (t->kind != PS_TOKEN_STRING || !is_import(code, i))
 			continue;
@@ -133,6 +176,31 @@ static bool is_old(const struct ps_fixing *f)
 	return code_has_name(code, "var require");
 }
 
+/* `process` becomes something else than Node's, or may: a parameter, a part of a pattern, an import. */
+static bool is_bound(const struct ps_code *code, uint32_t i)
+{
+	if (code_is_one(code, i - 1, "."))
+		return false;
+	if (code_is_name(code, i - 1, "const let var function class as") || code_is_op(code, i + 1, OP1('=')) ||
+	    code_is_op(code, i + 1, OP2('=', '>')))
+		return true;
+	if (code_is_name(code, i - 1, "import"))
+		return !code_is_string(code, i + 2, "process node:process");
+	if (!code_is_one(code, i + 1, ",)}]:"))
+		return false;
+	for (uint32_t p = code->parent[i]; p != CODE_NONE; p = code->parent[p]) {
+		uint32_t behind = code->partner[p] + 1;
+
+		if (code_is_name(code, p - 1, "const let var import") || code_is_op(code, behind, OP1('=')))
+			return true;
+		if (code_is_op(code, p, OP1('(')))
+			return code_is_op(code, behind, OP2('=', '>')) ||
+			       (code_is_op(code, behind, OP1('{')) &&
+				!code_is_name(code, p - 1, "if while for switch with"));
+	}
+	return false;
+}
+
 static enum ps_fix_reason file(struct ps_fixing *f)
 {
 	const struct ps_code *code = &f->code;
@@ -145,9 +213,7 @@ static enum ps_fix_reason file(struct ps_fixing *f)
 		return PS_FIX_NOT_NODE;
 	/* A process of one's own is another one's environment. */
 	for (uint32_t i = 1; i < code->count; i++)
-		if (code_is_name(code, i, "process Number") &&
-		    (code_is_name(code, i - 1, "const let var function class") ||
-		     (code_is_op(code, i + 1, OP1('=')) && !code_is_one(code, i - 1, "."))))
+		if (code_is_name(code, i, "process Number") && is_bound(code, i))
 			return PS_FIX_TAKEN;
 	f->old = is_old(f);
 	return PS_FIX_DONE;
@@ -240,6 +306,53 @@ static bool introduces(const struct ps_code *code, uint32_t at)
 	       code_is_op(code, at, OP2('?', '?')) || code_is_name(code, at, "return await");
 }
 
+/* `port: 3000 | 4000 = 3000`: the type of what is assigned has values in it. */
+static bool is_literal_type(const struct ps_code *code, uint32_t sign)
+{
+	bool literal = false;
+
+	if (!code_is_op(code, sign, OP1('=')))
+		return false;
+	for (uint32_t i = sign - 1; i != CODE_NONE && sign - i < 64; i--) {
+		if (code_is_op(code, i, OP1(':')))
+			return literal;
+		if (code_is_one(code, i, ";") || code_token(code, i)->line)
+			return false;
+		literal = literal || code->tokens[i].kind == PS_TOKEN_STRING ||
+			  code->tokens[i].kind == PS_TOKEN_NUMBER;
+	}
+	return false;
+}
+
+/* The value, or what it is a part of, has a type that only this value has. */
+static bool is_typed(const struct ps_fixing *f, uint32_t token)
+{
+	const struct ps_code *code = &f->code;
+
+	if (!ends_with(f->path, "ts"))
+		return false;
+	if (is_literal_type(code, token - 1))
+		return true;
+	for (uint32_t p = code->parent[token]; p != CODE_NONE && code_is_one(code, p, "{["); p = code->parent[p])
+		if (is_literal_type(code, p - 1) || (code_is_name(code, code->partner[p] + 1, "as") &&
+						     code_is_name(code, code->partner[p] + 2, "const")))
+			return true;
+	return false;
+}
+
+/* page.evaluate(() => ...): the browser of a test runs it. */
+static bool is_sent(const struct ps_code *code, uint32_t token)
+{
+	static const char sent[] = "evaluate evaluateHandle evaluateOnNewDocument addInitScript $eval $$eval";
+	uint32_t callee;
+
+	for (uint32_t p = code->parent[token]; p != CODE_NONE; p = code->parent[p])
+		if (code_call(code, p, &callee) && code_is_one(code, callee - 1, ".") &&
+		    code_is_name(code, callee, sent))
+			return true;
+	return false;
+}
+
 static enum ps_fix_reason place(const struct ps_fixing *f, uint32_t token, bool whole)
 {
 	const struct ps_code *code = &f->code;
@@ -251,6 +364,10 @@ static enum ps_fix_reason place(const struct ps_fixing *f, uint32_t token, bool 
 		return PS_FIX_TYPE;
 	if (code_is_op(code, token - 1, OP1('=')) && declares_type(code, token - 1))
 		return PS_FIX_TYPE;
+	if (is_typed(f, token))
+		return PS_FIX_TYPE;
+	if (is_sent(code, token))
+		return PS_FIX_BROWSER;
 	before = introduces(code, token - 1) || (text && code_is_op(code, token - 1, OP1('+')));
 	behind = code_ends(code, token) || (text && code_is_op(code, token + 1, OP1('+')));
 	return before && behind ? PS_FIX_DONE : PS_FIX_PLACE;

@@ -139,6 +139,14 @@ static uint32_t first_splice(const struct ps_fixing *f)
 	return first;
 }
 
+/* `import os.path as path` binds no `os`. */
+static bool is_renamed(const struct ps_code *code, uint32_t name)
+{
+	while (code_is_one(code, name + 1, ".") && code_token(code, name + 2)->kind == PS_TOKEN_NAME)
+		name += 2;
+	return code_is_name(code, name + 1, "as");
+}
+
 /* `import os`, `import sys, os`, `import os.path` at the left margin, before the offset. */
 static bool has_import(const struct ps_fixing *f, uint32_t before)
 {
@@ -150,7 +158,7 @@ static bool has_import(const struct ps_fixing *f, uint32_t before)
 		for (uint32_t k = i + 1; k < code->count && !code->tokens[k].line && !code_is_one(code, k, ";"); k++)
 			if (code_is_name(code, k, "os") &&
 			    code_is_one(code, k - 1, ",") + code_is_name(code, k - 1, "import") &&
-			    !code_is_name(code, k + 1, "as"))
+			    !code_is_name(code, k + 1, "as") && !is_renamed(code, k))
 				return true;
 	}
 	return false;

@@ -69,6 +69,15 @@ static bool introduces(const struct ps_code *code, uint32_t at, uint32_t token)
 	       code_is_op(code, at, OP2('|', '|'));
 }
 
+/* `in { port: 3000 }`, `when [3000, x]`: a pattern, in which no call can stand. */
+static bool is_pattern(const struct ps_code *code, uint32_t token)
+{
+	for (uint32_t p = code->parent[token]; p != CODE_NONE; p = code->parent[p])
+		if (code_is_name(code, p - 1, "in") || code_is_name(code, code_line(code, p), "in when"))
+			return true;
+	return code_is_name(code, code_statement(code, token), "when in");
+}
+
 static enum ps_fix_reason place(const struct ps_fixing *f, uint32_t token, bool whole)
 {
 	const struct ps_code *code = &f->code;
@@ -76,7 +85,8 @@ static enum ps_fix_reason place(const struct ps_fixing *f, uint32_t token, bool 
 
 	if (is_text(code, token))
 		return PS_FIX_STRING;
-	if (code_is_name(code, code_statement(code, token), "when in rescue require require_relative load"))
+	if (is_pattern(code, token) ||
+	    code_is_name(code, code_statement(code, token), "rescue require require_relative load"))
 		return PS_FIX_PLACE;
 	before = introduces(code, token - 1, token) || code_is_op(code, token - 1, OP2('<', '<')) ||
 		 (text && code_is_one(code, token - 1, "+"));

@@ -166,6 +166,39 @@ static void javascript(void **state)
 		{ "a.js", J("const o = { host: 'db.example.com', port: 3000 };\n"), NULL, PS_FIX_ELSEWHERE, 0 },
 		{ "a.js", J("const ports = [3000, 3001];\n"),
 		  J("const ports = [Number(process.env.WEB_PORT || 3000), Number(process.env.WEB_PORT || 3001)];\n"), 0, 0 },
+		/* a browser's, by other signs */
+		{ "a.js", J("typeof define === 'function';\nfetch('http://localhost:3000/x');\n"),
+		  NULL, PS_FIX_BROWSER, 0 },
+		{ "a.js", "define(['require'], function (require) {\n  fetch('http://localhost:3000/x');\n});\n", NULL,
+		  PS_FIX_BROWSER, 0 },
+		{ "a.js", "const io = require('socket.io-client');\nfetch('http://localhost:3000/x');\n", NULL,
+		  PS_FIX_BROWSER, 0 },
+		{ "a.js", "if (process.env.NODE_ENV) fetch('http://localhost:3000/x');\n", NULL, PS_FIX_NOT_NODE, 0 },
+		{ "a.js", "let u = process.env.REACT_APP_U;\nfetch('http://localhost:3000/x');\n", NULL,
+		  PS_FIX_BROWSER, 0 },
+		{ "a.js", "import E from 'events';\nfetch('http://localhost:3000/x');\n", NULL, PS_FIX_NOT_NODE, 0 },
+		{ "api.config.js", "export default { url: 'http://localhost:3000/x' };\n", NULL, PS_FIX_NOT_NODE, 0 },
+		{ "a.js", J("page.evaluate(() => fetch('http://localhost:3000/x'));\n"), NULL, PS_FIX_BROWSER, 0 },
+		/* another process */
+		{ "a.js", J("function f(process) { s.listen(3000); }\n"), NULL, PS_FIX_TAKEN, 0 },
+		{ "a.js", J("const f = (a, { process }) => s.listen(3000);\n"), NULL, PS_FIX_TAKEN, 0 },
+		{ "a.js", J("x.map(process => s.listen(3000));\n"), NULL, PS_FIX_TAKEN, 0 },
+		{ "a.js", J("const { process } = x;\ns.listen(3000);\n"), NULL, PS_FIX_TAKEN, 0 },
+		{ "a.mjs", "import { process } from './x.mjs';\ns.listen(3000);\n", NULL, PS_FIX_TAKEN, 0 },
+		{ "a.mjs", "import process from './x.mjs';\ns.listen(3000);\n", NULL, PS_FIX_TAKEN, 0 },
+		{ "a.mjs", "import process from 'node:process';\nf(process);\ns.listen(3000);\n",
+		  "import process from 'node:process';\nf(process);\n"
+		  "s.listen(Number(process.env.WEB_PORT || 3000));\n",
+		  0, 0 },
+		{ "a.js", J("if (a && process) { s.listen(3000); }\n"),
+		  J("if (a && process) { s.listen(Number(process.env.WEB_PORT || 3000)); }\n"), 0, 0 },
+		/* types that only this value has */
+		{ "a.ts", T("const port: 3000 | 3001 = 3000;\n"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.ts", T("const u: 'http://localhost:3000' = 'http://localhost:3000';\n"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.ts", T("const ports: Record<string, 3000> = { port: 3000 };\n"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.ts", T("const o = { port: 3000 } as const;\n"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.ts", T("const o = { port: 3000 } as Options;\n"),
+		  T("const o = { port: Number(process.env.WEB_PORT || 3000) } as Options;\n"), 0, 0 },
 	};
 
 	(void)state;
@@ -228,6 +261,10 @@ static void python(void **state)
 		{ "a.py", "port = 3000 if x else 3001\n",
 		  "import os\n\nport = 3000 if x else int(os.environ.get(\"WEB_PORT\", \"3001\"))\n", 0, 0 },
 		{ "a.pyi", "port: int = 3000\n", NULL, PS_FIX_TYPE, 0 },
+		{ "a.py", "import os.path as p\ns.bind(('', 3000))\n",
+		  "import os\nimport os.path as p\ns.bind(('', int(os.environ.get('WEB_PORT', '3000'))))\n", 0, 0 },
+		{ "a.py", "import os.path\ns.bind(('', 3000))\n",
+		  "import os.path\ns.bind(('', int(os.environ.get('WEB_PORT', '3000'))))\n", 0, 0 },
 	};
 
 	(void)state;
@@ -299,6 +336,11 @@ static void ruby(void **state)
 		{ "a.rb", "port = 3000\n__END__\nit's\n", NULL, PS_FIX_UNCLEAR, 0 },
 		{ "a.rb", "case port\nwhen 3000 then x\nend\nport = 3000 + i\n", NULL, PS_FIX_PLACE, 0 },
 		{ "a.rb", "def run(port = 3000)\nend\n", "def run(port = Integer(ENV.fetch(\"WEB_PORT\", \"3000\")))\nend\n", 0, 0 },
+		{ "a.rb", "case x\nin { port: 3000 } then 1\nend\n", NULL, PS_FIX_PLACE, 0 },
+		{ "a.rb", "case x\nin { a: { port: 3000 } }\n  1\nend\n", NULL, PS_FIX_PLACE, 0 },
+		{ "a.rb", "y if x in { port: 3000 }\n", NULL, PS_FIX_PLACE, 0 },
+		{ "a.rb", "R = / \\d\n  (a|b) /x\nport = 3000\n", NULL, PS_FIX_UNCLEAR, 0 },
+		{ "a.rb", "T = <<'__end__'\nport = 3000\n__end__\nport = 3000\n", NULL, PS_FIX_UNCLEAR, 0 },
 	};
 
 	(void)state;
@@ -375,6 +417,9 @@ static void java(void **state)
 		{ "A.java", A("int[] ports = {3000, 3001};"),
 		  A("int[] ports = {" V ", Integer.parseInt(System.getenv().getOrDefault(\"WEB_PORT\", \"3001\"))};"), 0, 0 },
 		{ "A.cs", A("int port = 3000;"), NULL, PS_FIX_LANGUAGE, 0 },
+		{ "A.java", A("private static final String B = \"http://localhost:3000\";\n"
+				"\tstatic final String C = B + \"/x\";"),
+		  NULL, PS_FIX_CONSTANT, 0 },
 	};
 
 	(void)state;
@@ -408,6 +453,11 @@ static void elixir(void **state)
 		{ "a.ex", M("  def run do\n    get('http://localhost:3000')\n  end\n"), NULL, PS_FIX_STRING, 0 },
 		{ "a.ex", M("  def run do\n    x = ~s(http://localhost:3000)\n  end\n"), NULL, PS_FIX_COUNT, 0 },
 		{ "a.exs", "port = String.to_integer(System.get_env(\"PORT\") || \"3000\")\n", NULL, PS_FIX_DEFAULT, 0 },
+		{ "a.ex", "def f(x) do\n  match?(%{port: 3000}, x)\nend\n", NULL, PS_FIX_PLACE, 0 },
+		{ "a_test.exs", "test \"x\" do\n  assert_receive {:up, %{port: 3000}}\n"
+				"  assert_receive(%{port: 3000})\nend\n",
+		  NULL, PS_FIX_PLACE, 0 },
+		{ "a.exs", "x = 'http://localhost:3000'\n", NULL, PS_FIX_STRING, 0 },
 	};
 
 	(void)state;
@@ -456,6 +506,7 @@ static void go(void **state)
 		  "package a\n\nimport \"os\"\nimport \"strconv\"\n\ntype Config struct {\n\tHost string\n\tPort int `json:\"port\"`\n}\n\n"
 		  "var c = Config{\"x\", 1}\nvar d = Config{Host: \"localhost\", Port: envPort(\"WEB_PORT\", 3000)}\n" PORT_FUNCTION,
 		  0, 0 },
+		{ "a.go", "package a\n\nvar s = []Address{\":3000\"}\n", NULL, PS_FIX_TYPE, 0 },
 	};
 
 	(void)state;
