@@ -77,7 +77,7 @@ static bool collect(struct assigned *assigned, const struct ps_state_now *state)
 	return assigned->names;
 }
 
-/* False if the service has no assignment for sure (target_matches). */
+/* False if the service, which is from no other project, has no assignment for sure (target_matches). */
 static bool may_be_assigned(const struct assigned *assigned, const struct ps_target *target, const struct ps_wanted *w)
 {
 	const char *name = w->name;
@@ -111,7 +111,7 @@ static bool set_actual(const struct ps_target *target, const struct ps_state_now
 		if (s->port_count == 0 || s->external)
 			continue;
 		if (target_wanted(target, state, s->name, &wanted, &ignored) ||
-		    !may_be_assigned(&assigned, target, &wanted))
+		    (!wanted.from_count && !may_be_assigned(&assigned, target, &wanted)))
 			continue;
 		a = target_find(target, state, &wanted);
 		if (a)

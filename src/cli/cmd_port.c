@@ -29,13 +29,8 @@ static int print(const struct ps_target *target, const struct ps_wanted *wanted,
 {
 	cJSON *object;
 
-	if (!a) {
-		fprintf(stderr, "portshim: %s is not assigned in environment %s\n", wanted->text, target->name);
-		if (wanted->external)
-			fprintf(stderr, "hint: the manifest calls it external: it is where it always is, on %u\n",
-				wanted->port);
-		return PS_EXIT_NO;
-	}
+	if (!a)
+		return lookup_missing(target, wanted);
 	if (!json) {
 		printf("%u\n", a->actual);
 		return PS_EXIT_YES;

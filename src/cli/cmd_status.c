@@ -16,6 +16,7 @@
 #include "../health/survey.h"
 #include "command.h"
 #include "detected.h"
+#include "elsewhere.h"
 #include "holder.h"
 #include "options.h"
 #include "show.h"
@@ -278,11 +279,14 @@ static int print_table(const struct selection *s)
 		rows++;
 	}
 	if (!rows) {
-		if (s->all)
+		if (s->all) {
 			fprintf(stderr, "portshim: nothing is assigned in any environment\n");
-		else
-			fprintf(stderr, "portshim: nothing %sis assigned in environment %s\n",
-				s->wanted_count ? "of that " : "", s->target.name);
+			return PS_EXIT_NO;
+		}
+		fprintf(stderr, "portshim: nothing %sis assigned in environment %s\n", s->wanted_count ? "of that " : "",
+			s->target.name);
+		if (s->wanted_count <= 1)
+			elsewhere_hint(&s->target, s->wanted_count ? s->wanted : NULL);
 		return PS_EXIT_NO;
 	}
 	if (!output_table_print(&table, stdout)) {

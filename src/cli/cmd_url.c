@@ -31,10 +31,8 @@ static int print(const struct ps_target *target, const struct ps_wanted *wanted,
 	char url[PS_SHOW_URL];
 	cJSON *object;
 
-	if (!a) {
-		fprintf(stderr, "portshim: %s is not assigned in environment %s\n", wanted->text, target->name);
-		return PS_EXIT_NO;
-	}
+	if (!a)
+		return lookup_missing(target, wanted);
 	show_url(url, a, target_scheme(wanted, a));
 	if (!json) {
 		printf("%s\n", url);

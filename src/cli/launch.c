@@ -118,13 +118,20 @@ static int find_strategy(const char *name, struct ps_error *error)
 
 struct foreign {
 	uint64_t ports[PS_BITMAP_WORDS];
-	const char *directory; /* the own one */
+	const struct ps_project *own;
 };
 
-static void note_service(struct foreign *f, const struct ps_manifest_service *service)
+/* A checkout of the own project, which has the same name and declares the same ports, is no other project. */
+static bool is_foreign(const struct foreign *f, const char *directory, const char *project)
 {
-	for (size_t i = 0; i < service->port_count; i++)
-		bitmap_set(f->ports, service->ports[i]);
+	return strcmp(directory, f->own->directory) != 0 && strcmp(project, f->own->project) != 0;
+}
+
+static void note_manifest(struct foreign *f, const struct ps_manifest *manifest)
+{
+	for (size_t s = 0; manifest && s < manifest->service_count; s++)
+		for (size_t i = 0; i < manifest->services[s].port_count; i++)
+			bitmap_set(f->ports, manifest->services[s].ports[i]);
 }
 
 /* The ports that the project of an environment declares. A manifest that cannot be read declares none. */
@@ -133,7 +140,7 @@ static bool note_foreign(const struct ps_scope *env, void *context)
 	static const char *const places[] = { "ports.manifest.json", "config/ports.manifest.json" };
 	struct foreign *f = context;
 
-	if (strcmp(env->directory, f->directory) == 0 || env->flags & PS_SCOPE_PRIVATE)
+	if (strcmp(env->directory, f->own->directory) == 0 || env->flags & PS_SCOPE_PRIVATE)
 		return true;
 	for (int i = 0; i < 2; i++) {
 		char path[PS_PATH_MAX + 32];
@@ -144,15 +151,26 @@ static bool note_foreign(const struct ps_scope *env, void *context)
 		if (access(path, R_OK) != 0 ||
 		    manifest_load(&manifest, path, env->profile[0] ? env->profile : NULL, NULL, &ignored) != 0)
 			continue;
-		for (size_t s = 0; s < manifest->service_count; s++)
-			note_service(f, &manifest->services[s]);
+		if (is_foreign(f, env->directory, manifest->project ? manifest->project
+								    : strrchr(env->directory, '/') + 1))
+			note_manifest(f, manifest);
 		manifest_free(manifest);
 		break;
 	}
 	return true;
 }
 
-/* Those of all known projects, also of those that never ran here, and the numbers that `portshim next` handed out. */
+/* True if the directory is known as another project's; one that is not known is. */
+static bool is_foreign_directory(const struct foreign *f, const struct ps_known_list *known, const char *directory)
+{
+	for (size_t i = 0; i < known->count; i++)
+		if (strcmp(known->list[i].directory, directory) == 0)
+			return is_foreign(f, directory, known->list[i].project);
+	return is_foreign(f, directory, "");
+}
+
+/* Those of all known projects under each of their profiles, also of those that never ran here, and the numbers that
+ * `portshim next` handed out. */
 static void note_known(struct foreign *f)
 {
 	struct ps_known_list known;
@@ -160,13 +178,18 @@ static void note_known(struct foreign *f)
 	size_t count;
 	struct ps_number *numbers = numbers_list(&count);
 
-	if (known_read(&known, &ignored) == 0)
-		for (size_t i = 0; i < known.count; i++)
-			for (size_t s = 0; known.list[i].manifest && s < known.list[i].manifest->service_count; s++)
-				if (strcmp(known.list[i].directory, f->directory) != 0)
-					note_service(f, &known.list[i].manifest->services[s]);
+	known_read(&known, &ignored);
+	for (size_t i = 0; i < known.count; i++) {
+		const struct ps_known *k = &known.list[i];
+
+		if (!k->manifest || !is_foreign(f, k->directory, k->project))
+			continue;
+		note_manifest(f, k->manifest);
+		for (size_t p = 0; p < k->manifest->profile_count; p++)
+			note_manifest(f, known_view(k, k->manifest->profiles[p]));
+	}
 	for (size_t i = 0; i < count; i++)
-		if (strcmp(numbers[i].directory, f->directory) != 0)
+		if (is_foreign_directory(f, &known, numbers[i].directory))
 			bitmap_set(f->ports, numbers[i].port);
 	known_free(&known);
 	free(numbers);
@@ -212,7 +235,7 @@ static int make_plan(struct ps_launch *launch, int strategy, bool quiet, struct 
 		foreign = calloc(1, sizeof(*foreign));
 		if (!foreign)
 			return error_set(error, PS_EXIT_FAILED, "out of memory");
-		foreign->directory = launch->project.directory;
+		foreign->own = &launch->project;
 		nest_environments(launch->runtime, note_foreign, foreign);
 		note_known(foreign);
 	}

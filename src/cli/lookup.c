@@ -3,8 +3,21 @@
  */
 #include "lookup.h"
 
+#include <stdio.h>
+
 #include "detected.h"
+#include "elsewhere.h"
 #include "options.h"
+
+int lookup_missing(const struct ps_target *target, const struct ps_wanted *wanted)
+{
+	fprintf(stderr, "portshim: %s is not assigned in environment %s\n", wanted->text, target->name);
+	if (wanted->external)
+		fprintf(stderr, "hint: the manifest calls it external: it is where it always is, on %u\n", wanted->port);
+	else
+		elsewhere_hint(target, wanted);
+	return PS_EXIT_NO;
+}
 
 int lookup_run(const struct ps_command *command, int argc, char **argv, lookup_print *print)
 {

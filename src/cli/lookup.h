@@ -13,4 +13,7 @@ typedef int lookup_print(const struct ps_target *target, const struct ps_wanted 
 
 int lookup_run(const struct ps_command *command, int argc, char **argv, lookup_print *print);
 
+/* Says that it is not assigned, and where it is instead. Returns PS_EXIT_NO. */
+int lookup_missing(const struct ps_target *target, const struct ps_wanted *wanted);
+
 #endif

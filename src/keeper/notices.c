@@ -70,10 +70,12 @@ static void describe_env(const struct ps_space *space, uint32_t id, char *name, 
 		return;
 	}
 	output_clean(name, PS_NAME_MAX, env->name);
-	if (strcmp(env->name, space->env->name) == 0)
+	if (strcmp(env->name, space->env->name) == 0) {
 		snprintf(text, ENV_ROOM, "environment %s, %s", name, output_path(path, sizeof(path), env->directory));
-	else
+		snprintf(name, PS_NAME_MAX, "%08x", id);
+	} else {
 		snprintf(text, ENV_ROOM, "environment %s", name);
+	}
 	space_close_scope(env);
 }
 

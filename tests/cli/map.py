@@ -223,7 +223,7 @@ def check_from():
     project("shop", {"web": {"port": other + 1}, "login": {"port": port, "from": "auth/backend"}})
     project("plain", {"web": {"port": other + 1}})
     project("apart", {"login": {"port": port + 7, "from": "auth/backend"}, "live": {"inherit": "login",
-            "scheme": "ws"}})
+            "scheme": "ws", "env": {"LIVE": "{url}"}}})
     # Nobody knows auth yet: that is said, and the program runs.
     client = asker(port, "shop")
     talk = client.communicate("", timeout=LIMIT)[1]
@@ -261,6 +261,7 @@ def check_from():
         check(run(*words, cwd="shop")[1] == "%d\n" % actual, "%s: %s" % (words, run(*words, cwd="shop")))
     check(run("url", "live", cwd="apart")[1] == "ws://localhost:%d\n" % actual,
           "url of an heir: %s" % run("url", "live", cwd="apart")[1])
+    check(run("env", cwd="apart")[1] == "export LIVE='ws://localhost:%d'\n" % actual, "env: %s" % (run("env", cwd="apart"),))
     check(run("wait", "--timeout", "0", "login", cwd="shop")[0] == 0, "wait: it listens")
     check(run("port", "web", cwd="shop")[0] == 1 and run("port", str(port), cwd="plain")[0] == 1, "and nothing else")
     # The stranger goes; auth is where it was. auth goes, and comes back on its own number.
@@ -382,6 +383,63 @@ def check_profiles_collide():
     check("the project one has no profile \"stage\"" in out, "a source without that profile: %s" % out)
 
 
+def check_conservative():
+    """What another project declares is left alone, under any of its profiles; a checkout is no other project."""
+    fresh()
+    port = free_row(30)
+    say = {"defaults": {"strategy": "conservative", "range": "%d-%d" % (port + 10, port + 29)},
+           "allocate": {"any": {"base": port + 1}}}
+    project("shop", {"web": {"port": port}}, **say)
+    write("copy/ports.manifest.json", {"version": 1, "project": "shop", "services": {"web": {"port": port}}, **say})
+    project("other", {"api": {"port": port + 2}}, profiles={"test": {"offset": 1}})
+    run("map", "--dir", ".")
+
+    # The number of the project itself, whether a checkout of it is known, or runs.
+    first = listener(port, PORTSHIM, "run", "--quiet", "--", cwd="shop")
+    check(first.port == port, "its own number, which a known checkout has as well: %d" % first.port)
+    second = listener(port + 1, PORTSHIM, "run", "--quiet", "--", cwd="copy")
+    check(second.port == port + 1, "%d" % second.port)
+    stop(first)
+    first = listener(port, PORTSHIM, "run", "--quiet", "--", cwd="copy")
+    check(first.port == port, "its own number beside a checkout that runs: %d" % first.port)
+    stop(first, second)
+    # What was handed out to a checkout is the project's.
+    number = int(run("next", "-q", "any", cwd="shop")[1])
+    first = listener(number, PORTSHIM, "run", "--quiet", "--", cwd="copy")
+    check(first.port == number, "a number of the project: %d, not %d" % (first.port, number))
+    stop(first)
+    # Another project's, without a profile and with one.
+    for number in (port + 2, port + 3):
+        first = listener(number, PORTSHIM, "run", "--quiet", "--", cwd="shop")
+        check(first.port >= port + 10, "another project's number: %d, not %d" % (first.port, number))
+        stop(first)
+
+
+def check_elsewhere():
+    """What is asked for without the profile that has it is told of."""
+    fresh()
+    port = free_row(8)
+    project("shop", {"web": {"port": port}, "api": {"port": port + 3}},
+            profiles={"test": {"offset": 1}, "live": {"offset": 2}})
+    check("hint" not in run("status", cwd="shop")[2], "nothing runs")
+    children = [listener(port + 1, PORTSHIM, "run", "--profile", "test", "--quiet", "--", cwd="shop"),
+                listener(port + 5, PORTSHIM, "run", "--profile", "live", "--quiet", "--", cwd="shop"),
+                listener(port + 6, PORTSHIM, "run", "--isolate", "--quiet", "--", cwd="shop"),
+                listener(port + 7, PORTSHIM, "run", "--env", "more", "--quiet", "--", cwd="shop")]
+    all_of_it = "`portshim status --all` lists everything\n"
+    for words, wanted in (
+            (["status"], "hint: this project has something with --env more, --profile live, --profile test; "),
+            (["port", "web"], "hint: this project has it with --profile test; "),
+            (["url", "api"], "hint: this project has it with --profile live; "),
+            (["status", "web"], "hint: this project has it with --profile test; ")):
+        status, out, err = run(*words, cwd="shop")
+        check((status, out, err.split("\n", 1)[1]) == (1, "", wanted + all_of_it), "%s: %s" % (words, err))
+    check("hint" not in run("port", str(port + 4), cwd="shop")[2], "nobody has it")
+    children.append(listener(port, PORTSHIM, "run", "--quiet", "--", cwd="shop"))
+    check("with --profile=, --profile test; " in run("port", "web", "--profile", "live", cwd="shop")[2], "without a profile")
+    stop(*children)
+
+
 def check_next():
     fresh()
     first = free_row(12)
@@ -447,5 +505,5 @@ def empty():
         shutil.rmtree(name)
 
 
-run_parts(check_known, check_map, check_now, check_from, check_from_profiles, check_profiles_collide, check_next,
-          check_at_once, before=empty)
+run_parts(check_known, check_map, check_now, check_from, check_from_profiles, check_profiles_collide,
+          check_conservative, check_elsewhere, check_next, check_at_once, before=empty)

@@ -3,6 +3,7 @@ import contextlib
 import glob
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -143,6 +144,17 @@ def test_notice_refused(place):
     same((err.count("\n"), err.startswith("portshim: connect to %d refused: it belongs to environment shop-b" % port),
           err.endswith("--allow shop-b opens the door\n")), (1, True, True), err)
     same(place.run("run", "--allow", "shop-b", "--", *client(port)), (0, "b\n", ""))
+    finish(child)
+
+
+def test_notice_refused_checkout(place):
+    """Where two environments have one name, the notice has what --allow takes"""
+    port = free_port()
+    child, _ = serve(place, port, "b", cwd=place.directory("other/shop-b"))
+    err = place.run("run", "--", *client(port), cwd=place.directory("shop-b"))[2]
+    door = re.search("--allow ([0-9a-f]{8}) opens the door\n$", err)
+    same(bool(door), True, err)
+    same(place.run("run", "--allow", door.group(1), "--", *client(port), cwd=place.directory("shop-b")), (0, "b\n", ""))
     finish(child)
 
 
