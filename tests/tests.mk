@@ -225,6 +225,7 @@ FUZZ_FLAGS := $(CPPFLAGS_ALL) -std=gnu11 $(WARN) -MMD -MP -fno-strict-aliasing -
 	$(SANITIZE) -fno-sanitize-recover=all
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SEEDS_manifest := $(wildcard tests/cli/manifests/*) manifest/examples
+FUZZ_SEEDS_fix := $(FUZZ)/seeds/fix
 FUZZ_LENGTH_registry := 256
 FUZZ_LENGTH_space := 1024
 FUZZ_LENGTH_hooks := 1024
@@ -256,6 +257,18 @@ $(FUZZ)/libfuzz.a: $(FUZZ_OBJECTS)
 $(FUZZ_NAMES:%=$(FUZZ)/%): $(FUZZ)/%: tests/fuzz/fuzz_%.c $(FUZZ)/libfuzz.a
 	$(call say,CC,$<)
 	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(filter %.o,$^) $(FUZZ)/libfuzz.a -lcjson -lyaml
+
+# The first byte chooses the language (fuzz_fix.c).
+FUZZ_FIX_KINDS := js:000 js:200 ts:001 ts:201 py:002 py:202 rb:003 rb:203 php:004 php:204 go:005 go:205 java:006 exs:007 \
+	exs:207 ex:010 sh:011
+$(FUZZ_SEEDS_fix): $(shell find tests/fix/shop -type f)
+	$(Q)rm -rf $@ && mkdir -p $@
+	$(Q)for kind in $(FUZZ_FIX_KINDS); do \
+		find tests/fix/shop -name "*.$${kind%:*}" | while read -r file; do \
+			{ printf "\\$${kind#*:}"; cat "$$file"; } >"$@/$${kind#*:}-$$(basename "$$file")"; \
+		done; \
+	done
+fuzz-fix: $(FUZZ_SEEDS_fix)
 
 # Absolute paths: some targets go to another directory.
 $(FUZZ_NAMES:%=fuzz-%): fuzz-%: $(FUZZ)/%

@@ -37,13 +37,12 @@ struct other {
 	const struct ps_known *project;
 	const struct ps_manifest_service *service;
 	const char *profile; /* that has it there; "": none */
-	uint32_t next;       /* with the same port; 0: none */
+	struct other *next;  /* with the same port */
 };
 
 struct others {
-	struct other *list; /* from 1 on */
-	uint32_t count;
-	uint32_t first[PS_PORTS];
+	struct other *first[PS_PORTS];
+	bool failed; /* out of memory */
 };
 
 static void check_other(struct ps_check *check, const struct ps_check_port *p, const struct other *other)
@@ -119,6 +118,18 @@ static bool is_told(const struct ps_known *k, size_t nth, const struct ps_manife
 	return false;
 }
 
+static void add_other(struct others *others, struct other other)
+{
+	struct other *copy = malloc(sizeof(*copy));
+
+	if (!copy) {
+		others->failed = true;
+		return;
+	}
+	*copy = other;
+	others->first[other.service->ports[0]] = copy;
+}
+
 static void add_view(struct others *others, const struct ps_known *k, size_t nth)
 {
 	const char *profile;
@@ -127,10 +138,8 @@ static void add_view(struct others *others, const struct ps_known *k, size_t nth
 	for (size_t i = manifest ? manifest->service_count : 0; i-- > 0;) {
 		const struct ps_manifest_service *s = &manifest->services[i];
 
-		if (!known_owns(s) || is_told(k, nth, s))
-			continue;
-		others->list[++others->count] = (struct other){ k, s, profile, others->first[s->ports[0]] };
-		others->first[s->ports[0]] = others->count;
+		if (known_owns(s) && !is_told(k, nth, s))
+			add_other(others, (struct other){ k, s, profile, others->first[s->ports[0]] });
 	}
 }
 
@@ -138,18 +147,8 @@ static void add_view(struct others *others, const struct ps_known *k, size_t nth
 static struct others *find_others(const struct ps_known_list *known, const char *mine)
 {
 	struct others *others = calloc(1, sizeof(*others));
-	size_t room = 1;
 
-	for (size_t k = 0; k < known->count; k++)
-		if (known->list[k].manifest)
-			room += known->list[k].manifest->service_count * (known->list[k].manifest->profile_count + 1);
-	if (others)
-		others->list = calloc(room, sizeof(*others->list));
-	if (!others || !others->list) {
-		free(others);
-		return NULL;
-	}
-	for (size_t k = known->count; k-- > 0;) {
+	for (size_t k = known->count; others && k-- > 0;) {
 		const struct ps_known *one = &known->list[k];
 
 		if (one->manifest && strcmp(one->project, mine) != 0)
@@ -157,6 +156,16 @@ static struct others *find_others(const struct ps_known_list *known, const char 
 				add_view(others, one, nth);
 	}
 	return others;
+}
+
+static void free_others(struct others *others)
+{
+	for (size_t port = 0; others && port < PS_PORTS; port++)
+		for (struct other *next, *o = others->first[port]; o; o = next) {
+			next = o->next;
+			free(o);
+		}
+	free(others);
 }
 
 static void check_view(struct ps_check *check, const struct ps_known_list *known, const struct others *others)
@@ -170,8 +179,8 @@ static void check_view(struct ps_check *check, const struct ps_known_list *known
 		if (p->service->value[PS_KEY_FROM])
 			check_from(check, p->service->value[PS_KEY_FROM], known);
 		else if (p->first)
-			for (uint32_t at = others->first[p->port]; at; at = others->list[at].next)
-				check_other(check, p, &others->list[at]);
+			for (const struct other *o = others->first[p->port]; o; o = o->next)
+				check_other(check, p, o);
 	}
 	free(ports);
 }
@@ -189,11 +198,10 @@ void check_projects(struct ps_check *check)
 		return;
 	}
 	others = find_others(&known, own_name(check->raw));
-	if (!others)
+	if (!others || others->failed)
 		check->findings->memory = true;
 	while (others && check_view_next(check))
 		check_view(check, &known, others);
-	free(others ? others->list : NULL);
-	free(others);
+	free_others(others);
 	known_free(&known);
 }

@@ -1,3 +1,0 @@
-import Config
-
-config :report, ReportWeb.Endpoint, http: [port: 4000]

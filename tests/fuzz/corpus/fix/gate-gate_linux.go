@@ -1,3 +1,0 @@
-…package main
-
-var listen = ":8080"

@@ -1,3 +1,0 @@
-€const http = require('http');
-
-http.get('http://localhost:3000/');
