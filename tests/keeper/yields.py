@@ -115,6 +115,11 @@ def ask(place, cwd, port, *flags):
     return out.strip()
 
 
+def served(place, cwd, port):
+    said = ask(place, cwd, port)
+    return said if said != "refused" else None
+
+
 def error(child):
     """What was said until now and will be: the process is ended first."""
     if child.poll() is None:
@@ -656,7 +661,8 @@ def kill_one(place, who, delay):
     same(len({e["port"] for e in entries}), len(entries), what)
     for entry in entries:
         word = "a" if entry["directory"] == a else "b"
-        same(ask(place, entry["directory"], port), word, what)
+        # A dead newcomer's wish may still be about to be granted: the program is gone for a moment.
+        same(until(lambda at=entry["directory"]: served(place, at, port), what), word, what)
     # The same registry serves the next one: it has the port, or is told who has.
     third = serve(place, manifest(place, "shop-c", port, strategy="aggressive"), port, "c")
     result = line(third.stdout).split()

@@ -126,6 +126,18 @@ static void without_the_privilege_it_moves(void **state)
 	assert_int_equal(actual_of(bound(SOCK_STREAM, n)), n + 1);
 }
 
+/* And it insists on none of the others. */
+static void without_the_privilege_it_moves_past_who_holds_another(void **state)
+{
+	struct ps_space *space = aggressor("b", 0);
+
+	(void)state;
+	refuse_bind(EACCES, n, n, 1);
+	stranger(SOCK_STREAM, n + 1);
+	act_for(space);
+	assert_true(actual_of(bound(SOCK_STREAM, n)) >= 20000);
+}
+
 static void a_private_environment_moves(void **state)
 {
 	struct ps_space *space = aggressor("b", PS_SCOPE_PRIVATE);
@@ -320,6 +332,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_port_or_none, setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(a_free_one_is_had, setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(without_the_privilege_it_moves, setup, laws_teardown),
+		cmocka_unit_test_setup_teardown(without_the_privilege_it_moves_past_who_holds_another, setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(a_private_environment_moves, setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(who_yields_is_asked, setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(who_answers_and_keeps_it_has_it, setup, laws_teardown),
