@@ -240,7 +240,7 @@ static int run(int argc, char **argv)
 
 const struct ps_command command_check = {
 	.name = "check",
-	.summary = "find what the manifest gets wrong, before anything runs",
+	.summary = "Find what the manifest gets wrong, before anything runs",
 	.help = "Examples:\n"
 		"  portshim check                       the manifest of this project\n"
 		"  portshim check --strict              in CI: warnings count as well\n"
@@ -262,6 +262,7 @@ const struct ps_command command_check = {
 		"  --json           the same as --format=json\n"
 		"  --strict         warnings count as errors\n"
 		"  -q, --quiet      print errors alone\n"
+	"  -h, --help       this text\n"
 		"\n"
 		"Exit status: 0 no errors, 1 errors, 2 usage, 3 cannot be read.\n",
 	.run = run,

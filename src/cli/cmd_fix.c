@@ -282,7 +282,7 @@ static int run(int argc, char **argv)
 
 const struct ps_command command_fix = {
 	.name = "fix",
-	.summary = "have the code read its ports from the environment",
+	.summary = "Have the code read its ports from the environment",
 	.help = "Examples:\n"
 		"  portshim fix                         what would change, as a diff\n"
 		"  portshim fix --apply                 change it, in all files or in none\n"
@@ -308,6 +308,7 @@ const struct ps_command command_fix = {
 		"      --json           print {\"version\":1,\"changed\":[...],\"applied\":...,\"places\":[...]}\n"
 		"  -q, --quiet          print no summary\n"
 		"  -v, --verbose        name everything that is left alone\n"
+	"  -h, --help           this text\n"
 		"\n"
 		"Exit status: 0 done, or nothing to do; 1 something to do (--check); 2 usage; 3 a file cannot be read\n"
 		"or written.\n",

@@ -15,6 +15,8 @@ static const char help[] =
 	"\n"
 	"Usage: portshim help [COMMAND]\n"
 	"\n"
+	"  -h, --help  this text\n"
+	"\n"
 	"Exit status: 0, 2 usage.\n";
 
 static void print_all(void)
@@ -34,7 +36,7 @@ static void print_all(void)
 	       "%sCommands%s\n",
 	       bold, plain, bold, plain);
 	for (const struct ps_command *const *c = commands; *c; c++)
-		printf("  %s%-9s%s %s\n", bold, (*c)->name, plain, (*c)->summary);
+		printf("  %s%-10s%s %s\n", bold, (*c)->name, plain, (*c)->summary);
 	printf("\n"
 	       "`portshim help COMMAND` tells more; so do portshim(1), portshim-manifest(5) and libportshim(7).\n");
 }

@@ -359,7 +359,7 @@ out:
 
 const struct ps_command command_inventory = {
 	.name = "inventory",
-	.summary = "the ports in the code, and who listens",
+	.summary = "The ports in the code, and who listens",
 	.help = help,
 	.run = run,
 };

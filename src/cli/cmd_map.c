@@ -458,7 +458,7 @@ static int run(int argc, char **argv)
 
 const struct ps_command command_map = {
 	.name = "map",
-	.summary = "the ports of all projects, and where they are in each other's way",
+	.summary = "The ports of all projects, and where they are in each other's way",
 	.help = "Examples:\n"
 		"  portshim map                 all projects in which portshim was used\n"
 		"  portshim map --dir ~/src     and all that have a manifest there\n"

@@ -277,7 +277,7 @@ out:
 
 const struct ps_command command_next = {
 	.name = "next",
-	.summary = "the next free number for a new service",
+	.summary = "The next free number for a new service",
 	.help = "Examples:\n"
 		"  portshim next backend            a number by the rule \"backend\" in \"allocate\" of the manifest\n"
 		"  portshim next --dry-run backend  which one it would be\n"

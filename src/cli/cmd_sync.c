@@ -176,7 +176,7 @@ static int run(int argc, char **argv)
 
 const struct ps_command command_sync = {
 	.name = "sync",
-	.summary = "keep the ports in the project's files as the manifest has them",
+	.summary = "Keep the ports in the project's files as the manifest has them",
 	.help = "Examples:\n"
 		"  portshim sync                        what would change, as a diff\n"
 		"  portshim sync --apply                change it, in all files or in none\n"
@@ -199,6 +199,7 @@ const struct ps_command command_sync = {
 		"  --json             print {\"version\":1,\"changed\":[...],\"applied\":...,\"places\":[...],\n"
 		"                     \"findings\":[...]}\n"
 		"  -q, --quiet        print no summary\n"
+	"  -h, --help         this text\n"
 		"\n"
 		"Exit status: 0 done, or nothing differs; 1 a difference (--check), or a place that cannot be\n"
 		"used; 2 usage; 3 a file cannot be read or written.\n",

@@ -151,7 +151,7 @@ static int run(int argc, char **argv)
 
 const struct ps_command command_validate = {
 	.name = "validate",
-	.summary = "check the manifest",
+	.summary = "Check the manifest",
 	.help = "Examples:\n"
 		"  portshim validate                          the manifest of this project\n"
 		"  portshim validate config/ports.manifest.json --profile test\n"
@@ -166,6 +166,7 @@ const struct ps_command command_validate = {
 		"  --profile PROFILE  also see that this profile exists\n"
 		"  --json             print {\"version\":1,\"files\":[...],\"findings\":[...]}\n"
 		"  -q, --quiet        say nothing about a manifest that is right\n"
+	"  -h, --help         this text\n"
 		"\n"
 		"Exit status: 0 right, 1 wrong, 2 usage, 3 cannot be read.\n",
 	.run = run,

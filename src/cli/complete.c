@@ -46,6 +46,20 @@ static int print_rules(void)
 	return PS_EXIT_YES;
 }
 
+static int print_profiles(void)
+{
+	const struct ps_project_options none = {.profile = ""};
+	struct ps_error ignored = {0};
+	struct ps_project project;
+
+	if (project_find(&project, &none, &ignored))
+		return PS_EXIT_NO;
+	for (size_t i = 0; project.manifest && i < project.manifest->profile_count; i++)
+		puts(project.manifest->profiles[i]);
+	project_free(&project);
+	return PS_EXIT_YES;
+}
+
 static int compare(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -119,6 +133,8 @@ int complete_print(int argc, char **argv)
 		return print_services();
 	if (strcmp(what, "rules") == 0)
 		return print_rules();
+	if (strcmp(what, "profiles") == 0)
+		return print_profiles();
 	if (strcmp(what, "environments") == 0)
 		return print_environments();
 	if (strcmp(what, "commands") == 0)

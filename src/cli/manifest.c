@@ -178,6 +178,8 @@ static int tell(struct ps_error *error, const char *path, const struct ps_diagno
 		error_hint(error, "%s", found->list[0].hint);
 	else if (found->count > shown)
 		error_hint(error, "there are %zu findings in all; see `portshim validate %s`", found->count, path);
+	else
+		error_hint(error, "once that is mended, `portshim validate` says whether all is right");
 	return error->code;
 }
 

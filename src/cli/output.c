@@ -151,35 +151,40 @@ static unsigned next_column(const struct ps_table *table, unsigned column)
 	return column + 1 < table->columns ? column + 1 : 0;
 }
 
+/* One row; empty cells at its end, and the blanks before them, are left out. */
+static void print_row(FILE *stream, bool colour, const struct ps_cell *cells, const unsigned *widths, unsigned columns)
+{
+	while (columns && !cells[columns - 1].text[0])
+		columns--;
+	for (unsigned column = 0; column < columns; column++)
+		print_cell(stream, colour, cells[column].colour, cells[column].text,
+			   column + 1 < columns ? widths[column] - width(cells[column].text) + 2 : 0);
+	fputc('\n', stream);
+}
+
 bool output_table_print(struct ps_table *table, FILE *stream)
 {
 	bool colour = output_colour(stream), ok = !table->failed;
 	unsigned widths[COLUMNS_MAX] = {0}, column;
+	struct ps_cell heads[COLUMNS_MAX];
 	size_t i;
 
-	for (column = 0; column < table->columns; column++)
+	for (column = 0; column < table->columns; column++) {
+		heads[column] = (struct ps_cell){.text = (char *)table->heads[column], .colour = PS_DIM};
 		widths[column] = width(table->heads[column]);
+	}
 	for (i = 0, column = 0; i < table->count; i++, column = next_column(table, column)) {
 		unsigned w = width(table->cells[i].text);
 
 		if (w > widths[column])
 			widths[column] = w;
 	}
-	for (column = 0; ok && column < table->columns; column++)
-		print_cell(stream, colour, PS_DIM, table->heads[column],
-			   column + 1 < table->columns ? widths[column] - width(table->heads[column]) + 2 : 0);
 	if (ok)
-		fputc('\n', stream);
-	for (i = 0, column = 0; i < table->count; i++, column = next_column(table, column)) {
-		bool last = column + 1 == table->columns;
-
-		if (ok)
-			print_cell(stream, colour, table->cells[i].colour, table->cells[i].text,
-				   last ? 0 : widths[column] - width(table->cells[i].text) + 2);
-		if (ok && last)
-			fputc('\n', stream);
+		print_row(stream, colour, heads, widths, table->columns);
+	for (i = 0; ok && i + table->columns <= table->count; i += table->columns)
+		print_row(stream, colour, &table->cells[i], widths, table->columns);
+	for (i = 0; i < table->count; i++)
 		free(table->cells[i].text);
-	}
 	free(table->cells);
 	memset(table, 0, sizeof(*table));
 	return ok;

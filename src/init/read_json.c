@@ -227,7 +227,8 @@ static void read_configuration(struct ps_init *init, const struct document *d, c
 	struct ps_init_found found = { .rank = PS_INIT_URL };
 	char what[256], scheme[14], *end;
 
-	snprintf(what, sizeof(what), "launch configuration %.100s", cJSON_IsString(name) ? name->valuestring : "");
+	snprintf(what, sizeof(what), "launch configuration%s%.100s", cJSON_IsString(name) ? " " : "",
+		 cJSON_IsString(name) ? name->valuestring : "");
 	found.what = what;
 	if (cJSON_IsString(url)) {
 		place(d, url, &found);

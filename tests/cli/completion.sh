@@ -23,6 +23,10 @@ cat >"$scratch/rules.json" <<'END'
 { "version": 1, "allocate": { "backend": { "base": 4000 }, "front": { "base": 5173 } } }
 END
 same "rules" "backend front" "$(PORTSHIM_MANIFEST=$scratch/rules.json "$portshim" __complete rules | tr '\n' ' ' | sed 's/ $//')"
+cat >"$scratch/profiles.json" <<'END'
+{ "version": 1, "services": { "web": { "port": 3000 } }, "profiles": { "test": { "when": { "CI": "*" } }, "live": {} } }
+END
+same "profiles" "test live" "$(PORTSHIM_MANIFEST=$scratch/profiles.json CI=1 "$portshim" __complete profiles | tr '\n' ' ' | sed 's/ $//')"
 same "nothing else" "" "$("$portshim" __complete nonsense)"
 same "commands" "$("$portshim" help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p')" "$("$portshim" __complete commands)"
 # Every long option that a command's help shows is offered, and every one that is offered is taken.
@@ -37,6 +41,12 @@ for c in $("$portshim" __complete commands); do
 			pass "$c $o"
 		fi
 	done
+done
+
+# Every help tells of -h, and every summary begins with a capital letter, two blanks behind the name.
+for c in $("$portshim" __complete commands); do
+	same "-h in the help of $c" "1" "$("$portshim" "$c" --help | grep -cE '^  -h, --help +(this text|the same)')"
+	same "summary of $c" "1" "$("$portshim" help | grep -cE "^  $c {2,}[A-Z]")"
 done
 
 # ---- bash ----
@@ -62,6 +72,9 @@ in_bash "services after options" "web worker" portshim wait --timeout 5s w
 in_bash "environments" "completing" portshim status --env ""
 in_bash "options" "--timeout" portshim wait --t
 in_bash "values" "dotenv" portshim env --format d
+export PORTSHIM_MANIFEST=$scratch/profiles.json
+in_bash "profiles" "live test" portshim run --profile ""
+unset PORTSHIM_MANIFEST
 in_bash "values of free" "udp" portshim free --protocol u
 in_bash "help of commands" "doctor" portshim help d
 in_bash "a file" "file-one" portshim run --manifest file-
@@ -83,6 +96,11 @@ if command -v fish >/dev/null; then
 	in_fish "environments" "completing" "portshim status --env "
 	in_fish "options" "--timeout" "portshim wait --ti"
 	in_fish "values" "dotenv" "portshim env --format d"
+	in_fish "files" "file-one" "portshim fix file-"
+	in_fish "services of fix" "web worker" "portshim fix --service w"
+	export PORTSHIM_MANIFEST=$scratch/profiles.json
+	in_fish "profiles" "live" "portshim free --profile l"
+	unset PORTSHIM_MANIFEST
 	in_fish "options of run" "--strategy --strict" "portshim run --str"
 	in_fish "no options of ours after the program" "" "portshim run --quiet nosuchprogram --str"
 else
@@ -114,6 +132,9 @@ END
 	in_zsh "environments" "portshim status --env completing" "portshim status --env com"
 	in_zsh "options" "portshim wait --timeout" "portshim wait --ti"
 	in_zsh "values" "portshim env --format dotenv" "portshim env --format d"
+	export PORTSHIM_MANIFEST=$scratch/profiles.json
+	in_zsh "profiles" "portshim wait --profile live" "portshim wait --profile l"
+	unset PORTSHIM_MANIFEST
 	in_zsh "options of run" "portshim run --strategy" "portshim run --strat"
 	in_zsh "no options of ours after the program" "portshim run nosuchprogram --strat" "portshim run nosuchprogram --strat"
 else

@@ -234,6 +234,8 @@ def check_noise():
              ".env": "A_PORT=1\nB_URL=http://u:p@localhost:99/\n", "Procfile": "web: rails s -p 77\nx: y $PORT\n",
              ".devcontainer.json": '{"forwardPorts":[3600,"db:5432"]}',
              ".vscode/launch.json": '{"configurations":[{"url":"http://localhost:3","env":{"PORT":"4"}}]}'}
+    whole = run("init", "-n", project(files))[1]
+    check("// .vscode/launch.json:1: launch configuration\n" in whole and " \n" not in whole, "no blanks at the end: " + whole)
     noise = random.Random(4)
     bad = 0
     for _ in range(60):

@@ -101,6 +101,15 @@ outcome "$portshim" validate
 same "a manifest behind a symbolic link is good" 0 "$code"
 rm ports.manifest.json
 
+# What to do next is said, also where the finding itself has no hint.
+echo '{"version": 1, "services": {' >ports.manifest.json
+for command in "status" "port web" "run --strict -- true" "sync"; do
+	# shellcheck disable=SC2086 # words
+	outcome "$portshim" $command
+	holds "a manifest that is cut off: $command" "$err" '^hint: once that is mended, `portshim validate` says'
+done
+rm ports.manifest.json
+
 # ---- a service's own discovery file ----
 
 if [ -x "$steps" ]; then

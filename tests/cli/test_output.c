@@ -106,6 +106,19 @@ static void test_table(void **state)
 	assert_string_equal(table_text(heads, 3, cells, 0), "NAME  PORT  X\n");
 }
 
+/* No line ends in blanks. */
+static void test_table_end(void **state)
+{
+	static const char *const heads[] = {"PORT", "NOW", ""};
+	static const char *const cells[] = {"3000", "-", "conflict", "4000", "on 4001", "", "5000", "", ""};
+
+	(void)state;
+	assert_string_equal(table_text(heads, 3, cells, 9), "PORT  NOW\n"
+							    "3000  -        conflict\n"
+							    "4000  on 4001\n"
+							    "5000\n");
+}
+
 static void test_json_text(void **state)
 {
 	static const struct {
@@ -188,7 +201,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_age),     cmocka_unit_test(test_path),  cmocka_unit_test(test_clean),
-		cmocka_unit_test(test_colour),  cmocka_unit_test(test_table), cmocka_unit_test(test_json_text),
+		cmocka_unit_test(test_colour),  cmocka_unit_test(test_table), cmocka_unit_test(test_table_end), cmocka_unit_test(test_json_text),
 		cmocka_unit_test(test_suggest), cmocka_unit_test(test_error),
 	};
 

@@ -15,7 +15,7 @@ _portshim_value()
 	case $1 in
 	--env | --allow) _portshim_words environments ;;
 	--service) _portshim_words services ;;
-	--profile) ;;
+	--profile) _portshim_words profiles ;;
 	--manifest)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
@@ -28,7 +28,7 @@ _portshim_value()
 		;;
 	--only) mapfile -t COMPREPLY < <(compgen -W "manifest files projects running" -- "$current") ;;
 	--protocol) mapfile -t COMPREPLY < <(compgen -W "tcp udp" -- "$current") ;;
-	--dir) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
+	--dir | --forget) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
 	--timeout) mapfile -t COMPREPLY < <(compgen -W "500ms 10s 30s 60s forever" -- "$current") ;;
 	*) return 1 ;;
 	esac

@@ -67,7 +67,7 @@ complete -c portshim -n '__portshim_is next' -a '(__portshim_words rules)'
 complete -c portshim -n '__portshim_is map' -l dir -x -a '(__fish_complete_directories)'
 complete -c portshim -n '__portshim_is init' -a '(__fish_complete_directories)'
 complete -c portshim -n '__portshim_is help' -a '(__portshim_words commands)'
-complete -c portshim -n '__portshim_is validate check' -F
+complete -c portshim -n '__portshim_is validate check fix' -F
 complete -c portshim -n '__portshim_is check' -l only -x -a 'manifest files projects running'
 complete -c portshim -n '__portshim_is check' -l format -x -a 'text json sarif github'
 complete -c portshim -n '__portshim_is inventory' -x -a '(__fish_complete_directories)'
@@ -78,10 +78,11 @@ complete -c portshim -n 'not __portshim_first; and __portshim_in_options; and st
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait health why free' -l env -x \
 	-a '(__portshim_words environments)'
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec' -l allow -x -a '(__portshim_words environments)'
-complete -c portshim -n '__portshim_in_options; and __portshim_is run exec env' -l service -x -a '(__portshim_words services)'
+complete -c portshim -n '__portshim_in_options; and __portshim_is run exec env fix' -l service -x -a '(__portshim_words services)'
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec' -l strategy -x -a 'minimal conservative aggressive'
 complete -c portshim -n '__portshim_in_options; and __portshim_is free' -l protocol -x -a 'tcp udp'
-complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait health why validate sync' -l profile -x
-complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait health why sync inventory fix' -l manifest -r -F
+complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait health why free validate sync' -l profile -x \
+	-a '(__portshim_words profiles)'
+complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait health why free sync inventory fix' -l manifest -r -F
 complete -c portshim -n '__portshim_is env' -l format -x -a 'sh fish json dotenv'
-complete -c portshim -n '__portshim_is wait health' -l timeout -x -a '500ms 10s 30s 60s forever'
+complete -c portshim -n '__portshim_is wait health free' -l timeout -x -a '500ms 10s 30s 60s forever'
