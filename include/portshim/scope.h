@@ -91,7 +91,7 @@ struct ps_scope {
 	_Atomic uint32_t near[PS_NEAR]; /* requested << 16 | actual: the first one that came to each place, and stays there */
 	_Atomic uint32_t undrawn;       /* environment: changes of its records << 16 | those that its discovery file shows */
 	/* A run with PS_SCOPE_YIELDS and those who want a port of it (want.h). Written under its lock. */
-	_Atomic uint32_t answers;       /* wishes that its keeper has answered; who waits sleeps on it (futex) */
+	_Atomic uint32_t answers;       /* number of wishes answered << 16 | the port that the last one was about; a futex */
 	_Atomic uint64_t wanted_by;     /* identity of the process that waits, written last; 0: none. A dead one's counts for none */
 	_Atomic uint32_t wanted_for;    /* that process's run */
 	_Atomic uint32_t yielded_for;   /* the run that `yielded` went to */

@@ -34,8 +34,8 @@ int want_hope(const struct ps_scope *run);
 /* The wish that a run's keeper has to answer. False: there is none, or whoever had it is gone. */
 bool want_read(struct ps_scope *run, struct ps_wish *wish);
 
-/* Answers all that wait. */
-void want_answer(struct ps_scope *run);
+/* Answers that wish, for all that wait; NULL: whichever there is, since the run is over. */
+void want_answer(struct ps_scope *run, const struct ps_wish *wish);
 
 /* The run lets go of the port that the wish is about, and takes it no more. Its listener is gone. False: the port is not its own any
  * more, or nobody wants it. */

@@ -1,10 +1,11 @@
 /*
  * Theory of operation
  *
- * There is room for one wish in a run's file. Who finds a living one there waits for its answer as well, and then
- * looks again: if that was about the same port, the run has let go of it, and the first to bind has it; if not, the
- * next wish is its own. A wish whose process is dead counts for nothing. Wishes are written and read under the lock of
- * the run that they are about, which nobody holds while he waits.
+ * There is room for one wish in a run's file. Who finds a living one there waits for its answer as well: `answers` counts
+ * them, and says which port the last one was about. If it is his own, that is the answer, and the first to bind has the port; if
+ * not, the next wish is his own. A wish whose process is dead counts for nothing: its place is taken, by those who wait as
+ * well, and what its keeper says to it is about no port. Wishes are written, read and answered under the lock of the run that
+ * they are about, which nobody holds while he waits.
  *
  * The sleep is a futex on `answers`. It is cut into slices: after each it is seen whether the keeper lives, because a
  * killed one answers nobody. futex_waitv(2) is the one wait that has both a time limit and the kernel's ordinary
@@ -83,8 +84,8 @@ static bool has(const struct ps_host *host, const struct ps_scope *run, uint16_t
 	return head_state(head) >= PS_HELD && head_env(head) == run->env && record_get(&host->record[port], run) == run->id;
 }
 
-/* Leaves the wish, unless somebody's is there. *ours: an answer is about our port. Else a negative errno. */
-static int leave_wish(struct ps_space *space, struct ps_scope *run, uint16_t port, uint32_t *answers, bool *ours)
+/* Leaves the wish, unless somebody's is there. 0, or a negative errno. */
+static int leave_wish(struct ps_space *space, struct ps_scope *run, uint16_t port, uint32_t *answers)
 {
 	struct ps_lock_guard guard;
 	int error = want_hope(run);
@@ -100,7 +101,6 @@ static int leave_wish(struct ps_space *space, struct ps_scope *run, uint16_t por
 		atomic_store(&run->wanted, port);
 		atomic_store(&run->wanted_by, process_self());
 	}
-	*ours = atomic_load(&run->wanted) == port;
 	lock_leave(&run->lock, &guard);
 	return 0;
 }
@@ -114,6 +114,7 @@ static void take_back(struct ps_scope *run, uint16_t port)
 		atomic_compare_exchange_strong(&run->wanted_by, &self, 0);
 }
 
+/* 0: there is an answer, or the wish's process is dead. */
 static int await(struct ps_scope *run, uint32_t answers, int64_t end)
 {
 	while (atomic_load(&run->answers) == answers) {
@@ -124,28 +125,38 @@ static int await(struct ps_scope *run, uint32_t answers, int64_t end)
 			error = sleep_while(&run->answers, answers, slice < end ? slice : end);
 		if (error)
 			return error;
+		if (!process_alive(atomic_load(&run->wanted_by)))
+			return 0;
 	}
 	return 0;
+}
+
+static bool answered(const struct ps_scope *run, uint32_t before, uint16_t port)
+{
+	uint32_t now = atomic_load(&run->answers);
+
+	return now != before && (uint16_t)now == port;
 }
 
 int want_port(struct ps_space *space, uint32_t id, uint16_t port)
 {
 	int64_t end = now_ms() + PS_WANT_PATIENCE_MS;
 	struct ps_scope *run;
-	bool ours = false;
+	bool done = false;
 	uint32_t answers;
 	int error = space_open_scope(space->runtime, id, &run);
 
 	if (error)
 		return error;
-	while (!error && !ours && has(space->host, run, port)) {
-		error = leave_wish(space, run, port, &answers, &ours);
+	while (!error && !done && has(space->host, run, port)) {
+		error = leave_wish(space, run, port, &answers);
 		if (error)
 			break;
 		space_poke(space->runtime, id);
 		error = await(run, answers, end);
 		if (error)
 			take_back(run, port);
+		done = answered(run, answers, port);
 	}
 	if (!error)
 		error = atomic_load(&run->yielded) == port;
@@ -164,10 +175,18 @@ bool want_read(struct ps_scope *run, struct ps_wish *wish)
 	return process_alive(wish->by);
 }
 
-void want_answer(struct ps_scope *run)
+void want_answer(struct ps_scope *run, const struct ps_wish *wish)
 {
-	atomic_store(&run->wanted_by, 0);
-	atomic_fetch_add(&run->answers, 1);
+	uint64_t by = wish ? wish->by : atomic_load(&run->wanted_by);
+	uint16_t port = wish && process_alive(by) ? wish->port : 0;
+	struct ps_lock_guard guard;
+	bool locked = lock_enter(&run->lock, &guard);
+
+	/* Who has taken the place of a dead one is still to be answered. */
+	atomic_compare_exchange_strong(&run->wanted_by, &by, 0);
+	atomic_store(&run->answers, ((atomic_load(&run->answers) >> 16) + 1) << 16 | port);
+	if (locked)
+		lock_leave(&run->lock, &guard);
 	sys3(SYS_futex, &run->answers, FUTEX_WAKE, 0x7fffffff);
 }
 

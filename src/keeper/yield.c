@@ -94,6 +94,16 @@ static void signal_children(struct ps_keeper *keeper)
 
 /* ---- granting ---- */
 
+/* Whoever it was started for may be dead by now, and another who waited with him have taken his place. */
+static void look_for_heir(struct ps_keeper *keeper)
+{
+	struct ps_wish *wish = &keeper->yield.wish, heir;
+
+	if (!process_alive(wish->by) && want_read(keeper->space->run, &heir) && heir.port == wish->port &&
+	    !signals_inside(process_pid(heir.by)))
+		*wish = heir;
+}
+
 static bool may_yield(const struct ps_keeper *keeper, const struct ps_wish *wish)
 {
 	const struct ps_space *space = keeper->space;
@@ -122,8 +132,9 @@ static bool end(struct ps_keeper *keeper)
 
 	signals_read(keeper);
 	tidy_look(space);
+	look_for_heir(keeper);
 	want_yield(space->host, space->run, &y->wish);
-	want_answer(space->run);
+	want_answer(space->run, &y->wish);
 	y->state = PS_YIELD_NO;
 	if (y->interrupted && ours)
 		keeper->status = y->interrupted; /* what wait(2) says of a death by that signal */
@@ -170,7 +181,7 @@ int yield_time_left(const struct ps_keeper *keeper)
 void yield_look(struct ps_keeper *keeper)
 {
 	struct ps_yield *y = &keeper->yield;
-	struct ps_wish wish;
+	struct ps_wish wish = {0};
 
 	if (!keeper->lasting)
 		return;
@@ -180,7 +191,7 @@ void yield_look(struct ps_keeper *keeper)
 		if (want_read(keeper->space->run, &wish) && may_yield(keeper, &wish))
 			begin(keeper, &wish);
 		else
-			want_answer(keeper->space->run);
+			want_answer(keeper->space->run, &wish);
 		return;
 	}
 	if (keeper->alone || (keeper->ended && y->state == PS_YIELD_KILLING && now_ms() >= y->deadline)) {
@@ -198,5 +209,5 @@ void yield_look(struct ps_keeper *keeper)
 void yield_close(struct ps_keeper *keeper)
 {
 	if (keeper->lasting)
-		want_answer(keeper->space->run);
+		want_answer(keeper->space->run, NULL);
 }

@@ -143,9 +143,19 @@ static void *keep(void *argument)
 		k->ports[i] = k->last.port;
 		if (k->yields)
 			want_yield(has.host, has.run, &k->last);
-		want_answer(has.run);
+		want_answer(has.run, &k->last);
 	}
 	return NULL;
+}
+
+/* Answers nobody but this process. */
+static void *keep_for_us(void *argument)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+
+	while (has.run->wanted_by != process_self())
+		nanosleep(&moment, NULL);
+	return keep(argument);
 }
 
 static void start(struct keeper *k)
@@ -245,6 +255,55 @@ static void a_dead_ones_wish_counts_for_none(void **state)
 	finish(&k);
 }
 
+/* Its keeper has read it, and has not answered yet, when another takes its place. */
+static void *answer_dead_first(void *argument)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+	struct keeper *k = argument;
+
+	while (has.run->wanted_by != process_self())
+		nanosleep(&moment, NULL);
+	want_answer(has.run, &k->last);
+	for (int i = 0; i < 20 && has.run->wanted_by == process_self(); i++)
+		nanosleep(&moment, NULL);
+	k->last.by = 0;
+	return keep(k);
+}
+
+static void what_a_dead_one_is_told_is_no_answer_to_who_took_its_place(void **state)
+{
+	struct keeper k = { .yields = true, .wishes = 1, .last = { .by = of_dead(), .port = PORT } };
+
+	(void)state;
+	has.run->wanted = PORT;
+	has.run->wanted_by = k.last.by;
+	assert_int_equal(pthread_create(&k.thread, NULL, answer_dead_first, &k), 0);
+	assert_int_equal(want_port(&wants, has.run->id, PORT), 1);
+	finish(&k);
+	assert_true(k.last.by == process_self());
+}
+
+/* Who only waited with another does not wait for an answer to a dead one. */
+static void who_waited_with_one_that_dies_takes_its_place(void **state)
+{
+	struct keeper k = { .yields = true, .wishes = 1 };
+	const struct timespec moment = { .tv_nsec = 50000000 };
+	pid_t other = fork();
+
+	(void)state;
+	if (other == 0) {
+		nanosleep(&moment, NULL); /* the test has come to wait by then, or never meets it: both do */
+		_exit(0);
+	}
+	has.run->wanted = PORT + 5;
+	has.run->wanted_by = process_of(other);
+	assert_int_equal(pthread_create(&k.thread, NULL, keep_for_us, &k), 0);
+	assert_int_equal(want_port(&wants, has.run->id, PORT), 1);
+	finish(&k);
+	assert_int_equal(k.ports[0], PORT);
+	waitpid(other, NULL, 0);
+}
+
 static void a_port_that_is_another_runs_by_now_is_not_yielded(void **state)
 {
 	struct ps_wish wish = { .by = process_self(), .port = PORT };
@@ -311,7 +370,7 @@ static void restarted(void)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		nanosleep(&wait, NULL);
 		CHILD_MUST(has.run->wanted_by == process_of(parent));
-		want_answer(has.run);
+		want_answer(has.run, &(struct ps_wish){ .by = process_of(parent), .port = PORT });
 		_exit(0);
 	}
 	CHILD_MUST(want_port(&wants, has.run->id, PORT) == 0);
@@ -370,6 +429,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(another_wish_comes_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_same_wish_needs_no_second, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_dead_ones_wish_counts_for_none, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_a_dead_one_is_told_is_no_answer_to_who_took_its_place, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_waited_with_one_that_dies_takes_its_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_port_that_is_another_runs_by_now_is_not_yielded, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_handler_without_restart_ends_the_wait, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_handler_with_restart_does_not, setup, teardown),

@@ -71,7 +71,7 @@ static void *keep(void *argument)
 		dup2(STDERR_FILENO, k->fd);
 		want_yield(k->space->host, k->space->run, &wish);
 	}
-	want_answer(k->space->run);
+	want_answer(k->space->run, &wish);
 	return NULL;
 }
 
