@@ -104,12 +104,12 @@ static const char *from_here(const char *path)
 	return strncmp(path, here, length) == 0 && path[length] == '/' ? path + length + 1 : path;
 }
 
-static void check_found(struct check *c)
+static void check_found(struct check *c, const char *named)
 {
 	char path[PS_PATH_MAX];
 	struct ps_error error = { 0 };
 
-	if (project_manifest(path, NULL, &error)) {
+	if (project_manifest(path, named, &error)) {
 		c->code = error_print(&error);
 	} else if (!path[0]) {
 		error_set(&error, PS_EXIT_SYSTEM, "there is no ports.manifest.json here, nor in any directory above");
@@ -217,11 +217,13 @@ static bool choose_parts(struct check *c)
 static int run(int argc, char **argv)
 {
 	struct check c = { 0 };
+	const char *manifest = NULL;
 	const struct ps_option options[] = {
 		{ .name = "format", .argument = "FORMAT", .value = &c.format_name },
 		{ .name = "only", .argument = "PART", .list = &c.only },
 		{ .name = "json", .flag = &c.json },
 		{ .name = "strict", .flag = &c.strict },
+		{ .name = "manifest", .argument = "FILE", .value = &manifest },
 		{ .name = "quiet", .letter = 'q', .flag = &c.quiet },
 		{ .name = NULL },
 	};
@@ -231,8 +233,8 @@ static int run(int argc, char **argv)
 		return code;
 	if (!choose_format(&c) || !choose_parts(&c))
 		return PS_EXIT_USAGE;
-	if (argc == 0)
-		check_found(&c);
+	if (argc == 0 || manifest)
+		check_found(&c, manifest);
 	for (int i = 0; i < argc; i++)
 		check_file(&c, argv[i], argv[i]);
 	return finish(&c);
@@ -261,6 +263,7 @@ const struct ps_command command_check = {
 		"  --format FORMAT  text (the default), json, sarif (2.1.0) or github (annotations)\n"
 		"  --json           the same as --format=json\n"
 		"  --strict         warnings count as errors\n"
+		"  --manifest FILE  the same as FILE\n"
 		"  -q, --quiet      print errors alone\n"
 	"  -h, --help       this text\n"
 		"\n"

@@ -105,11 +105,11 @@ static const char *from_here(const char *path)
 	return strncmp(path, here, length) == 0 && path[length] == '/' ? path + length + 1 : path;
 }
 
-static int validate_found(struct validate *v)
+static int validate_found(struct validate *v, const char *named)
 {
 	char path[PS_PATH_MAX];
 	struct ps_error error = { 0 };
-	int code = project_manifest(path, NULL, &error);
+	int code = project_manifest(path, named, &error);
 
 	if (code)
 		return error_print(&error);
@@ -125,8 +125,10 @@ static int validate_found(struct validate *v)
 static int run(int argc, char **argv)
 {
 	struct validate v = { 0 };
+	const char *manifest = NULL;
 	const struct ps_option options[] = {
 		{ .name = "profile", .argument = "PROFILE", .value = &v.profile },
+		{ .name = "manifest", .argument = "FILE", .value = &manifest },
 		{ .name = "json", .flag = &v.json },
 		{ .name = "quiet", .letter = 'q', .flag = &v.quiet },
 		{ .name = NULL },
@@ -142,8 +144,8 @@ static int run(int argc, char **argv)
 		v.files = cJSON_AddArrayToObject(json, "files");
 		v.findings = cJSON_AddArrayToObject(json, "findings");
 	}
-	if (argc == 0)
-		worse(&v, validate_found(&v));
+	if (argc == 0 || manifest)
+		worse(&v, validate_found(&v, manifest));
 	for (int i = 0; i < argc; i++)
 		validate_file(&v, argv[i], argv[i]);
 	return v.json ? output_json_print(json, v.code) : v.code;
@@ -164,7 +166,8 @@ const struct ps_command command_validate = {
 		"config/ports.manifest.json in this directory or the nearest one above, or $PORTSHIM_MANIFEST.\n"
 		"\n"
 		"  --profile PROFILE  also see that this profile exists\n"
-		"  --json             print {\"version\":1,\"files\":[...],\"findings\":[...]}\n"
+		"  --manifest FILE    the same as FILE\n"
+	"  --json             print {\"version\":1,\"files\":[...],\"findings\":[...]}\n"
 		"  -q, --quiet        say nothing about a manifest that is right\n"
 	"  -h, --help         this text\n"
 		"\n"

@@ -263,8 +263,9 @@ static int give_up(const struct waiting *w)
 		else if (w->timeout == 0)
 			fprintf(stderr, "portshim: %s does not listen in environment %s\n", text, w->target.name);
 		else
-			fprintf(stderr, "portshim: %s did not listen in environment %s within %s\n", text,
-				w->target.name, w->timeout_text);
+			fprintf(stderr, "portshim: %s did not listen in environment %s within %s%s\n", text,
+				w->target.name, w->timeout_text,
+				strspn(w->timeout_text, "0123456789.") == strlen(w->timeout_text) ? "s" : "");
 		explain(w, &w->wanted[i], w->healthy && w->rows[i].port);
 	}
 	return PS_EXIT_NO;

@@ -282,6 +282,31 @@ def check_examples():
         check(status == 0, "%s: %s%s" % (name, out, err))
 
 
+def check_manual():
+    """The examples of portshim-manifest(5) are manifests."""
+    with open(os.path.join(TOP, "docs", "man", "portshim-manifest.5"), encoding="utf-8") as file:
+        page = file.read().split(".Sh EXAMPLES\n")[1].split(".Sh ")[0]
+    found = re.findall(r"\.Bd -literal\n(.*?)\.Ed\n", page, re.S)
+    for text in found:
+        write(NAME, text)
+        status, out, err = run("--only=manifest", "-q")
+        check((status, err) == (0, ""), "an example of the manual: %s%s" % (out, err))
+    check(len(found) == 2, "examples: %d" % len(found))
+
+
+def check_option():
+    """--manifest is a FILE."""
+    write(NAME, {"version": 1})
+    write("other.json", {"version": 1, "services": {"web": {"port": 0}}})
+    for command in ("check", "validate"):
+        for words in (["other.json"], ["--manifest", "other.json"], ["--manifest=other.json", NAME]):
+            status, out, _ = harness.run(command, *words)
+            check(status == 1 and out.startswith("other.json:"), "%s %s: %s" % (command, words, out))
+        status, _, err = harness.run(command, "--manifest", "none.json")
+        check(status == 3 and "none.json" in err, "%s: no such file: %s" % (command, err))
+    os.unlink("other.json")
+
+
 def check_two_manifests():
     second = os.path.join("config", NAME)
     write(NAME, '{"version": 1}')
@@ -334,5 +359,5 @@ def check_bad():
     check("at most 1000 findings are listed" in run()[1], "a big manifest: what is left off is said")
 
 
-run_parts(check_page, check_same_as_validate, check_forms, check_rules, check_examples, check_two_manifests, check_beside,
-          check_bad)
+run_parts(check_page, check_same_as_validate, check_forms, check_rules, check_examples, check_manual, check_option,
+          check_two_manifests, check_beside, check_bad)

@@ -221,6 +221,8 @@ same "wait says nothing" "" "$out$err"
 outcome "$portshim" wait dns --timeout 50ms
 same "wait: time out" 1 "$code"
 holds "wait: says what for" "$err" "dns \($dns\) did not listen in environment shop within 50ms"
+outcome "$portshim" wait dns --timeout 0.05
+holds "wait: a number alone means seconds" "$err" "in environment shop within 0.05s"
 outcome "$portshim" wait --any dns web --timeout 5s
 same "wait --any" 0 "$code"
 "$portshim" wait dns --timeout 60s &

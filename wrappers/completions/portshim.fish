@@ -83,6 +83,6 @@ complete -c portshim -n '__portshim_in_options; and __portshim_is run exec' -l s
 complete -c portshim -n '__portshim_in_options; and __portshim_is free' -l protocol -x -a 'tcp udp'
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait health why free validate sync' -l profile -x \
 	-a '(__portshim_words profiles)'
-complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait health why free sync inventory fix' -l manifest -r -F
+complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait health why free validate check sync inventory fix' -l manifest -r -F
 complete -c portshim -n '__portshim_is env' -l format -x -a 'sh fish json dotenv'
 complete -c portshim -n '__portshim_is wait health free' -l timeout -x -a '500ms 10s 30s 60s forever'
