@@ -257,7 +257,9 @@ static int run(int argc, char **argv)
 	if (argc > 1)
 		return command_usage(&command_init, "one directory at a time");
 	if (!realpath(argc ? argv[0] : ".", directory)) {
-		error_set(&error, PS_EXIT_SYSTEM, "%s: %s", argc ? argv[0] : "the working directory", strerror(errno));
+		error_set(&error, PS_EXIT_SYSTEM, "cannot go to %s: %s", argc ? argv[0] : "the working directory",
+			  strerror(errno));
+		error_hint(&error, "name a directory that is there: `portshim init DIR`");
 		return error_print(&error);
 	}
 	init.directory = directory;

@@ -560,7 +560,8 @@ static int load(struct ps_manifest **manifest, struct ps_raw *raw, const char *p
 
 	if (number) {
 		error_set(error, PS_EXIT_SYSTEM, "cannot read the manifest %s: %s", raw->path, strerror(number));
-		return error_hint(error, "%s", number == ENOENT ? "is the path right?" : "");
+		return error_hint(error, "%s", number == ENOENT ? "is the path right?" :
+				  "a manifest is a file that you may read; --manifest can name another one");
 	}
 	number = manifest_directory(raw->path, raw->directory);
 	if (!number)

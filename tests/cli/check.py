@@ -304,6 +304,9 @@ def check_option():
             check(status == 1 and out.startswith("other.json:"), "%s %s: %s" % (command, words, out))
         status, _, err = harness.run(command, "--manifest", "none.json")
         check(status == 3 and "none.json" in err, "%s: no such file: %s" % (command, err))
+    for words in (["status", "--manifest", "."], ["sync", "--manifest", "none.json"], ["init", "nowhere"]):
+        status, _, err = harness.run(*words)
+        check(status == 3 and "\nhint: " in err, "%s: what to do: %s" % (words, err))
     os.unlink("other.json")
 
 
