@@ -60,7 +60,8 @@ static void make_hint(const struct ps_check *check, const struct running *r, con
 	long first, last, port;
 
 	if (is_fixed(check->raw, p->service)) {
-		snprintf(hint, size, "\"fallback\" is false, so the service cannot start; `portshim free PORT` ends who is there");
+		snprintf(hint, size, "\"fallback\" is false, so the service cannot start; "
+			 "`portshim free PORT` ends who is there, with --force also others");
 		return;
 	}
 	if (!manifest_judge_range(check->raw, check->profile, p->service, &first, &last)) {

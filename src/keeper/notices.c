@@ -249,7 +249,7 @@ static void tell_exhausted(struct ps_keeper *keeper, uint16_t port, int error)
 	describe_holder(space, port, holder, sizeof(holder));
 	describe_others(space, &rules, port, others, sizeof(others));
 	say("portshim: no port is left for %s%s%u: %s%s; the program got: %s\n"
-	    "hint: `portshim why %u` says more, `portshim free %u` ends who holds it\n",
+	    "hint: `portshim why %u` says more, `portshim free %u` ends who holds it, with --force also others\n",
 	    service, service[0] ? " " : "", port, holder, others, strerror(error < 0 ? -error : error), port, port);
 }
 
@@ -311,7 +311,7 @@ static void tell_unyielded(const struct ps_space *space, uint16_t port, int erro
 		describe_holder(space, port, holder, sizeof(holder));
 	}
 	say("portshim: %s; the program got: %s\n"
-	    "hint: `portshim why %u` says more, `portshim free %u` ends who holds it\n",
+	    "hint: `portshim why %u` says more, `portshim free %u` ends who holds it, with --force also others\n",
 	    holder, strerror(EADDRINUSE), port, port);
 }
 

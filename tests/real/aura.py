@@ -311,8 +311,8 @@ def check_exhausted():
     check(status == 1 and "EADDRINUSE" in err, "the program's own error: %d %s" % (status, err))
     check("portshim: no port is left for backend 4010: 4010 is %s; 4000 is %s; " % (by, by) in err and
           "93 more are taken, too; the program got: Address already in use\n" in err, "who has them: %s" % err)
-    check("hint: `portshim why 4010` says more, `portshim free 4010` ends who holds it\n" in err,
-          "what to do: %s" % err)
+    check("hint: `portshim why 4010` says more, `portshim free 4010` ends who holds it, with --force also others\n" in
+          err, "what to do: %s" % err)
     status, out, _ = run("check", "--only=running", cwd=where)
     check("4010 is " + by in out and "nothing of its range 4000-4099 is free either" in out, "check: %s" % out)
     check(run("check", "--only=running", "--strict", "--quiet", cwd=where)[0] == 1, "a script's check")
