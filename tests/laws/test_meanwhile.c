@@ -69,6 +69,23 @@ static void ours_serves(void)
 	assert_int_equal(actual_of(server(SOCK_STREAM, n)), n);
 }
 
+static int first;
+
+/* The number that the client is on its way to is another's by then, and our server's next one is a third. */
+static void ours_moves_again(void)
+{
+	uint16_t before = actual_of(first);
+
+	act_for(a);
+	dup2(STDERR_FILENO, first); /* closes it; the descriptor is the test's */
+	registry_release(a, before);
+	act_for(b);
+	assert_int_equal(actual_of(server(SOCK_STREAM, before)), before);
+	act_for(a);
+	elsewhere = actual_of(server(SOCK_STREAM, n));
+	assert_int_not_equal(elsewhere, before);
+}
+
 static void who_came_to_another_environments_server_is_refused(void **state)
 {
 	uint16_t reached, told;
@@ -118,6 +135,18 @@ static void ones_own_server_is_reached_where_it_is_by_now(void **state)
 	assert_int_equal(reached, elsewhere);
 }
 
+static void ones_own_server_is_reached_at_its_next_number(void **state)
+{
+	uint16_t reached;
+
+	(void)state;
+	stranger(SOCK_STREAM, n);
+	first = server(SOCK_STREAM, n);
+	happens = ours_moves_again;
+	assert_int_equal(reach(SOCK_STREAM, n, &reached), 0);
+	assert_int_equal(reached, elsewhere);
+}
+
 static void ones_own_server_that_came_is_no_reason(void **state)
 {
 	uint16_t reached;
@@ -152,6 +181,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_came_to_its_datagram_socket_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_is_on_the_way_there_is_refused_by_an_event, setup, teardown),
 		cmocka_unit_test_setup_teardown(ones_own_server_is_reached_where_it_is_by_now, setup, teardown),
+		cmocka_unit_test_setup_teardown(ones_own_server_is_reached_at_its_next_number, setup, teardown),
 		cmocka_unit_test_setup_teardown(ones_own_server_that_came_is_no_reason, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_service_that_is_external_is_no_reason, setup, teardown),
 	};
