@@ -1,11 +1,11 @@
 /*
  * Theory of operation
  *
- * There is room for one wish in a run's file. Who finds a living one there waits for its answer as well: `answers` counts
- * them, and says which port the last one was about. If it is his own, that is the answer, and the first to bind has the port; if
- * not, the next wish is his own. A wish whose process is dead counts for nothing: its place is taken, by those who wait as
- * well, and what its keeper says to it is about no port. Wishes are written, read and answered under the lock of the run that
- * they are about, which nobody holds while he waits.
+ * There is room for one wish in a run's file. Who finds a living one there waits for its answer as well: `answers`
+ * counts them, and says which port the last one was about. If it is his own, that is the answer, and the first to bind
+ * has the port; if not, the next wish is his own. A wish whose process is dead counts for nothing: its place is taken,
+ * by those who wait as well, and what its keeper says to it is about no port. Wishes are written, read and answered
+ * under the lock of the run that they are about, which nobody holds while he waits.
  *
  * The sleep is a futex on `answers`. It is cut into slices: after each it is seen whether the keeper lives, because a
  * killed one answers nobody. futex_waitv(2) is the one wait that has both a time limit and the kernel's ordinary

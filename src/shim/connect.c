@@ -1,10 +1,10 @@
 /*
- * Theory of operation: where a connection goes is decided by records (route.c), and made by the kernel a moment later. In
- * between the port may change hands: a run yields it, or a server of another environment is the first to have it. That
- * moment can be long, for a busy machine delivers to itself when it comes to it. So the records are looked at again when the
- * connection stands or is on its way: a server's say whose it is before it listens, so whoever has reached another
- * environment's sees that now. The connection is given up then, before a byte went over it, and the new decision counts.
- * Left is a socket that does not block, and whose packet is delivered after that look.
+ * Theory of operation: where a connection goes is decided by records (route.c), and made by the kernel a moment
+ * later. In between the port may change hands: a run yields it, or a server of another environment is the first to
+ * have it. That moment can be long, for a busy machine delivers to itself when it comes to it. So the records are
+ * looked at again when the connection stands or is on its way: a server's say whose it is before it listens, so
+ * whoever has reached another environment's sees that now. The connection is given up then, before a byte went over
+ * it, and the new decision counts. Left is a socket that does not block, and whose packet is delivered after that look.
  */
 #include "shim.h"
 
@@ -14,8 +14,8 @@ struct destination {
 	struct ps_address moved;
 };
 
-static inline void decide(struct ps_space *space, int fd, const struct sockaddr *address, socklen_t length, uint16_t port,
-			  struct destination *to)
+static inline void decide(struct ps_space *space, int fd, const struct sockaddr *address, socklen_t length,
+			  uint16_t port, struct destination *to)
 {
 	to->before = host_head(space->host, port);
 	to->route = route_out(space, fd, address, length, port, &to->moved);
@@ -47,8 +47,9 @@ static inline bool changed_hands(const struct ps_space *space, const struct dest
 	       (to->route == ROUTE_MOVED || head != to->before) && !registry_sees(space, head_env(head));
 }
 
-static __attribute__((noinline)) int go_again(struct ps_space *space, int fd, const struct sockaddr *address, socklen_t length,
-					      uint16_t port, const struct destination *was, int result)
+static __attribute__((noinline)) int go_again(struct ps_space *space, int fd, const struct sockaddr *address,
+					      socklen_t length, uint16_t port, const struct destination *was,
+					      int result)
 {
 	static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
 	struct destination now;

@@ -1,6 +1,6 @@
 /*
- * test_meanwhile.c - law 9 while ports change hands: what happens between a client's decision and the kernel's connect. The
- * hook's way into the kernel is replaced by one that lets something happen first.
+ * test_meanwhile.c - law 9 while ports change hands: what happens between a client's decision and the kernel's connect.
+ * The hook's way into the kernel is replaced by one that lets something happen first.
  */
 #include <poll.h>
 
