@@ -3,7 +3,8 @@
  *
  * Much of a module runs when it is compiled: attributes, `use`, `plug`, structs. So in a module only what stands in a
  * function is changed, told by the indentation that the formatter gives; and of the configuration, what is read when
- * the program starts, not what becomes part of a release. Patterns look like values.
+ * the program starts (config/runtime.exs): the other files of config/ become part of a release. Patterns look like
+ * values.
  */
 #include <string.h>
 
@@ -16,11 +17,21 @@ static bool ends_with(const char *text, const char *tail)
 	return length >= n && strcmp(text + length - n, tail) == 0;
 }
 
+/* config/NAME.exs, evaluated when the program is built; config/runtime.exs is not. */
+static bool is_built_in(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash || slash - path < 6 || strncmp(slash - 6, "config", 6) != 0 || !ends_with(path, ".exs"))
+		return false;
+	return (slash - path == 6 || slash[-7] == '/') && strcmp(slash, "/runtime.exs") != 0;
+}
+
 static enum ps_fix_reason file(struct ps_fixing *f)
 {
 	const struct ps_code *code = &f->code;
 
-	if (ends_with(f->path, "config/config.exs") || ends_with(f->path, "config/prod.exs"))
+	if (is_built_in(f->path))
 		return PS_FIX_CONSTANT;
 	for (uint32_t i = 0; i < code->count; i++)
 		if (code_is_name(code, i, "System String") && code_is_one(code, i - 1, ".") &&

@@ -3,8 +3,8 @@
  *
  * The standard library reads no variable with a default in one expression (cmp.Or does, since Go 1.22), so the package
  * gets a function for it: at the end of the first of its files that needs it, with the imports there. A number without
- * a type fits where the function's int does not: it is changed only where an int is wanted for certain. Constants
- * stay.
+ * a type fits where the function's int does not, and so does a string: they are changed only where a plain int or
+ * string is wanted for certain (go_type.c). Constants stay.
  */
 #include <stdio.h>
 #include <string.h>
@@ -95,98 +95,6 @@ static bool in_group(const struct ps_code *code, uint32_t token, const char *key
 	return code_is_name(code, code_statement(code, token), keyword);
 }
 
-static unsigned argument(const struct ps_code *code, uint32_t bracket, uint32_t token)
-{
-	unsigned n = 0;
-
-	for (uint32_t i = bracket + 1; i < token; i++)
-		n += code->parent[i] == bracket && code_is_one(code, i, ",");
-	return n;
-}
-
-static bool same_name(const struct ps_code *code, uint32_t a, uint32_t b)
-{
-	const struct ps_token *x = code_token(code, a), *y = code_token(code, b);
-
-	return x->kind == PS_TOKEN_NAME && y->kind == PS_TOKEN_NAME && x->until - x->from == y->until - y->from &&
-	       memcmp(code->text + x->from, code->text + y->from, x->until - x->from) == 0;
-}
-
-/* `type NAME struct { ... KEY int ... }` in this file. */
-static bool is_int_field(const struct ps_code *code, uint32_t name, uint32_t key)
-{
-	for (uint32_t i = 0; i + 3 < code->count; i++) {
-		uint32_t brace = i + 3;
-
-		if (!code_is_name(code, i, "type") || !same_name(code, i + 1, name) ||
-		    !code_is_name(code, i + 2, "struct") || !code_is_op(code, brace, OP1('{')))
-			continue;
-		for (uint32_t k = brace + 1; k < code->partner[brace]; k++)
-			if (code->parent[k] == brace && code->tokens[k].line && same_name(code, k, key))
-				return code_is_name(code, k + 1, "int") &&
-				       (code_token(code, k + 2)->line ||
-					code_token(code, k + 2)->kind == PS_TOKEN_STRING);
-	}
-	return false;
-}
-
-/* Port: 8080 of a struct, {"web": 8080} of a map[string]int, []int{8080} */
-static bool is_int_element(const struct ps_code *code, uint32_t token)
-{
-	uint32_t brace = code->parent[token];
-
-	if (brace == CODE_NONE || !code_is_op(code, brace, OP1('{')))
-		return false;
-	if (code_is_name(code, brace - 1, "int") && code_is_one(code, brace - 2, "]"))
-		return code_is_one(code, token - 1, "{,:");
-	if (!code_is_one(code, token - 1, ":"))
-		return false;
-	if (code_is_name(code, brace - 1, "TCPAddr UDPAddr") && code_is_name(code, token - 2, "Port"))
-		return true;
-	return code_token(code, brace - 1)->kind == PS_TOKEN_NAME && !code_is_one(code, brace - 2, ".") &&
-	       is_int_field(code, brace - 1, token - 2);
-}
-
-static bool is_int(const struct ps_code *code, uint32_t token)
-{
-	uint32_t bracket = code->parent[token], callee, name = token - 2;
-
-	if (code_is_op(code, token - 1, OP2(':', '=')))
-		return code_token(code, name)->line || code_is_name(code, name - 1, "if for switch");
-	if (code_is_op(code, token - 1, OP1('='))) { /* var port = 8080, var port int = 8080 */
-		if (code_is_name(code, name, "int") && code_token(code, name - 1)->kind == PS_TOKEN_NAME)
-			name--;
-		return code_is_name(code, name - 1, "var") ||
-		       (code_token(code, name)->line && bracket != CODE_NONE && code_is_name(code, bracket - 1, "var"));
-	}
-	if (is_int_element(code, token))
-		return true;
-	if (bracket == CODE_NONE || !code_call(code, bracket, &callee) || !code_is_one(code, token - 1, "(,"))
-		return false;
-	if (code_is_name(code, callee, "Itoa"))
-		return true;
-	if (code_is_name(code, callee, "Int IntVar IntP") && code_is_name(code, callee - 2, "flag pflag flags fs"))
-		return argument(code, bracket, token) == (code_is_name(code, callee, "IntVar") ? 2 : 1) ||
-		       code_is_name(code, callee, "IntP");
-	return code_is_name(code, callee, "Sprintf Printf Fprintf Errorf Sprint Println Fatalf") &&
-	       code_is_one(code, callee - 1, ".") && code_is_name(code, callee - 2, "fmt log");
-}
-
-/* `var addr Address = ":8080"`: of another type than string. */
-static bool is_other_string(const struct ps_code *code, uint32_t token)
-{
-	uint32_t name = token - 2, brace = code->parent[token];
-
-	/* []Address{":8080"}; not []string{} */
-	if (brace != CODE_NONE && code_is_op(code, brace, OP1('{')) && code_is_one(code, brace - 2, "]") &&
-	    code_token(code, brace - 1)->kind == PS_TOKEN_NAME && !code_is_name(code, brace - 1, "string any"))
-		return true;
-	return code_is_op(code, token - 1, OP1('=')) && code_token(code, name)->kind == PS_TOKEN_NAME &&
-	       (code_token(code, name - 1)->kind == PS_TOKEN_NAME || code_is_one(code, name - 1, ".*]")) &&
-	       !code_is_name(code, name - 1, "var") && !code_is_name(code, name, "string") &&
-	       !code_is_one(code, name - 1, ".");
-}
-
 static bool introduces(const struct ps_code *code, uint32_t at)
 {
 	uint32_t parent = at == CODE_NONE ? CODE_NONE : code->parent[at];
@@ -221,7 +129,7 @@ static enum ps_fix_reason place(const struct ps_fixing *f, uint32_t token, bool 
 		return PS_FIX_PLACE;
 	if (string && f->text[code->tokens[token].from] != '"')
 		return PS_FIX_STRING;
-	if (string ? is_other_string(code, token) : !is_int(code, token))
+	if (!fix_go_takes(code, token))
 		return PS_FIX_TYPE;
 	before = introduces(code, token - 1) || (text && code_is_one(code, token - 1, "+"));
 	behind = code_ends(code, token) || ends_in_group(code, token) || (text && code_is_one(code, token + 1, "+"));

@@ -337,7 +337,7 @@ static enum ps_fix_reason join_format(struct ps_fixing *f, const struct ps_fix_i
 	bool format = (f->text[t->from] | 0x20) == 'f' && strchr("\"'", f->text[t->from + 1]);
 	char *expression;
 
-	if (!format && (f->text[t->from] != p->quote || has_any(f, t, "{}")))
+	if (!format && (f->old || f->text[t->from] != p->quote || has_any(f, t, "{}")))
 		return PS_FIX_STRING;
 	if (format && is_inside(f, p, 0))
 		return PS_FIX_INTERPOLATION;

@@ -75,7 +75,7 @@ struct ps_fixing {
 	enum ps_fix_reason refused; /* PS_FIX_DONE: the file may be rewritten */
 	struct ps_fix_splices splices;
 	unsigned needs;   /* what the splices need beyond their places: see each language */
-	bool old;         /* JavaScript of before 2015 */
+	bool old;         /* JavaScript of before 2015, Python that has no f-strings for certain */
 	unsigned helped;  /* Go: bits of `needs` that the package has already */
 	size_t package;   /* package.c: its number */
 	bool unhelped;    /* Go: this file cannot have them for the package */
@@ -135,6 +135,8 @@ extern const struct ps_fix_idiom fix_javascript, fix_python, fix_ruby, fix_php, 
 /* Go: what needs beyond its place (`needs`, `helped`), and " + " or "+", as gofmt would have it there. */
 enum { FIX_GO_STRING = 1u << 0, FIX_GO_PORT = 1u << 1 };
 const char *fix_go_plus(const struct ps_fixing *fixing, uint32_t token);
+/* True if a plain int or string is certain to fit where the literal stands (go_type.c). */
+bool fix_go_takes(const struct ps_code *code, uint32_t token);
 /* Which of the two functions a file declares in the form that is needed; *taken: another thing of such a name. */
 unsigned fix_go_declared(const char *text, size_t size, bool *taken);
 /* True if not every build of the package has the file. */

@@ -68,8 +68,8 @@ static bool is_import(const struct ps_code *code, uint32_t module)
 /* process.env.NODE_ENV and its like: bundlers put in what they stand for. 1: that; 2: only a browser's code has it. */
 static int is_bundled(const struct ps_code *code, uint32_t process)
 {
-	static const char *const prefixes[] = { "REACT_APP_", "NEXT_PUBLIC_", "VITE_", "VUE_APP_", "EXPO_PUBLIC_",
-						"GATSBY_" };
+	static const char *const prefixes[] = { "REACT_APP_", "NEXT_PUBLIC_", "VITE_",
+						"VUE_APP_",   "EXPO_PUBLIC_", "GATSBY_" };
 	const struct ps_token *name = code_token(code, process + 4);
 
 	if (!code_is_name(code, process, "process") || !code_is_name(code, process + 2, "env") ||
@@ -309,17 +309,25 @@ static bool introduces(const struct ps_code *code, uint32_t at)
 /* `port: 3000 | 4000 = 3000`: the type of what is assigned has values in it. */
 static bool is_literal_type(const struct ps_code *code, uint32_t sign)
 {
+	uint32_t parent = code_token(code, sign)->kind == PS_TOKEN_END ? CODE_NONE : code->parent[sign];
 	bool literal = false;
+	int angles = 0;
 
 	if (!code_is_op(code, sign, OP1('=')))
 		return false;
-	for (uint32_t i = sign - 1; i != CODE_NONE && sign - i < 64; i--) {
-		if (code_is_op(code, i, OP1(':')))
+	for (uint32_t i = sign - 1; i != CODE_NONE && i != parent && sign - i < 256; i--) {
+		const struct ps_token *t = code_token(code, i);
+
+		if (code->parent[i] == parent && code_is_op(code, i, OP1(':')))
 			return literal;
-		if (code_is_one(code, i, ";") || code_token(code, i)->line)
+		angles += code_is_op(code, i, OP1('>')) + 2 * code_is_op(code, i, OP2('>', '>'));
+		angles -= code_is_op(code, i, OP1('<'));
+		/* Behind another parameter's default, or another variable's value: not of this type. */
+		if (code->parent[i] == parent && angles <= 0 && code_is_one(code, i, ",=;"))
 			return false;
-		literal = literal || code->tokens[i].kind == PS_TOKEN_STRING ||
-			  code->tokens[i].kind == PS_TOKEN_NUMBER;
+		if (t->line && t->kind != PS_TOKEN_OPERATOR)
+			return false;
+		literal = literal || code->tokens[i].kind == PS_TOKEN_STRING || code->tokens[i].kind == PS_TOKEN_NUMBER;
 	}
 	return false;
 }

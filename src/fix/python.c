@@ -16,13 +16,109 @@ static bool is_two(const struct ps_code *code)
 		    (code->tokens[i + 1].kind == PS_TOKEN_STRING || code->tokens[i + 1].kind == PS_TOKEN_NAME ||
 		     code_is_op(code, i + 1, OP2('>', '>'))))
 			return true;
-		if (code_is_name(code, i, "except") && code_is_op(code, i + 2, OP1(',')))
+		if (code_is_name(code, i, "except raise") && code_is_op(code, i + 2, OP1(',')))
+			return true;
+		if (code_is_name(code, i, "except") && code_is_op(code, i + 1, OP1('(')) &&
+		    code_is_one(code, code->partner[i + 1] + 1, ","))
 			return true;
 	}
 	return false;
 }
 
-/* `os` becomes something else than the module, or may. */
+/* The first token of the line on which the statement begins. */
+static uint32_t statement(const struct ps_code *code, uint32_t token)
+{
+	while (code->parent[token] != CODE_NONE)
+		token = code->parent[token];
+	return code_line(code, token);
+}
+
+/* `[` behind a value: x[1], Literal[3000] */
+static bool is_subscript(const struct ps_code *code, uint32_t bracket)
+{
+	static const char keywords[] = "return in or and not else yield await print if is lambda";
+	const struct ps_token *before = code_token(code, bracket - 1);
+
+	if (!code_is_op(code, bracket, OP1('[')) || (code->tokens[bracket].line && code->parent[bracket] == CODE_NONE))
+		return false;
+	return before->kind == PS_TOKEN_STRING || code_is_one(code, bracket - 1, ")]}") ||
+	       (before->kind == PS_TOKEN_NAME && !code_is_name(code, bracket - 1, keywords));
+}
+
+/* A target can begin here: not the type of `port: int = 3000`. */
+static bool begins_target(const struct ps_code *code, uint32_t at)
+{
+	static const char compound[] = "if elif else for while try except finally with def class async match case";
+
+	if (code->tokens[at].line || code_is_one(code, at - 1, ",=*;"))
+		return true;
+	return code_is_one(code, at - 1, ":") && code_is_name(code, code_line(code, at), compound);
+}
+
+/* `a = os = x`, `(os, b) = x`, `a, os = x`: a target of an assignment. */
+static bool is_target(const struct ps_code *code, uint32_t i)
+{
+	uint32_t at = i;
+
+	if (code_is_one(code, i + 1, ".([") || code_is_one(code, i - 1, "."))
+		return false;
+	for (uint32_t p = code->parent[i]; p != CODE_NONE; at = p, p = code->parent[p])
+		if (!code_is_one(code, p, "([") || is_subscript(code, p) ||
+		    (code_is_op(code, p, OP1('(')) && !code->tokens[p].line &&
+		     (code_token(code, p - 1)->kind == PS_TOKEN_NAME || code_is_one(code, p - 1, ")]"))))
+			return false;
+	if (!begins_target(code, at))
+		return false;
+	if (at != i)
+		at = code->partner[at];
+	for (at++; at < code->count && !code_token(code, at)->line && !code_is_one(code, at, ";:"); at++) {
+		if (code_is_op(code, at, OP1('=')))
+			return true;
+		if (code_is_one(code, at, "([{"))
+			at = code->partner[at];
+	}
+	return at < code->count && !code->tokens[at].line && code_is_one(code, at, ":") && at == i + 1 &&
+	       (code->tokens[i].line || code_is_one(code, i - 1, ";")) && code->parent[i] == CODE_NONE;
+}
+
+/* `for a, os in x`, `with x as (a, os)`, `lambda os: 1`, `case [os]:` */
+static bool is_named_by_keyword(const struct ps_code *code, uint32_t i)
+{
+	bool names = true;
+
+	if (code_is_one(code, i - 1, "=.:") || code_is_one(code, i + 1, ".("))
+		return false;
+	for (uint32_t at = i - 1; at != CODE_NONE && i - at < 64; at--) {
+		const struct ps_token *t = code_token(code, at);
+
+		if (code_is_name(code, at, "for as"))
+			return names;
+		if (code_is_name(code, at, "lambda") || (code_is_name(code, at, "case") && t->line))
+			return true;
+		if (code_is_name(code, at, "in import def class return if") ||
+		    (t->line && code->parent[at] == CODE_NONE))
+			return false;
+		if (t->kind == PS_TOKEN_OPERATOR ? !code_is_one(code, at, "([,*") : t->kind != PS_TOKEN_NAME)
+			names = false;
+		if (code_is_one(code, at, ")]};") || (code_is_one(code, at, ":") && code->parent[at] == CODE_NONE))
+			return false;
+	}
+	return false;
+}
+
+/* `from a import b, os` */
+static bool is_imported(const struct ps_code *code, uint32_t i)
+{
+	uint32_t at = statement(code, i);
+
+	if (!code_is_name(code, at, "from"))
+		return false;
+	while (at < i && !code_is_name(code, at, "import"))
+		at++;
+	return at < i;
+}
+
+/* `os` becomes something else than the module, or may; or `int` than the type. */
 static bool is_bound(const struct ps_code *code, uint32_t i)
 {
 	uint32_t parent = code->parent[i];
@@ -30,14 +126,51 @@ static bool is_bound(const struct ps_code *code, uint32_t i)
 	if (code_is_one(code, i - 1, "."))
 		return false;
 	if (code_is_name(code, i - 1, "as def class for global nonlocal del lambda") ||
-	    code_is_op(code, i + 1, OP2(':', '=')))
+	    code_is_op(code, i + 1, OP2(':', '=')) || is_imported(code, i))
 		return true;
 	if (code_is_name(code, i - 1, "import")) /* from x import os; not at the margin: for a part of the file only */
-		return code_is_name(code, i - 3, "from") || code_line(code, i) != i - 1 ||
+		return code_line(code, i) != i - 1 ||
 		       (code->tokens[i - 1].from > 0 && code->text[code->tokens[i - 1].from - 1] != '\n');
-	if (parent != CODE_NONE)
-		return code_is_op(code, parent, OP1('(')) && code_is_name(code, parent - 2, "def");
-	return code->tokens[i].line && code_is_one(code, i + 1, "=:,");
+	if (parent != CODE_NONE && code_is_op(code, parent, OP1('(')) &&
+	    (code_is_name(code, parent - 2, "def") || code_is_one(code, parent - 1, "]")) &&
+	    (code_is_one(code, i - 1, "(,*") || code_is_op(code, i - 1, OP2('*', '*'))))
+		return true;
+	return is_target(code, i) || is_named_by_keyword(code, i);
+}
+
+/* Python 3.6 or later for certain. */
+static bool is_new(const struct ps_code *code)
+{
+	for (uint32_t i = 0; i < code->count; i++) {
+		const struct ps_token *t = &code->tokens[i];
+		char c = code->text[t->from];
+
+		if (t->kind == PS_TOKEN_STRING && (c == 'f' || c == 'F'))
+			return true;
+		if ((code_is_name(code, i, "async") && code_is_name(code, i + 1, "def with for")) ||
+		    code_is_op(code, i, OP2('-', '>')) || code_is_op(code, i, OP2(':', '=')) ||
+		    (code_is_name(code, i, "annotations") && code_is_name(code, statement(code, i), "from") &&
+		     code_is_name(code, statement(code, i) + 1, "__future__")))
+			return true;
+	}
+	return false;
+}
+
+/* Something shows that Python 2 runs the file too. */
+static bool is_for_two(const struct ps_code *code)
+{
+	static const char names[] = "six urllib2 unicode basestring xrange raw_input version_info PY2 PY3 cStringIO "
+				    "httplib __metaclass__ iteritems itervalues has_key";
+	const char *end = memchr(code->text, '\n', code->size);
+	size_t length = end ? (size_t)(end - code->text) : code->size;
+
+	if (length > 2 && code->text[0] == '#' && memmem(code->text, length, "python2", 7))
+		return true;
+	for (uint32_t i = 0; i < code->count; i++)
+		if (code_is_name(code, i, names) ||
+		    (code_is_name(code, i, "__future__") && code_is_name(code, i - 1, "from")))
+			return true;
+	return false;
 }
 
 static enum ps_fix_reason file(struct ps_fixing *f)
@@ -50,28 +183,16 @@ static enum ps_fix_reason file(struct ps_fixing *f)
 	if (is_two(code))
 		return PS_FIX_UNCLEAR;
 	for (uint32_t i = 0; i < code->count; i++)
-		if (code_is_name(code, i, "os") && is_bound(code, i))
+		if (code_is_name(code, i, "os int") && is_bound(code, i))
 			return PS_FIX_TAKEN;
+	f->old = !is_new(code) && is_for_two(code);
 	return PS_FIX_DONE;
-}
-
-/* The first token of the line on which the statement begins. */
-static uint32_t statement(const struct ps_code *code, uint32_t token)
-{
-	while (code->parent[token] != CODE_NONE)
-		token = code->parent[token];
-	return code_line(code, token);
 }
 
 /* `{` of a dictionary, `[` of a list, `(` of a call, a tuple or a group: not of a subscript, and not of a pattern. */
 static bool holds_values(const struct ps_code *code, uint32_t bracket)
 {
-	const struct ps_token *before = code_token(code, bracket - 1);
-	static const char keywords[] = "return in or and not else yield await print if";
-
-	if (code_is_op(code, bracket, OP1('[')) && !code->tokens[bracket].line &&
-	    (before->kind == PS_TOKEN_STRING || code_is_one(code, bracket - 1, ")]}") ||
-	     (before->kind == PS_TOKEN_NAME && !code_is_name(code, bracket - 1, keywords))))
+	if (is_subscript(code, bracket))
 		return false;
 	if (code_is_name(code, statement(code, bracket), "case match") || code_is_name(code, bracket - 1, "class"))
 		return false;
@@ -94,6 +215,42 @@ static bool introduces(const struct ps_code *code, uint32_t at)
 	return code_is_name(code, at, "return or else yield");
 }
 
+/* `port: Literal[3000] = `, before the sign: the type may have this value only. */
+static bool is_literal_type(const struct ps_code *code, uint32_t sign)
+{
+	uint32_t parent = sign < code->count ? code->parent[sign] : CODE_NONE;
+	bool literal = false;
+
+	if (!code_is_op(code, sign, OP1('=')))
+		return false;
+	for (uint32_t i = sign - 1; i != CODE_NONE && i != parent; i--) {
+		const struct ps_token *t = code_token(code, i);
+
+		if (code->parent[i] == parent && code_is_op(code, i, OP1(':')))
+			return literal;
+		if (code->parent[i] == parent && (code_is_one(code, i, ",=;") || (parent == CODE_NONE && t->line)))
+			return false;
+		literal = literal || t->kind == PS_TOKEN_STRING || t->kind == PS_TOKEN_NUMBER ||
+			  code_is_name(code, i, "Literal Annotated") ||
+			  (t->kind == PS_TOKEN_NAME && code_has_name(code, "Literal") &&
+			   !code_is_name(code, i,
+					 "int str list dict tuple set List Dict Tuple Set Optional Union None "
+					 "Final ClassVar bool float Any typing"));
+	}
+	return false;
+}
+
+/* In a subscript, `Annotated[int, Field(default=3000)]`, or of a type that has values. */
+static bool is_typed(const struct ps_code *code, uint32_t token)
+{
+	if (is_literal_type(code, token - 1))
+		return true;
+	for (uint32_t p = code->parent[token]; p != CODE_NONE; p = code->parent[p])
+		if (is_subscript(code, p) || is_literal_type(code, p - 1) || code_is_name(code, p - 1, "cast"))
+			return true;
+	return false;
+}
+
 static enum ps_fix_reason place(const struct ps_fixing *f, uint32_t token, bool whole)
 {
 	const struct ps_code *code = &f->code;
@@ -103,6 +260,8 @@ static enum ps_fix_reason place(const struct ps_fixing *f, uint32_t token, bool 
 
 	if (code_is_name(code, statement(code, token), "case match import from"))
 		return PS_FIX_PLACE;
+	if (is_typed(code, token))
+		return PS_FIX_TYPE;
 	/* Strings beside one another are one. */
 	while (text && code_token(code, first - 1)->kind == PS_TOKEN_STRING)
 		first--;
@@ -201,6 +360,24 @@ static bool is_before_os(const struct ps_fixing *f, uint32_t i)
 	return order < 0 || (order == 0 && length < 2);
 }
 
+/* The beginning of the comments right above a statement, but for the first lines that mean something there. */
+static uint32_t above(const struct ps_fixing *f, uint32_t offset, uint32_t least)
+{
+	while (offset > least) {
+		uint32_t from = offset - 1;
+		size_t length;
+
+		while (from > least && f->text[from - 1] != '\n')
+			from--;
+		length = offset - from;
+		if (f->text[from] != '#' || (from > 0 && f->text[from - 1] != '\n') ||
+		    (from == 0 && length > 1 && f->text[1] == '!') || memmem(f->text + from, length, "coding", 6))
+			break;
+		offset = from;
+	}
+	return offset;
+}
+
 static void finish(struct ps_fixing *f)
 {
 	const struct ps_code *code = &f->code;
@@ -217,6 +394,8 @@ static void finish(struct ps_fixing *f)
 		f->refused = PS_FIX_UNCLEAR;
 		return;
 	}
+	if (!import)
+		offset = above(f, offset, i ? code->tokens[i - 1].until : 0);
 	for (; is_before_os(f, i); i = next) {
 		next = next_statement(f, i);
 		end = memchr(f->text + code->tokens[next - 1].until, '\n', f->size - code->tokens[next - 1].until);

@@ -12,6 +12,7 @@
  */
 #include <string.h>
 
+#include "../inventory/words.h"
 #include "idiom.h"
 
 enum open { SCRIPT, DOUBLE, COMMAND, GROUP, PARAMETER, ARITHMETIC, BACKQUOTE };
@@ -23,8 +24,9 @@ struct shell {
 	uint32_t size, at;
 	uint8_t stack[DEPTH]; /* enum open */
 	unsigned depth;
-	uint32_t words[DEPTH]; /* where the word begins, outside of quotes, at each depth */
-	bool assigns[DEPTH];   /* that word is NAME=... */
+	uint32_t words[DEPTH];    /* where the word begins, outside of quotes, at each depth */
+	bool assigns[DEPTH];      /* that word is NAME=... */
+	uint32_t commands[DEPTH]; /* where the command begins */
 	struct {
 		uint32_t from, length;
 		bool tabs;
@@ -37,7 +39,7 @@ struct shell {
 struct spot {
 	enum ps_fix_reason reason; /* PS_FIX_DONE: it can be replaced */
 	bool quoted, assigns;
-	uint32_t word;
+	uint32_t word, command; /* where they begin */
 };
 
 static enum open top(const struct shell *s)
@@ -58,6 +60,7 @@ static void push(struct shell *s, enum open open, uint32_t length)
 		return;
 	}
 	s->stack[++s->depth] = (uint8_t)open;
+	s->commands[s->depth] = open == COMMAND || open == GROUP ? s->at : s->commands[s->depth - 1];
 	s->words[s->depth] = s->at;
 	s->assigns[s->depth] = false;
 }
@@ -175,10 +178,20 @@ static bool is_name(const struct shell *s, uint32_t from, uint32_t until)
 	return from == until;
 }
 
+/* A sign that ends a command: not the & of >&2 and &>. */
+static bool ends_command(const struct shell *s, char c)
+{
+	if (c == '&')
+		return at(s, s->at + 1) != '>' && (s->at == 0 || !strchr("<>", s->text[s->at - 1]));
+	return c == '\n' || c == ';' || c == '|' || c == '(' || c == ')';
+}
+
 /* A character that means something in the script, a command or a group. */
 static void step_script(struct shell *s, char c)
 {
 	if (ends_word(c)) {
+		bool group = c == '(' || (c == ')' && top(s) != SCRIPT), ends = !group && ends_command(s, c);
+
 		if (c == '<' && at(s, s->at + 1) == '<' && at(s, s->at + 2) != '<') {
 			note_document(s);
 		} else if (c == '<' && at(s, s->at + 1) == '<') {
@@ -196,6 +209,8 @@ static void step_script(struct shell *s, char c)
 		}
 		s->words[s->depth] = s->at;
 		s->assigns[s->depth] = false;
+		if (ends)
+			s->commands[s->depth] = s->at;
 		return;
 	}
 	if (c == '#' && s->at == s->words[s->depth]) {
@@ -260,7 +275,10 @@ static void step(struct shell *s)
 /* What the stack says about the digits that begin here. */
 static struct spot look(const struct shell *s)
 {
-	struct spot spot = { .word = s->words[s->depth], .assigns = s->assigns[s->depth], .quoted = top(s) == DOUBLE };
+	struct spot spot = { .word = s->words[s->depth],
+			     .command = s->commands[s->depth],
+			     .assigns = s->assigns[s->depth],
+			     .quoted = top(s) == DOUBLE };
 
 	if (!is_script(top(s)) && top(s) != DOUBLE)
 		spot.reason = PS_FIX_INTERPOLATION;
@@ -308,6 +326,75 @@ static bool is_plain(char c)
 	return lex_is_name(c) || (c && strchr(":/.-@%+,", c));
 }
 
+/* The next word of a command, with quotes taken for spaces: from *at on, before `until`. False: there is none. */
+static bool next_word(const struct ps_fixing *f, uint32_t *at, uint32_t until, const char **word, size_t *length)
+{
+	uint32_t from = *at;
+
+	while (from < until && (ends_word(f->text[from]) || strchr("\"'`\\", f->text[from])))
+		from++;
+	*at = from;
+	while (*at < until && !ends_word(f->text[*at]) && !strchr("\"'`\\", f->text[*at]))
+		++*at;
+	*word = f->text + from;
+	*length = *at - from;
+	return *length > 0;
+}
+
+/* -c, -lc */
+static bool is_script_option(const char *word, size_t length)
+{
+	return length > 1 && length < 6 && word[0] == '-' && word[1] != '-' && word[length - 1] == 'c';
+}
+
+/* ssh host "curl localhost:3000" is about another host, docker exec about a container, su -c about other variables. */
+static enum ps_fix_reason by_command(const struct ps_fixing *f, uint32_t command, uint32_t offset)
+{
+	static const char remote[] = "ssh autossh sshpass rsh slogin mosh scp rsync vagrant chroot nsenter adb";
+	static const char containers[] = "docker podman nerdctl docker-compose podman-compose kubectl oc lxc incus ip "
+					 "crictl ctr multipass flatpak heroku fly flyctl";
+	bool container = false, user = false, inside = false, published = false;
+	const char *word;
+	size_t length;
+
+	while (next_word(f, &command, offset, &word, &length)) {
+		const char *slash = memrchr(word, '/', length), *name = slash ? slash + 1 : word;
+		size_t n = length - (size_t)(name - word);
+
+		if (words_are(name, n, remote) ||
+		    (*word == '$' && (memmem(word, length, "ssh", 3) || memmem(word, length, "SSH", 3))))
+			return PS_FIX_ELSEWHERE;
+		inside = inside || (container && words_are(word, length, "exec run ssh shell"));
+		published = (published && command >= offset) || words_are(word, length, "-p --publish") ||
+			    (length > 2 && memcmp(word, "-p", 2) == 0) ||
+			    (length > 10 && memcmp(word, "--publish=", 10) == 0);
+		container = container || words_are(name, n, containers);
+		if (user && is_script_option(word, length))
+			return PS_FIX_PLACE;
+		user = user || words_are(name, n, "su sudo runuser doas");
+	}
+	return inside && !published ? PS_FIX_ELSEWHERE : PS_FIX_DONE;
+}
+
+/* [[ x =~ http://127.0.0.1:3000 ]]: what is in quotes is no pattern. */
+static bool is_pattern(const struct ps_fixing *f, uint32_t offset)
+{
+	uint32_t at = offset;
+	bool pattern = false;
+
+	while (at > 0 && (f->text[at - 1] != '\n' || (at > 1 && f->text[at - 2] == '\\')))
+		at--;
+	for (; at + 3 < offset; at++) {
+		if (!is_space(f->text[at]))
+			continue;
+		if (f->text[at + 1] == '=' && f->text[at + 2] == '~')
+			pattern = true;
+		else if (f->text[at + 1] == ']' && f->text[at + 2] == ']' && ends_word(f->text[at + 3]))
+			pattern = false;
+	}
+	return pattern;
+}
+
 enum ps_fix_reason fix_shell_use(struct ps_fixing *f, const struct ps_port_use *use, const struct ps_fix_variable *v)
 {
 	uint32_t from = use->offset, until = from + use->length, word_end = until;
@@ -318,6 +405,11 @@ enum ps_fix_reason fix_shell_use(struct ps_fixing *f, const struct ps_port_use *
 
 	if (bad)
 		return PS_FIX_UNCLEAR;
+	if (spot.reason)
+		return spot.reason;
+	spot.reason = by_command(f, spot.command, from);
+	if (!spot.reason && is_pattern(f, from))
+		spot.reason = PS_FIX_PLACE;
 	if (spot.reason)
 		return spot.reason;
 	if (v->url) { /* only the number can be told apart in a word */

@@ -309,8 +309,8 @@ static enum ps_language by_beginning(const char *name, const char *path)
 {
 	if (starts(name, "Dockerfile") || starts(name, "Containerfile"))
 		return PS_LANG_DOCKERFILE;
-	if (starts(name, "Procfile"))
-		return PS_LANG_SHELL;
+	if (strcmp(name, "Procfile") == 0 || (strncmp(name, "Procfile.", 9) == 0 && name[9]))
+		return PS_LANG_SHELL; /* in this case only: procfile.py is Python */
 	if (starts(name, ".env") || strcmp(name, "env") == 0)
 		return strcmp(name, ".envrc") == 0 ? PS_LANG_SHELL : PS_LANG_DOTENV;
 	if ((ends(name, ".yml") || ends(name, ".yaml")) && (starts(name, "docker-compose") || starts(name, "compose")))

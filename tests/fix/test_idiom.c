@@ -199,6 +199,13 @@ static void javascript(void **state)
 		{ "a.ts", T("const o = { port: 3000 } as const;\n"), NULL, PS_FIX_TYPE, 0 },
 		{ "a.ts", T("const o = { port: 3000 } as Options;\n"),
 		  T("const o = { port: Number(process.env.WEB_PORT || 3000) } as Options;\n"), 0, 0 },
+		/* behind another parameter's default */
+		{ "a.ts", T("class A {\n  m(a: string, host = 'x', port = 3000) {}\n}\n"),
+		  T("class A {\n  m(a: string, host = 'x', port = Number(process.env.WEB_PORT || 3000)) {}\n}\n"), 0, 0 },
+		{ "a.ts", T("function f(a: string = 'x', port = 3000) {}\n"),
+		  T("function f(a: string = 'x', port = Number(process.env.WEB_PORT || 3000)) {}\n"), 0, 0 },
+		{ "a.ts", T("function f(a = 'x', port: 3000 | 3001 = 3000) {}\n"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.ts", T("const port:\n  | 3001\n  | 3000 = 3000;\n"), NULL, PS_FIX_TYPE, 0 },
 	};
 
 	(void)state;
@@ -265,6 +272,58 @@ static void python(void **state)
 		  "import os\nimport os.path as p\ns.bind(('', int(os.environ.get('WEB_PORT', '3000'))))\n", 0, 0 },
 		{ "a.py", "import os.path\ns.bind(('', 3000))\n",
 		  "import os.path\ns.bind(('', int(os.environ.get('WEB_PORT', '3000'))))\n", 0, 0 },
+		/* types that only this value has */
+		{ "a.py", "port: Literal[3000] = 3000\n", NULL, PS_FIX_TYPE, 0 },
+		{ "a.py", "def f(port: typing.Literal[3000, 3001] = 3000):\n    pass\n", NULL, PS_FIX_TYPE, 0 },
+		{ "a.py", "port: Annotated[int, Field(port=3000)]\n", NULL, PS_FIX_TYPE, 0 },
+		{ "a.py", "port: dict[str, Literal[3000]] = {\"port\": 3000}\n", NULL, PS_FIX_TYPE, 0 },
+		{ "a.py", "P = Literal[1]\nport: P = 3000\n", NULL, PS_FIX_TYPE, 0 },
+		{ "a.py", "P = Literal[1]\nport: int = 3000\n",
+		  "import os\n\nP = Literal[1]\nport: int = int(os.environ.get(\"WEB_PORT\", \"3000\"))\n", 0, 0 },
+		{ "a.py", "s = (Literal\n[\"http://localhost:3000\"])\n", NULL, PS_FIX_TYPE, 0 },
+		/* another os, another int */
+		{ "a.py", "a = os = x\nport = 3000\n", NULL, PS_FIX_TAKEN, 0 },
+		{ "a.py", "(os, b) = x\nport = 3000\n", NULL, PS_FIX_TAKEN, 0 },
+		{ "a.py", "a, os = x\nport = 3000\n", NULL, PS_FIX_TAKEN, 0 },
+		{ "a.py", "for os in x:\n    port = 3000\n", NULL, PS_FIX_TAKEN, 0 },
+		{ "a.py", "for a, (b, os) in x:\n    port = 3000\n", NULL, PS_FIX_TAKEN, 0 },
+		{ "a.py", "a = [1 for os in x]\nport = 3000\n", NULL, PS_FIX_TAKEN, 0 },
+		{ "a.py", "with x as os:\n    port = 3000\n", NULL, PS_FIX_TAKEN, 0 },
+		{ "a.py", "with x as (a, os):\n    port = 3000\n", NULL, PS_FIX_TAKEN, 0 },
+		{ "a.py", "f = lambda a, os: 1\nport = 3000\n", NULL, PS_FIX_TAKEN, 0 },
+		{ "a.py", "match x:\n    case [os]:\n        port = 3000\n", NULL, PS_FIX_TAKEN, 0 },
+		{ "a.py", "from a import b, os\nport = 3000\n", NULL, PS_FIX_TAKEN, 0 },
+		{ "a.py", "int = x\nport = 3000\n", NULL, PS_FIX_TAKEN, 0 },
+		{ "a.py", "if x: int = y\nport = 3000\n", NULL, PS_FIX_TAKEN, 0 },
+		{ "a.py", "import os\ndef f(a: int = 1, b=int, *c: int):\n    d = [int(i) for i in x]; e = {int: os}\n    port = 3000\n",
+		  "import os\ndef f(a: int = 1, b=int, *c: int):\n    d = [int(i) for i in x]; e = {int: os}\n"
+		  "    port = int(os.environ.get(\"WEB_PORT\", \"3000\"))\n", 0, 0 },
+		{ "a.py", "import os\nf(int, os)[int] = g(os=1, int=2)\nport = 3000\n",
+		  "import os\nf(int, os)[int] = g(os=1, int=2)\nport = int(os.environ.get(\"WEB_PORT\", \"3000\"))\n", 0, 0 },
+		/* Python 2 too */
+		{ "a.py", "from __future__ import print_function\nimport os\nu = \"http://localhost:3000/x\"\n", NULL,
+		  PS_FIX_STRING, 0 },
+		{ "a.py", "#!/usr/bin/env python2\nimport os\nu = \"http://localhost:3000/x\"\n", NULL, PS_FIX_STRING, 0 },
+		{ "a.py", "import os, six\nu = \"http://localhost:3000/x\"\n", NULL, PS_FIX_STRING, 0 },
+		{ "a.py", "from __future__ import print_function\nimport os\nport = 3000\n",
+		  "from __future__ import print_function\nimport os\nport = int(os.environ.get(\"WEB_PORT\", \"3000\"))\n", 0, 0 },
+		{ "a.py", "from __future__ import annotations\nimport os\nu = \"http://localhost:3000/x\"\n",
+		  "from __future__ import annotations\nimport os\n"
+		  "u = f\"http://localhost:{os.environ.get('WEB_PORT', '3000')}/x\"\n", 0, 0 },
+		{ "a.py", "print x\nport = 3000\n", NULL, PS_FIX_UNCLEAR, 0 },
+		{ "a.py", "try:\n    f()\nexcept (A, B), e:\n    port = 3000\n", NULL, PS_FIX_UNCLEAR, 0 },
+		/* the comment of a function stays with it */
+		{ "a.py", "# Runs\n# it.\ndef f(port=3000):\n    pass\n",
+		  "import os\n\n# Runs\n# it.\ndef f(port=int(os.environ.get(\"WEB_PORT\", \"3000\"))):\n    pass\n", 0, 0 },
+		{ "a.py", "#!/usr/bin/python3\n# coding: utf-8\n# Runs it.\ndef f(port=3000):\n    pass\n",
+		  "#!/usr/bin/python3\n# coding: utf-8\nimport os\n\n# Runs it.\n"
+		  "def f(port=int(os.environ.get(\"WEB_PORT\", \"3000\"))):\n    pass\n", 0, 0 },
+		{ "a.py", "\"\"\"Doc.\n# no comment\n\"\"\"\n# Runs it.\ndef f(port=3000):\n    pass\n",
+		  "\"\"\"Doc.\n# no comment\n\"\"\"\nimport os\n\n# Runs it.\n"
+		  "def f(port=int(os.environ.get(\"WEB_PORT\", \"3000\"))):\n    pass\n", 0, 0 },
+		{ "a.py", "import json\n# Runs it.\ndef f(port=3000):\n    pass\n",
+		  "import json\nimport os\n# Runs it.\n"
+		  "def f(port=int(os.environ.get(\"WEB_PORT\", \"3000\"))):\n    pass\n", 0, 0 },
 	};
 
 	(void)state;
@@ -301,6 +360,32 @@ static void shell(void **state)
 		{ "a.sh", "x=$(case $y in a) echo;; esac)\nPORT=3000\n", NULL, PS_FIX_UNCLEAR, 0 },
 		{ "a.sh", "case $x in a) y=1;; esac\nPORT=3000\r\n", "case $x in a) y=1;; esac\nPORT=${WEB_PORT:-3000}\r\n", 0, 0 },
 		{ "a.fish", "set PORT 3000\nserve --port 3000\n", NULL, PS_FIX_LANGUAGE, 0 },
+		/* patterns */
+		{ "a.sh", "if [[ $x =~ http://127.0.0.1:3000 ]]; then y; fi\n", NULL, PS_FIX_PLACE, 0 },
+		{ "a.sh", "[[ $x =~ [[:alpha:]]+://127.0.0.1:3000 ]]\n", NULL, PS_FIX_PLACE, 0 },
+		{ "a.sh", "[[ $x =~ a ]] && curl http://localhost:3000\n",
+		  "[[ $x =~ a ]] && curl \"http://localhost:${WEB_PORT:-3000}\"\n", 0, 0 },
+		/* elsewhere */
+		{ "a.sh", "ssh host \"curl http://localhost:3000\"\n", NULL, PS_FIX_ELSEWHERE, 0 },
+		{ "a.sh", "ssh host 2>&1 \\\n  curl http://localhost:3000\n", NULL, PS_FIX_ELSEWHERE, 0 },
+		{ "a.sh", "if ! /usr/bin/ssh -p 22 host \"x; curl http://localhost:3000\"; then y; fi\n", NULL, PS_FIX_ELSEWHERE, 0 },
+		{ "a.sh", "$SSH \"curl http://localhost:3000\"\n", NULL, PS_FIX_ELSEWHERE, 0 },
+		{ "a.sh", "x=$(ssh host \"curl http://localhost:3000\")\n", NULL, PS_FIX_ELSEWHERE, 0 },
+		{ "a.sh", "ssh host \"echo $(curl http://localhost:3000)\"\n",
+		  "ssh host \"echo $(curl \"http://localhost:${WEB_PORT:-3000}\")\"\n", 0, 0 },
+		{ "a.sh", "ssh host x; curl http://localhost:3000\n", "ssh host x; curl \"http://localhost:${WEB_PORT:-3000}\"\n", 0, 0 },
+		{ "a.sh", "ssh host x\ncurl http://localhost:3000\n", "ssh host x\ncurl \"http://localhost:${WEB_PORT:-3000}\"\n", 0, 0 },
+		{ "a.sh", "docker exec web curl http://localhost:3000\n", NULL, PS_FIX_ELSEWHERE, 0 },
+		{ "a.sh", "docker compose exec -T web sh -c \"curl http://localhost:3000\"\n", NULL, PS_FIX_ELSEWHERE, 0 },
+		{ "a.sh", "kubectl exec web -- curl http://localhost:3000\n", NULL, PS_FIX_ELSEWHERE, 0 },
+		{ "a.sh", "docker run -p 3000:80 image curl http://localhost:3000\n",
+		  "docker run -p \"${WEB_PORT:-3000}:80\" image curl http://localhost:3000\n", PS_FIX_ELSEWHERE, 0 },
+		{ "a.sh", "su - web -c \"curl http://localhost:3000\"\n", NULL, PS_FIX_PLACE, 0 },
+		{ "a.sh", "sudo -u web sh -c \"curl http://localhost:3000\"\n", NULL, PS_FIX_PLACE, 0 },
+		{ "a.sh", "sudo curl http://localhost:3000\n", "sudo curl \"http://localhost:${WEB_PORT:-3000}\"\n", 0, 0 },
+		/* a Procfile by its name only */
+		{ "Procfile.dev", "web: serve --port 3000\n", NULL, PS_FIX_LANGUAGE, 0 },
+		{ "procfile.py", "PORT = 3000\n", "import os\n\nPORT = int(os.environ.get(\"WEB_PORT\", \"3000\"))\n", 0, 0 },
 	};
 
 	(void)state;
@@ -434,8 +519,11 @@ static void java(void **state)
 static void elixir(void **state)
 {
 	static const struct row rows[] = {
-		{ "config/dev.exs", "config :a, A.Endpoint,\n  http: [ip: {127, 0, 0, 1}, port: 3000],\n  debug: true\n",
+		{ "config/runtime.exs", "config :a, A.Endpoint,\n  http: [ip: {127, 0, 0, 1}, port: 3000],\n  debug: true\n",
 		  "config :a, A.Endpoint,\n  http: [ip: {127, 0, 0, 1}, port: " X "],\n  debug: true\n", 0, 0 },
+		{ "config/dev.exs", "config :a, port: 3000\n", NULL, PS_FIX_CONSTANT, 0 },
+		{ "apps/a/config/dev.secret.exs", "config :a, port: 3000\n", NULL, PS_FIX_CONSTANT, 0 },
+		{ "myconfig/dev.exs", "config :a, port: 3000\n", "config :a, port: " X "\n", 0, 0 },
 		{ "config/prod.exs", "config :a, port: 3000\n", NULL, PS_FIX_CONSTANT, 0 },
 		{ "a.ex", M("  @port 3000\n  @o %{\n    port: 3000\n  }\n"), NULL, PS_FIX_CONSTANT, 0 },
 		{ "a.ex", M("  use Server, port: 3000\n"), NULL, PS_FIX_CONSTANT, 0 },
@@ -467,6 +555,9 @@ static void elixir(void **state)
 /* ---- Go ---- */
 
 #define G(imports, text) "package main\n\nimport (\n" imports ")\n\nfunc main() {\n\t" text "\n}\n"
+/* A file with nothing but a function, with what it imports; what becomes of it has `os` behind that. */
+#define O(import, text) "package a\n\nimport \"os\"\nimport \"" import "\"\n\nfunc f() {\n\t" text "\n}\n"
+#define E "envOr(\"WEB_PORT\", \"3000\")"
 #define STRING_FUNCTION                                                                                              \
 	"\n// envOr returns an environment variable, or the fallback where it is not set.\n"                          \
 	"func envOr(name, fallback string) string {\n\tif value := os.Getenv(name); value != \"\" {\n\t\treturn value\n\t}\n" \
@@ -507,6 +598,55 @@ static void go(void **state)
 		  "var c = Config{\"x\", 1}\nvar d = Config{Host: \"localhost\", Port: envPort(\"WEB_PORT\", 3000)}\n" PORT_FUNCTION,
 		  0, 0 },
 		{ "a.go", "package a\n\nvar s = []Address{\":3000\"}\n", NULL, PS_FIX_TYPE, 0 },
+		/* a named type of strings may be wanted */
+		{ "a.go", O("fmt", "g(\":3000\")") "\nfunc g(a Addr) {}\n", NULL, PS_FIX_TYPE, 0 },
+		{ "a.go", O("fmt", "g(\":3000\")"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.go", O("fmt", "g(1, \":3000\")") "\nfunc g(n int, a string) {}\n",
+		  O("fmt", "g(1, \":\"+" E ")") "\nfunc g(n int, a string) {}\n" STRING_FUNCTION, 0, 0 },
+		{ "a.go", O("fmt", "g(\":3000\", \"\")") "\nfunc g(a, b string) {}\n",
+		  O("fmt", "g(\":\"+" E ", \"\")") "\nfunc g(a, b string) {}\n" STRING_FUNCTION, 0, 0 },
+		{ "a.go", O("fmt", "g := h\n\tg(\":3000\")") "\nfunc g(a string) {}\n", NULL, PS_FIX_TYPE, 0 },
+		{ "a.go", O("fmt", "a = \":3000\""), NULL, PS_FIX_TYPE, 0 },
+		{ "a.go", O("fmt", "a := \":3000\""),
+		  O("fmt", "a := \":\" + " E "") STRING_FUNCTION, 0, 0 },
+		{ "a.go", O("fmt", "a, err := \":3000\", g()"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.go", O("fmt", "a := b + \":3000\""), NULL, PS_FIX_TYPE, 0 },
+		{ "a.go", O("fmt", "a := fmt.Sprint(b) + \":3000\""),
+		  O("fmt", "a := fmt.Sprint(b) + \":\" + " E "") STRING_FUNCTION, 0, 0 },
+		{ "a.go", O("fmt", "var a Addr = \":3000\""), NULL, PS_FIX_TYPE, 0 },
+		{ "a.go", O("fmt", "var a string = b + \":3000\""),
+		  O("fmt", "var a string = b + \":\" + " E "") STRING_FUNCTION, 0, 0 },
+		{ "a.go", O("fmt", "x := C{Addr: \":3000\"}") "\ntype C struct {\n\tAddr Addr\n}\n", NULL, PS_FIX_TYPE, 0 },
+		{ "a.go", O("fmt", "x := C{Addr: \":3000\"}") "\ntype C struct {\n\tAddr string\n}\n",
+		  O("fmt", "x := C{Addr: \":\" + " E "}") "\ntype C struct {\n\tAddr string\n}\n" STRING_FUNCTION, 0, 0 },
+		{ "a.go", O("fmt", "x := struct{ Addr A }{Addr: \":3000\"}"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.go", O("fmt", "x := []A{\":3000\"}"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.go", O("fmt", "x := map[string]string{\"a\": \":3000\"}"),
+		  O("fmt", "x := map[string]string{\"a\": \":\" + " E "}") STRING_FUNCTION, 0, 0 },
+		{ "a.go", O("net/http", "s := &http.Server{Addr: \":3000\"}"),
+		  O("net/http", "s := &http.Server{Addr: \":\" + " E "}") STRING_FUNCTION, 0, 0 },
+		{ "a.go", O("example.com/http", "s := &http.Server{Addr: \":3000\"}"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.go", O("net/http", "http := g()\n\thttp.Get(\"http://localhost:3000/x\")"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.go", O("net/http", "http.Get(\"http://localhost:3000\" + x)"),
+		  O("net/http", "http.Get(\"http://localhost:\" + " E " + x)") STRING_FUNCTION, 0, 0 },
+		{ "a.go", O("net", "net.Listen(\"tcp\", \":3000\")"),
+		  O("net", "net.Listen(\"tcp\", \":\"+" E ")") STRING_FUNCTION, 0, 0 },
+		{ "a.go", O("google.golang.org/grpc", "grpc.NewClient(\"localhost:3000\")"),
+		  O("google.golang.org/grpc", "grpc.NewClient(\"localhost:\" + " E ")") STRING_FUNCTION, 0, 0 },
+		{ "a.go", O("fmt", "fmt.Println(\"http://localhost:3000/\" + x)"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.go", O("fmt", "fmt.Printf(\"http://localhost:3000/\\n\")"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.go", O("fmt", "fmt.Printf(\"http://localhost:3000/%s\\n\", x)"),
+		  O("fmt", "fmt.Printf(\"http://localhost:\"+" E "+\"/%s\\n\", x)") STRING_FUNCTION, 0, 0 },
+		{ "a.go", O("github.com/gin-gonic/gin", "r := gin.Default()\n\tg(r)\n\tr.Run(\":3000\")"),
+		  O("github.com/gin-gonic/gin", "r := gin.Default()\n\tg(r)\n\tr.Run(\":\" + " E ")") STRING_FUNCTION, 0, 0 },
+		{ "a.go", O("github.com/gin-gonic/gin", "r := gin.Default()\n\tr, err := g()\n\tr.Run(\":3000\")"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.go", O("example.com/gin", "r := gin.Default()\n\tr.Run(\":3000\")"), NULL, PS_FIX_TYPE, 0 },
+		{ "a.go", O("fmt", "return \":3000\""), NULL, PS_FIX_TYPE, 0 },
+		{ "a.go", "package a\n\nfunc f() Addr {\n\treturn \":3000\"\n}\n", NULL, PS_FIX_TYPE, 0 },
+		{ "a.go", "package a\n\nimport \"os\"\n\nfunc f() (string, error) {\n\tif x {\n\t\treturn \":3000\", nil\n\t}\n}\n",
+		  "package a\n\nimport \"os\"\n\nfunc f() (string, error) {\n\tif x {\n\t\treturn \":\" + " E ", nil\n\t}\n}\n" STRING_FUNCTION, 0, 0 },
+		{ "a.go", "package a\n\nimport \"os\"\n\nfunc f() string {\n\treturn \":3000\"\n}\n",
+		  "package a\n\nimport \"os\"\n\nfunc f() string {\n\treturn \":\" + " E "\n}\n" STRING_FUNCTION, 0, 0 },
 	};
 
 	(void)state;

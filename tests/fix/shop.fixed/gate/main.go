@@ -30,7 +30,7 @@ func main() {
 	peer := net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: envPort("STOCK_PORT", 4030)}
 	stock := 4030
 	log.Println(backend, peer, metrics, fmt.Sprintf("%s:%d", config.Host, stock))
-	fmt.Println("http://localhost:"+envOr("GATE_PORT", "8080")+"/"+config.Host, 1)
+	fmt.Println("http://localhost:"+envOr("GATE_PORT", "8080")+"/"+fmt.Sprint(config.Host), 1)
 	log.Fatal(http.ListenAndServe("127.0.0.1:"+envOr("GATE_PORT", "8080"), nil))
 }
 

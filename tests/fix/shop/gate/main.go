@@ -28,6 +28,6 @@ func main() {
 	peer := net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4030}
 	stock := 4030
 	log.Println(backend, peer, metrics, fmt.Sprintf("%s:%d", config.Host, stock))
-	fmt.Println("http://localhost:8080/"+config.Host, 1)
+	fmt.Println("http://localhost:8080/"+fmt.Sprint(config.Host), 1)
 	log.Fatal(http.ListenAndServe("127.0.0.1:8080", nil))
 }
