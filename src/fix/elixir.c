@@ -3,8 +3,8 @@
  *
  * Much of a module runs when it is compiled: attributes, `use`, `plug`, structs. So in a module only what stands in a
  * function is changed, told by the indentation that the formatter gives; and of the configuration, what is read when
- * the program starts (config/runtime.exs): the other files of config/ become part of a release. Patterns look like
- * values.
+ * the program starts: config/runtime.exs, and dev.exs and test.exs, which mix reads at each start. The other files of
+ * config/ become part of a release. Patterns look like values.
  */
 #include <string.h>
 
@@ -17,14 +17,18 @@ static bool ends_with(const char *text, const char *tail)
 	return length >= n && strcmp(text + length - n, tail) == 0;
 }
 
-/* config/NAME.exs, evaluated when the program is built; config/runtime.exs is not. */
+/* config/NAME.exs, evaluated when a release is built. */
 static bool is_built_in(const char *path)
 {
+	static const char *const read_at_start[] = { "/runtime.exs", "/dev.exs", "/test.exs" };
 	const char *slash = strrchr(path, '/');
 
 	if (!slash || slash - path < 6 || strncmp(slash - 6, "config", 6) != 0 || !ends_with(path, ".exs"))
 		return false;
-	return (slash - path == 6 || slash[-7] == '/') && strcmp(slash, "/runtime.exs") != 0;
+	for (size_t i = 0; i < sizeof(read_at_start) / sizeof(read_at_start[0]); i++)
+		if (strcmp(slash, read_at_start[i]) == 0)
+			return false;
+	return slash - path == 6 || slash[-7] == '/';
 }
 
 static enum ps_fix_reason file(struct ps_fixing *f)

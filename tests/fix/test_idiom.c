@@ -521,7 +521,8 @@ static void elixir(void **state)
 	static const struct row rows[] = {
 		{ "config/runtime.exs", "config :a, A.Endpoint,\n  http: [ip: {127, 0, 0, 1}, port: 3000],\n  debug: true\n",
 		  "config :a, A.Endpoint,\n  http: [ip: {127, 0, 0, 1}, port: " X "],\n  debug: true\n", 0, 0 },
-		{ "config/dev.exs", "config :a, port: 3000\n", NULL, PS_FIX_CONSTANT, 0 },
+		{ "config/dev.exs", "config :a, port: 3000\n", "config :a, port: " X "\n", 0, 0 },
+		{ "config/staging.exs", "config :a, port: 3000\n", NULL, PS_FIX_CONSTANT, 0 },
 		{ "apps/a/config/dev.secret.exs", "config :a, port: 3000\n", NULL, PS_FIX_CONSTANT, 0 },
 		{ "myconfig/dev.exs", "config :a, port: 3000\n", "config :a, port: " X "\n", 0, 0 },
 		{ "config/prod.exs", "config :a, port: 3000\n", NULL, PS_FIX_CONSTANT, 0 },
