@@ -106,7 +106,7 @@ echo '{"version": 1, "services": {' >ports.manifest.json
 for command in "status" "port web" "run --strict -- true" "sync"; do
 	# shellcheck disable=SC2086 # words
 	outcome "$portshim" $command
-	holds "a manifest that is cut off: $command" "$err" '^hint: once that is mended, `portshim validate` says'
+	holds "a manifest that is cut off: $command" "$err" '^hint: once that is mended, .portshim validate. says'
 done
 rm ports.manifest.json
 
