@@ -101,7 +101,7 @@ counts_NEEDS := $(T)/bench/calls $(T)/shim/with_ports $(PRODUCTS)
 # Another version of portshim, as far as the registry's format goes. Not optimized: it is built for one test.
 OTHER := $(T)/fault/other
 $(OTHER)/portshim: $(PRODUCTS)
-	$(Q)$(MAKE) --no-print-directory BUILD=$(OTHER) CPPFLAGS='$(CPPFLAGS) -DPS_ABI=6u' CFLAGS=-O0 $(OTHER)/portshim \
+	$(Q)$(MAKE) --no-print-directory BUILD=$(OTHER) CPPFLAGS='$(CPPFLAGS) -DPS_ABI=7u' CFLAGS=-O0 $(OTHER)/portshim \
 		$(OTHER)/libportshim.so
 
 fault_NEEDS := $(FAULT) $(OTHER)/portshim $(T)/shim/steps $(T)/shim/with_ports $(PRODUCTS)

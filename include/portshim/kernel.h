@@ -25,8 +25,9 @@ struct ps_listener {
  * be asked (a sandbox without netlink). */
 int kernel_listeners(uint16_t port, unsigned protocols, bool (*each)(const struct ps_listener *, void *), void *context);
 
-/* True if the address belongs to this machine, so that a packet to it never leaves it. No packet is sent. */
-bool kernel_is_local(const struct ps_address *a);
+/* True if the address belongs to this machine, so that a packet to it never leaves it. No packet is sent. `pass`: what
+ * marks the calls that ask (scope.h), or 0. */
+bool kernel_is_local(const struct ps_address *a, uint64_t pass);
 
 /* True if memory can be read, where to look would crash. `size` is at least 8 and at most a page: the first and the last
  * bytes are tried. One or two system calls. */

@@ -22,7 +22,7 @@
 #include <portshim/lock.h>
 
 #ifndef PS_ABI /* the tests build another version */
-#define PS_ABI 5u
+#define PS_ABI 6u
 #endif
 #define PS_PORTS 65536u
 #define PS_BITMAP_WORDS (PS_PORTS / 64)
@@ -41,6 +41,7 @@
 #define PS_SCOPE_RETIRED 4u /* the run is over: its remaining processes record nothing more */
 #define PS_SCOPE_KEPT 8u    /* a keeper looks after the run: it prints the notices and cleans up */
 #define PS_SCOPE_YIELDS 16u /* some service of the run gives its port up, and the run has a keeper that sees to it (want.h) */
+#define PS_SCOPE_STATIC 32u /* the run's programs are under a filter whose notifications are answered: `pass` */
 #define PS_SCOPE_TOLD 256u  /* << kind: without a keeper, a process has told of an event of this kind itself */
 
 enum ps_event_kind {
@@ -54,6 +55,9 @@ enum ps_event_kind {
 	PS_EVENT_UNASKED,    /* the kernel could not be asked who listens on the port, or (0) which one it is: `error` says why */
 	PS_EVENT_UNMOVED,    /* somebody else listened first, and the socket could not be replaced: `error` says why */
 	PS_EVENT_UNYIELDED,  /* aggressive: the port's holder keeps it. EADDRINUSE: it was not asked; else how that ended */
+	/* These two have no port. They are told of by a keeper only: without one there is no filter. */
+	PS_EVENT_ESCAPED,      /* a process that cannot be read makes its calls as without portshim: `pid` */
+	PS_EVENT_UNPRIVILEGED, /* a set-user-ID program is executed, and the filter's no_new_privs makes it an ordinary one: `pid` */
 };
 
 /* What a run's keeper has to tell the user. A ring: `sequence` counts from 1 and is stored last. */
@@ -78,6 +82,7 @@ struct ps_scope {
 	uint64_t root;               /* run: identity of the keeper, else of the program started */
 	uint64_t created;            /* Unix seconds */
 	uint64_t key;                /* environment: a second, longer hash of its key, to tell namesakes of one id apart */
+	uint64_t pass;               /* run: marks the system calls that need no notification; 0: no filter. See below */
 	_Atomic uint64_t drawn;      /* environment: what its discovery file shows, as one number (discovery.c) */
 	uint32_t plan_size;          /* bytes of plan behind the struct, 0 for none */
 	_Atomic uint32_t pages;      /* bit set: that page of forward[] is allocated, 2,048 ports in each */
@@ -97,10 +102,38 @@ struct ps_scope {
 	_Atomic uint32_t yielded_for;   /* the run that `yielded` went to */
 	_Atomic uint16_t wanted;        /* the actual port */
 	_Atomic uint16_t yielded;       /* the last one that was given up, which this run never takes again; 0: none */
-	uint8_t pad[4096 - 40 - 16 - 32 - 12 - 64 - 8 - 3 * PS_NAME_MAX - 2 * PS_PATH_MAX - 16 * PS_EVENTS - 8 - 4 * PS_NEAR - 28];
+	uint8_t pad[4096 - 40 - 16 - 32 - 12 - 64 - 16 - 3 * PS_NAME_MAX - 2 * PS_PATH_MAX - 16 * PS_EVENTS - 8 - 4 * PS_NEAR - 28];
 	_Atomic uint64_t actual[PS_BITMAP_WORDS]; /* environment: actual ports that may be recorded in it */
 	_Atomic uint16_t forward[PS_PORTS]; /* the others */
 };
+
+/*
+ * The pass. A run's programs may be under a seccomp filter that has a worker answer their calls about sockets. The library has
+ * decided already, and marks its own calls: then the filter lets them through. The number is random, and that is all that keeps
+ * an unmarked call from looking like a marked one; it guards nothing. It stands at this place of a run's file, and a run
+ * inside of another has the outer one's, because the filter is the outer one's.
+ *
+ *	bind, listen, connect, getsockname, getpeername,     the sixth argument, which the kernel does not
+ *	sendmsg, sendmmsg, recvmsg, recvmmsg                 look at, is the pass
+ *	sendto, recvfrom, which have six arguments           the upper half of the fourth, of `flags`, of which the kernel
+ *	                                                     takes an int, is the upper half of the pass
+ *
+ * sendto and recvfrom without an address are not notified, and not marked. The upper half of a pass is neither 0 nor all
+ * ones, so a program's own flags never look like one. (x86_64 and aarch64; of a 32-bit system call nothing is free.)
+ */
+#define PS_PASS_OFFSET 96
+_Static_assert(offsetof(struct ps_scope, pass) == PS_PASS_OFFSET, "in the first page");
+
+/* What the upper half of `flags` is compared with, and the register as it has to be. */
+static inline uint32_t pass_upper(uint64_t pass)
+{
+	return (uint32_t)(pass >> 32);
+}
+
+static inline uint64_t pass_flags(uint64_t pass, int flags)
+{
+	return (pass & ~UINT64_C(0xffffffff)) | (uint32_t)flags;
+}
 
 /* What is allocated of the file when it is made; a run has no use for the bitmap `actual`. */
 #define PS_ENV_ALLOCATED offsetof(struct ps_scope, forward)

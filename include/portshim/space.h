@@ -41,6 +41,7 @@ struct ps_scope_spec {
 	uint32_t flags;
 	uint32_t chain[PS_CHAIN_MAX]; /* run only: its environment is the first one in it */
 	uint64_t root;         /* run only */
+	uint64_t pass;         /* run only: space_pass(), or that of the run around it; 0: no filter */
 	const void *plan;      /* run only; copied */
 	uint32_t plan_size;
 };
@@ -103,7 +104,11 @@ int space_reserve(struct ps_space *space, const void *address);
 /* Tells those who watch a scope's file (inotify, IN_ATTRIB) that something changed. Best effort. */
 void space_poke(const char *runtime, uint32_t id);
 
-/* Adds an event for the run's keeper and pokes it. */
+/* Adds an event for the run's keeper and pokes it: this process's, or another's. */
 void space_event(struct ps_space *space, enum ps_event_kind kind, uint16_t port, int error);
+void space_event_by(struct ps_space *space, int32_t pid, enum ps_event_kind kind, uint16_t port, int error);
+
+/* A new pass (scope.h). */
+uint64_t space_pass(void);
 
 #endif

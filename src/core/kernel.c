@@ -126,7 +126,7 @@ int kernel_listeners(uint16_t port, unsigned protocols, bool (*each)(const struc
 	return error < 0 ? error : l.count;
 }
 
-bool kernel_is_local(const struct ps_address *a)
+bool kernel_is_local(const struct ps_address *a, uint64_t pass)
 {
 	struct ps_address to = *a, from;
 	socklen_t length = sizeof(from.u);
@@ -139,7 +139,8 @@ bool kernel_is_local(const struct ps_address *a)
 	/* A route to one's own address leaves from that very address. Connecting a datagram socket sends nothing. */
 	address_set_port(&to, 9);
 	memset(&from, 0, sizeof(from));
-	if (sys3(SYS_connect, fd, &to.u, to.length) == 0 && sys3(SYS_getsockname, fd, &from.u, &length) == 0) {
+	if (sys_marked3(pass, SYS_connect, fd, &to.u, to.length) == 0 &&
+	    sys_marked3(pass, SYS_getsockname, fd, &from.u, &length) == 0) {
 		from.length = length;
 		address_bytes(&to, want);
 		address_bytes(&from, got);

@@ -203,6 +203,16 @@ static uint32_t random_id(void)
 	return id;
 }
 
+uint64_t space_pass(void)
+{
+	uint64_t pass;
+
+	do
+		pass = (uint64_t)random_id() << 32 | random_id();
+	while (!pass_upper(pass) || pass_upper(pass) == UINT32_MAX);
+	return pass;
+}
+
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -472,6 +482,7 @@ static int describe(struct ps_scope *s, const struct ps_scope_spec *spec, uint32
 	s->env = env;
 	s->flags = spec->flags;
 	s->root = spec->root;
+	s->pass = spec->pass;
 	s->key = spec->key ? key_hash(spec->key) : 0;
 	s->created = sys_time();
 	s->plan_size = spec->plan_size;
@@ -777,18 +788,4 @@ void space_poke(const char *runtime, uint32_t id)
 
 	space_scope_path(runtime, id, path);
 	sys_again(sys4(SYS_utimensat, AT_FDCWD, path, 0, 0));
-}
-
-void space_event(struct ps_space *space, enum ps_event_kind kind, uint16_t port, int error)
-{
-	uint32_t sequence = atomic_fetch_add(&space->run->events, 1) + 1;
-	struct ps_event *event = &space->run->event[sequence % PS_EVENTS];
-
-	atomic_store(&event->sequence, 0);
-	event->kind = (uint16_t)kind;
-	event->port = port;
-	event->error = error;
-	event->pid = (int32_t)sys0(SYS_getpid);
-	atomic_store(&event->sequence, sequence);
-	space_poke(space->runtime, space->run->id);
 }

@@ -50,6 +50,10 @@ static inline long sys_call(long nr, long a, long b, long c, long d, long e, lon
 #define sys5(nr, a, b, c, d, e) sys_call(nr, SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), SYS_ARG(d), SYS_ARG(e), 0)
 #define sys6(nr, a, b, c, d, e, f) sys_call(nr, SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), SYS_ARG(d), SYS_ARG(e), SYS_ARG(f))
 
+/* Calls about sockets that a filter is to let through (scope.h): `pass` is 0 where there is none. */
+#define sys_marked2(pass, nr, a, b) sys_call(nr, SYS_ARG(a), SYS_ARG(b), 0, 0, 0, SYS_ARG(pass))
+#define sys_marked3(pass, nr, a, b, c) sys_call(nr, SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), 0, 0, SYS_ARG(pass))
+
 /* Makes a call again for as long as signals interrupt it. A file system in user space or on a network lets that happen to any
  * call that names a file, and tmpfs to fallocate(2). */
 #define sys_again(call)                                                                                                \

@@ -405,6 +405,15 @@ static void tell(struct ps_keeper *keeper, const struct ps_event *event)
 			say("portshim: the registry stayed locked (by a stopped process?); pid %d went on without it\n",
 			    (int)event->pid);
 		break;
+	case PS_EVENT_ESCAPED:
+		if (is_first(keeper, event->kind))
+			say("portshim: pid %d cannot be read, so its ports are not mapped\n", (int)event->pid);
+		break;
+	case PS_EVENT_UNPRIVILEGED:
+		if (is_first(keeper, event->kind))
+			say("portshim: pid %d executes a set-user-ID program, which gets no privileges here\n",
+			    (int)event->pid);
+		break;
 	default:
 		break;
 	}

@@ -2,14 +2,14 @@
 
 EXPORT int accept(int fd, ADDRESS_OUT address, socklen_t *length)
 {
-	struct ps_space *space = shim_enter(fd);
-	socklen_t room = space ? route_room(PLAIN(address), length) : 0;
+	struct ps_caller *caller = shim_enter(fd);
+	socklen_t room = caller ? shim_room(PLAIN(address), length) : 0;
 	int result;
 
 	if (!room)
 		return real.accept(fd, PLAIN(address), length);
 	result = real.accept(fd, PLAIN(address), length);
 	if (result >= 0)
-		route_in(space, PLAIN(address), room, route_length(length));
+		route_in(caller, PLAIN(address), room, shim_length(length));
 	return result;
 }

@@ -65,16 +65,16 @@ static bool copy_unspec(int fd, struct ps_address *a, const struct sockaddr *add
 
 EXPORT int bind(int fd, ADDRESS_IN address, socklen_t length)
 {
-	struct ps_space *space = shim_enter(fd);
+	struct ps_caller *caller = shim_enter(fd);
 	struct ps_address a;
 	int saved, result;
 
-	if (!space || !route_port_or_unspec(PLAIN(address), length) ||
+	if (!caller || !shim_port_or_unspec(PLAIN(address), length) ||
 	    (!address_copy(&a, PLAIN(address), length) && !copy_unspec(fd, &a, PLAIN(address), length)) ||
 	    address_locality(&a) == PS_MULTICAST)
 		return real.bind(fd, PLAIN(address), length);
 	saved = errno;
-	result = bind_inet(space, fd, &a);
+	result = bind_inet(caller->space, fd, &a);
 	if (result == 0)
 		errno = saved;
 	return result;

@@ -5,7 +5,8 @@
 EXPORT int bindresvport(int fd, struct sockaddr_in *address);
 EXPORT int bindresvport(int fd, struct sockaddr_in *address)
 {
-	struct ps_space *space = shim_enter(fd);
+	struct ps_caller *caller = shim_enter(fd);
+	struct ps_space *space = caller ? caller->space : NULL;
 	int result = real.bindresvport(fd, address);
 	struct ps_lock_guard guard;
 	struct ps_address local;

@@ -164,7 +164,7 @@ void shim_event(struct ps_space *space, enum ps_event_kind kind, uint16_t port, 
 	uint32_t told = PS_SCOPE_TOLD << kind;
 
 	space_event(space, kind, port, error);
-	if (kind != PS_EVENT_REFUSED && kind != PS_EVENT_EXHAUSTED && kind != PS_EVENT_UNYIELDED &&
+	if (kind != PS_EVENT_REFUSED && kind != PS_EVENT_EXHAUSTED && kind < PS_EVENT_UNYIELDED &&
 	    !(atomic_load(&space->run->flags) & PS_SCOPE_KEPT) && !(atomic_fetch_or(&space->run->flags, told) & told))
 		tell(space, kind, port, error);
 }

@@ -9,24 +9,24 @@
 #include "shim.h"
 
 struct destination {
-	enum shim_route route;
+	enum ps_route route;
 	uint64_t before; /* the head of the caller's port */
 	struct ps_address moved;
 };
 
-static inline void decide(struct ps_space *space, int fd, const struct sockaddr *address, socklen_t length,
+static inline void decide(struct ps_caller *caller, int fd, const struct sockaddr *address, socklen_t length,
 			  uint16_t port, struct destination *to)
 {
-	to->before = host_head(space->host, port);
-	to->route = route_out(space, fd, address, length, port, &to->moved);
+	to->before = host_head(caller->space->host, port);
+	to->route = route_out(caller, fd, address, length, port, &to->moved);
 }
 
 static inline int go(int fd, const struct sockaddr *address, socklen_t length, const struct destination *to)
 {
 	switch (to->route) {
-	case ROUTE_MOVED:
+	case PS_ROUTE_MOVED:
 		return real.connect(fd, &to->moved.u.any, to->moved.length);
-	case ROUTE_REFUSED:
+	case PS_ROUTE_REFUSED:
 		return real_fail(ECONNREFUSED);
 	default:
 		return real.connect(fd, address, length);
@@ -35,7 +35,7 @@ static inline int go(int fd, const struct sockaddr *address, socklen_t length, c
 
 static inline uint16_t port_of(const struct destination *to, uint16_t port)
 {
-	return to->route == ROUTE_MOVED ? address_port(&to->moved) : port;
+	return to->route == PS_ROUTE_MOVED ? address_port(&to->moved) : port;
 }
 
 /* True if the port is another environment's, and was not when we decided. */
@@ -44,10 +44,10 @@ static inline bool changed_hands(const struct ps_space *space, const struct dest
 	uint64_t head = host_head(space->host, port_of(to, port));
 
 	return head_state(head) >= PS_HELD && head_env(head) != space->envs[0] &&
-	       (to->route == ROUTE_MOVED || head != to->before) && !registry_sees(space, head_env(head));
+	       (to->route == PS_ROUTE_MOVED || head != to->before) && !registry_sees(space, head_env(head));
 }
 
-static __attribute__((noinline)) int go_again(struct ps_space *space, int fd, const struct sockaddr *address,
+static __attribute__((noinline)) int go_again(struct ps_caller *caller, int fd, const struct sockaddr *address,
 					      socklen_t length, uint16_t port, const struct destination *was,
 					      int result)
 {
@@ -55,7 +55,7 @@ static __attribute__((noinline)) int go_again(struct ps_space *space, int fd, co
 	struct destination now;
 	int saved;
 
-	decide(space, fd, address, length, port, &now);
+	decide(caller, fd, address, length, port, &now);
 	if (now.route == was->route && port_of(&now, port) == port_of(was, port))
 		return result;
 	saved = errno;
@@ -66,17 +66,17 @@ static __attribute__((noinline)) int go_again(struct ps_space *space, int fd, co
 
 static int connect_routed(int fd, const struct sockaddr *address, socklen_t length)
 {
-	struct ps_space *space = shim_enter(fd);
-	uint16_t port = space ? route_port(address, length) : 0;
+	struct ps_caller *caller = shim_enter(fd);
+	uint16_t port = caller ? shim_port(address, length) : 0;
 	struct destination to;
 	int result;
 
-	if (!port || !route_matters(space, port))
+	if (!port || !route_matters(caller->space, port))
 		return real.connect(fd, address, length);
-	decide(space, fd, address, length, port, &to);
+	decide(caller, fd, address, length, port, &to);
 	result = go(fd, address, length, &to);
-	if ((result == 0 || errno == EINPROGRESS) && changed_hands(space, &to, port))
-		return go_again(space, fd, address, length, port, &to, result);
+	if ((result == 0 || errno == EINPROGRESS) && changed_hands(caller->space, &to, port))
+		return go_again(caller, fd, address, length, port, &to, result);
 	return result;
 }
 

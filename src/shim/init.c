@@ -34,8 +34,10 @@ extern char **environ __attribute__((weak));
 enum stage { STAGE_NEW, STAGE_WORKING, STAGE_BARE, STAGE_MAPPED, STAGE_READY, STAGE_WANDERING };
 
 static _Atomic int stage;
-struct ps_space *_Atomic shim_active;
+struct ps_caller *_Atomic shim_active;
 static struct ps_space space_memory;
+static struct ps_direct direct;
+static struct ps_caller this_process = {.space = &space_memory, .calls = &shim_calls, .direct = &direct};
 static char run_path[PS_RUNTIME_MAX + 16];
 static char library_path[PS_PATH_MAX];
 static struct shim_inheritance inheritance;
@@ -186,13 +188,13 @@ static void init(char *const *environment)
 }
 
 /* The first call that needs the space. Every thread that gets here finds the same answer, so none waits for another. */
-static struct ps_space *verify(int fd)
+static struct ps_caller *verify(int fd)
 {
-	struct ps_space *space = &space_memory;
-	int error = space_verify(space, fd);
+	struct ps_caller *caller = &this_process;
+	int error = space_verify(caller->space, fd);
 
 	if (error)
-		space = NULL;
+		caller = NULL;
 	/* Another network namespace is another host, with ports of its own: nothing to complain of. */
 	if (error == -EXDEV)
 		abroad = true;
@@ -200,11 +202,11 @@ static struct ps_space *verify(int fd)
 		inheritance.run = NULL;
 		complain_start(run_path, error, strict);
 	}
-	atomic_store_explicit(&shim_active, space, memory_order_release);
+	atomic_store_explicit(&shim_active, caller, memory_order_release);
 	atomic_store(&stage, STAGE_READY);
 	if (atomic_load(&wanders))
 		shim_wander();
-	return space;
+	return caller;
 }
 
 void shim_wander(void)
@@ -217,15 +219,15 @@ void shim_wander(void)
 		atomic_store(&shim_active, NULL);
 }
 
-static struct ps_space *look_where(int fd)
+static struct ps_caller *look_where(int fd)
 {
-	return space_verify(&space_memory, fd) == 0 ? &space_memory : NULL;
+	return space_verify(&space_memory, fd) == 0 ? &this_process : NULL;
 }
 
-static struct ps_space *make_run(int fd)
+static struct ps_caller *make_run(int fd)
 {
 	char path[PS_RUNTIME_MAX + 16];
-	struct ps_space *space = NULL;
+	struct ps_caller *caller = NULL;
 	bool opened = false;
 	int error = bare_create_run(path, &environ ? environ : NULL);
 
@@ -234,32 +236,32 @@ static struct ps_space *make_run(int fd)
 	if (error)
 		complain_start(path, error, false);
 	else if ((opened = open_space(path, false)))
-		space = verify(fd);
-	if (!error && !space)
+		caller = verify(fd);
+	if (!error && !caller)
 		sys3(SYS_unlinkat, AT_FDCWD, path, 0);
 	if (!opened) /* else verify() has said which stage it is */
 		atomic_store_explicit(&stage, STAGE_READY, memory_order_release);
-	return space;
+	return caller;
 }
 
 /* Without `portshim run` or `exec`: the first call that needs a space makes a run of its own for this process and its
  * descendants, in the environment of the working directory. Signals are blocked meanwhile: a handler that calls a hook, or that
  * never comes back here, would find or leave the work half done. */
-static struct ps_space *start_bare(int fd)
+static struct ps_caller *start_bare(int fd)
 {
-	struct ps_space *space = NULL;
+	struct ps_caller *caller = NULL;
 	const uint64_t all = ~UINT64_C(0);
 	int expected = STAGE_BARE;
 	uint64_t mask;
 
 	sys4(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, &all, &mask, sizeof(mask));
 	if (atomic_compare_exchange_strong(&stage, &expected, STAGE_WORKING))
-		space = make_run(fd);
+		caller = make_run(fd);
 	sys4(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &mask, 0, sizeof(mask));
-	return space;
+	return caller;
 }
 
-struct ps_space *shim_enter_slowly(int fd)
+struct ps_caller *shim_enter_slowly(int fd)
 {
 	switch (atomic_load_explicit(&stage, memory_order_acquire)) {
 	case STAGE_NEW:

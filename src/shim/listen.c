@@ -54,7 +54,8 @@ static int listen_unnamed(struct ps_space *space, int fd, int backlog, struct ps
 
 EXPORT int listen(int fd, int backlog)
 {
-	struct ps_space *space = shim_enter(fd);
+	struct ps_caller *caller = shim_enter(fd);
+	struct ps_space *space = caller ? caller->space : NULL;
 	struct ps_address local;
 	struct ps_lock_guard guard;
 	bool changed = false;

@@ -10,7 +10,7 @@ static uint8_t name_room(const struct msghdr *m)
 	return m->msg_namelen < 255 ? (uint8_t)m->msg_namelen : 255;
 }
 
-static int receive(struct ps_space *space, int fd, struct mmsghdr *messages, unsigned count, int flags,
+static int receive(struct ps_caller *caller, int fd, struct mmsghdr *messages, unsigned count, int flags,
 		   struct timespec *timeout)
 {
 	uint8_t room[AT_ONCE];
@@ -25,22 +25,22 @@ static int receive(struct ps_space *space, int fd, struct mmsghdr *messages, uns
 		known = result > 0 ? (unsigned)result : 0;
 	for (i = 0; i < known; i++)
 		if (room[i])
-			route_in(space, messages[i].msg_hdr.msg_name, room[i], messages[i].msg_hdr.msg_namelen);
+			route_in(caller, messages[i].msg_hdr.msg_name, room[i], messages[i].msg_hdr.msg_namelen);
 	return result;
 }
 
 EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
 {
-	struct ps_space *space = shim_enter(fd);
+	struct ps_caller *caller = shim_enter(fd);
 	unsigned done = 0;
 	int saved = errno, result;
 
-	if (!space)
+	if (!caller)
 		return real.recvmmsg(fd, messages, count, flags, timeout);
 	do {
 		unsigned part = count - done < AT_ONCE ? count - done : AT_ONCE;
 
-		result = receive(space, fd, messages + done, part, flags, timeout);
+		result = receive(caller, fd, messages + done, part, flags, timeout);
 		if (result > 0)
 			done += (unsigned)result;
 		if (flags & MSG_WAITFORONE)

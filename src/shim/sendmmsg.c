@@ -8,21 +8,21 @@ _Static_assert(LENGTH_SIZE == 8, "writable() asks for eight bytes");
 
 #define CALL_MAX 1024 /* UIO_MAXIOV: the kernel takes no more in one call */
 
-static enum shim_route route_message(struct ps_space *space, const struct msghdr *m, struct ps_address *a)
+static enum ps_route route_message(struct ps_caller *caller, const struct msghdr *m, struct ps_address *a)
 {
-	uint16_t port = route_port_or_unspec(m->msg_name, route_name_length(m));
+	uint16_t port = shim_port_or_unspec(m->msg_name, route_name_length(m));
 
-	if (!port || !route_matters(space, port))
-		return ROUTE_PASS;
-	return route_out(space, -1, m->msg_name, route_name_length(m), port, a);
+	if (!port || !route_matters(caller->space, port))
+		return PS_ROUTE_PASS;
+	return route_out(caller, -1, m->msg_name, route_name_length(m), port, a);
 }
 
 /* How many messages from the first on go where they say. *a: where the next one goes. */
-static unsigned passing(struct ps_space *space, const struct mmsghdr *messages, unsigned count, struct ps_address *a)
+static unsigned passing(struct ps_caller *caller, const struct mmsghdr *messages, unsigned count, struct ps_address *a)
 {
 	unsigned n = 0;
 
-	while (n < count && route_message(space, &messages[n].msg_hdr, a) == ROUTE_PASS)
+	while (n < count && route_message(caller, &messages[n].msg_hdr, a) == PS_ROUTE_PASS)
 		n++;
 	return n;
 }
@@ -46,14 +46,14 @@ static bool send_moved(int fd, struct mmsghdr *message, int flags, struct ps_add
 	return true;
 }
 
-static int send_all(struct ps_space *space, int fd, struct mmsghdr *messages, unsigned count, int flags)
+static int send_all(struct ps_caller *caller, int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
 	unsigned done = 0;
 	int saved = errno;
 
 	while (done < count) {
 		struct ps_address a;
-		unsigned n = passing(space, messages + done, count - done, &a);
+		unsigned n = passing(caller, messages + done, count - done, &a);
 		int sent = n ? real.sendmmsg(fd, messages + done, n, flags) : 0;
 
 		if (sent < 0)
@@ -75,15 +75,15 @@ static int send_all(struct ps_space *space, int fd, struct mmsghdr *messages, un
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
-	struct ps_space *space = shim_enter(fd);
+	struct ps_caller *caller = shim_enter(fd);
 	unsigned known = 0;
 
 	if (count > CALL_MAX)
 		count = CALL_MAX;
 	/* The kernel sends what lies before the first message that it cannot read, and reports only that. */
-	while (space && known < count && readable(&messages[known], sizeof(messages[known])))
+	while (caller && known < count && readable(&messages[known], sizeof(messages[known])))
 		known++;
 	if (!known)
 		return real.sendmmsg(fd, messages, count, flags);
-	return send_all(space, fd, messages, known, flags);
+	return send_all(caller, fd, messages, known, flags);
 }

@@ -1,7 +1,7 @@
 /*
  * shim.h - what the hooks share. One file for each libc function; `ls src/shim` answers "where is connect?".
  *
- * A hook has three layers: the exported function of libc's name; a decision that is a pure look-up in the space (route.c,
+ * A hook has three layers: the exported function of libc's name; a decision that is a pure look-up in the space (core/route.c,
  * core/registry.c); and the real call through `real`. Hooks are async-signal-safe, take no lock that a reader could wait
  * for, allocate nothing and leave errno alone on success.
  */
@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include <portshim/registry.h>
+#include <portshim/route.h>
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -73,17 +74,22 @@ int real_fail(int error);
 /* ---- init.c ---- */
 
 /* Set once, when the space is verified. */
-extern struct ps_space *_Atomic shim_active;
-struct ps_space *shim_enter_slowly(int fd);
+extern struct ps_caller *_Atomic shim_active;
+struct ps_caller *shim_enter_slowly(int fd);
 
-/* The space of this process, or NULL: inert. The first caller initialises; others in the meantime get NULL. `fd` is the socket of
- * the call, or -1. */
-static inline struct ps_space *shim_enter(int fd)
+/* This process as one for which is decided (caller.h), or NULL: inert. The first caller initialises; others in the meantime get
+ * NULL. `fd` is the socket of the call, or -1. */
+static inline struct ps_caller *shim_enter(int fd)
 {
-	struct ps_space *space = atomic_load_explicit(&shim_active, memory_order_acquire);
+	struct ps_caller *caller = atomic_load_explicit(&shim_active, memory_order_acquire);
 
-	return __builtin_expect(space != NULL, 1) ? space : shim_enter_slowly(fd);
+	return __builtin_expect(caller != NULL, 1) ? caller : shim_enter_slowly(fd);
 }
+
+/* ---- caller.c ---- */
+
+/* What the core calls back for this process; `fd` is the program's own descriptor. */
+extern const struct ps_caller_calls shim_calls;
 
 /* The process has, or is about to have, threads or children in another network namespace, which is another host. From now on each
  * call is judged by the namespace of its socket. */
@@ -134,67 +140,22 @@ static inline bool writable(void *p)
  * `path` holds PS_RUNTIME_MAX + 16 bytes; it names what was refused where that fails. 0 or a negative errno. */
 int bare_create_run(char *path, char *const *environment);
 
-/* ---- route.c: where does a call really go, and what does the caller get to see ---- */
+/* ---- addresses of the program's: route.h, with a look whether they can be read ---- */
 
-enum shim_route { ROUTE_PASS, ROUTE_MOVED, ROUTE_REFUSED };
-
-/* Family and port, which lie at the same place in both families' addresses. */
-struct route_start {
-	sa_family_t family;
-	in_port_t port; /* network byte order */
-};
-
-static inline uint16_t route_port_of(const struct sockaddr *address, socklen_t length, bool unspec)
+static inline uint16_t shim_port(const struct sockaddr *address, socklen_t length)
 {
-	struct route_start start;
-
-	if (!address || length < sizeof(struct sockaddr_in) || !readable(address, length))
-		return 0;
-	__builtin_memcpy(&start, address, sizeof(start));
-	if (start.family == AF_INET || start.family == AF_INET6 || (unspec && start.family == AF_UNSPEC))
-		return ntohs(start.port);
-	return 0;
+	return address && length >= sizeof(struct sockaddr_in) && readable(address, length) ? route_port(address, length) : 0;
 }
 
-/* The port of a program's address, or 0 if the call is none of ours: the kernel judges the original. */
-static inline uint16_t route_port(const struct sockaddr *address, socklen_t length)
+static inline uint16_t shim_port_or_unspec(const struct sockaddr *address, socklen_t length)
 {
-	return route_port_of(address, length, false);
-}
-
-/* The same for bind and the sending calls, where an IPv4 socket takes AF_UNSPEC for AF_INET: programs that forget to set the
- * family work. (To connect, it means something else.) */
-static inline uint16_t route_port_or_unspec(const struct sockaddr *address, socklen_t length)
-{
-	return route_port_of(address, length, true);
-}
-
-/* Copies an AF_UNSPEC address as one of AF_INET. False if it is too long; route_port_or_unspec has seen that it is not too
- * short. */
-bool route_copy_unspec(struct ps_address *a, const struct sockaddr *address, socklen_t length);
-
-/* Where a client's destination leads; on ROUTE_MOVED *a has it with the actual port. `port` is what route_port said of
- * the address. `fd` is the socket of a connect; -1: the call sends a datagram. */
-enum shim_route route_out(struct ps_space *space, int fd, const struct sockaddr *address, socklen_t length, uint16_t port,
-			  struct ps_address *a);
-
-/* The length of a message's name as the kernel takes it: what is too long is cut, unlike in sendto (net/socket.c,
- * copy_msghdr_from_user). */
-static inline socklen_t route_name_length(const struct msghdr *m)
-{
-	const socklen_t most = sizeof(struct sockaddr_storage);
-
-	return m->msg_namelen > most && (int)m->msg_namelen > 0 ? most : m->msg_namelen;
-}
-
-/* True if anybody gave the port a meaning; else a client's call passes with this one load. */
-static inline bool route_matters(const struct ps_space *space, uint16_t port)
-{
-	return port && shared_bit(space->host->named, port);
+	return address && length >= sizeof(struct sockaddr_in) && readable(address, length)
+		       ? route_port_or_unspec(address, length)
+		       : 0;
 }
 
 /* A caller's length, which need not be aligned. */
-static inline socklen_t route_length(const socklen_t *length)
+static inline socklen_t shim_length(const socklen_t *length)
 {
 	socklen_t n;
 
@@ -204,7 +165,7 @@ static inline socklen_t route_length(const socklen_t *length)
 
 /* The room that a caller's address buffer has, read before the call; 0 if there is no buffer or if the pointers are bad: the
  * kernel says so then. An aligned word is readable as a whole or not at all; a length that is not aligned may lie in two. */
-static inline socklen_t route_room(const void *address, const socklen_t *length)
+static inline socklen_t shim_room(const void *address, const socklen_t *length)
 {
 	uintptr_t first = (uintptr_t)length & ~(uintptr_t)7;
 	uintptr_t last = ((uintptr_t)length + sizeof(*length) - 1) & ~(uintptr_t)7;
@@ -212,44 +173,7 @@ static inline socklen_t route_room(const void *address, const socklen_t *length)
 	if (!address || !length || !readable((const void *)first, 8) ||
 	    __builtin_expect(last != first && !readable((const void *)last, 8), 0))
 		return 0;
-	return route_length(length);
-}
-
-/* The port in an address that the kernel filled in, if it is one that was moved; else 0. Nearly always it is not. `room` is the
- * size of the buffer, `filled` the length that the kernel reported. */
-static inline uint16_t route_moved(const struct ps_space *space, const void *address, socklen_t room, socklen_t filled)
-{
-	struct route_start start;
-	uint16_t port;
-
-	if (room < sizeof(start) || filled < sizeof(start))
-		return 0;
-	__builtin_memcpy(&start, address, sizeof(start));
-	if (start.family != AF_INET && start.family != AF_INET6)
-		return 0;
-	port = ntohs(start.port);
-	return __builtin_expect(shared_bit(space->host->moved, port), 0) ? port : 0;
-}
-
-void route_in_moved(struct ps_space *space, void *address, socklen_t room, socklen_t filled, uint16_t port);
-void route_own_moved(struct ps_space *space, int fd, void *address, uint16_t port);
-
-/* Puts the port that the caller knows into a peer's address that the kernel filled in. */
-static inline void route_in(struct ps_space *space, void *address, socklen_t room, socklen_t filled)
-{
-	uint16_t port = route_moved(space, address, room, filled);
-
-	if (port)
-		route_in_moved(space, address, room, filled, port);
-}
-
-/* The same for the socket's own address (law 10). */
-static inline void route_own(struct ps_space *space, int fd, void *address, socklen_t room, socklen_t filled)
-{
-	uint16_t port = route_moved(space, address, room, filled);
-
-	if (port)
-		route_own_moved(space, fd, address, port);
+	return shim_length(length);
 }
 
 /* ---- publish.c ---- */

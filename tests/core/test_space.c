@@ -519,9 +519,9 @@ static void no_socket(void)
 
 	a.u.in.sin_family = AF_INET;
 	a.u.in.sin_addr.s_addr = htonl(0xc0000201); /* 192.0.2.1 */
-	CHILD_MUST(!kernel_is_local(&a));
+	CHILD_MUST(!kernel_is_local(&a, 0));
 	child_fail(SYS_socket, -1, 0, EMFILE);
-	CHILD_MUST(!kernel_is_local(&a));
+	CHILD_MUST(!kernel_is_local(&a, 0));
 	CHILD_MUST(kernel_netns(-1) == 0);
 }
 

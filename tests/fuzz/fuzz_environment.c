@@ -208,12 +208,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	forget();
 	environ = own.list;
 	if (setjmp(ended) == 0) {
+		struct ps_caller *caller;
 		struct ps_space *space;
 
 		init(own.list);
-		space = shim_enter(-1);
-		MUST(shim_enter(-1) == space);
-		MUST(!space || (space->host && space->run && space->env));
+		caller = shim_enter(-1);
+		MUST(shim_enter(-1) == caller);
+		space = caller ? caller->space : NULL;
+		MUST(!caller || (space->host && space->run && space->env));
 		start_child(&childs);
 		start_child(&own);
 	}

@@ -29,6 +29,8 @@
 static const uint16_t numbers[] = {3000, 23000, 3001, 23001, 4000, 24000, 5000, 25000, 6000, 65535, 1, 0};
 
 static struct ps_space space;
+static struct ps_direct direct;
+static struct ps_caller caller = {.calls = &shim_calls, .direct = &direct};
 static struct ps_host *host;
 static uint8_t *page; /* between two that cannot be touched */
 static struct fuzz input;
@@ -323,7 +325,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	env = space.env;
 	run = space.run;
 	host = space.host;
-	shim_active = &space;
+	caller.space = &space;
+	shim_active = &caller;
 	real.bind = fake_bind;
 	real.connect = fake_connect;
 	real.sendto = fake_sendto;

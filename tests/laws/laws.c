@@ -148,7 +148,16 @@ struct ps_space *run_that_sees(const char *environment, uint32_t other)
 
 void act_for(struct ps_space *space)
 {
-	shim_active = space;
+	static struct ps_direct direct;
+	static struct ps_caller caller = {.calls = &shim_calls, .direct = &direct};
+
+	caller.space = space;
+	shim_active = space ? &caller : NULL;
+}
+
+struct ps_space *acts_for(void)
+{
+	return shim_active ? shim_active->space : NULL;
 }
 
 /* ---- sockets ---- */
@@ -221,7 +230,7 @@ int server(int type, uint16_t port)
 
 int stranger(int type, uint16_t port)
 {
-	struct ps_space *before = shim_active;
+	struct ps_space *before = acts_for();
 	int fd;
 
 	act_for(NULL);

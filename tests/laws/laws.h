@@ -38,6 +38,7 @@ struct ps_space *run_that_sees(const char *environment, uint32_t other);
 
 /* From now on the hooks act for this run; NULL: as if there were no portshim. */
 void act_for(struct ps_space *space);
+struct ps_space *acts_for(void);
 
 /* Each test's: a runtime directory of its own, and all closed after it. */
 int laws_setup(void **state);

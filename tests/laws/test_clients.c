@@ -58,13 +58,13 @@ static int listening_at(const char *text, uint16_t port)
 }
 
 /* Where the decision leads, without asking the kernel for more than it needs. */
-static enum shim_route route(const char *text, uint16_t port, uint16_t *to)
+static enum ps_route route(const char *text, uint16_t port, uint16_t *to)
 {
 	struct ps_address a = address(text, port), out = a;
 	int fd = socket(a.u.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	enum shim_route result = route_out(shim_active, fd, &a.u.any, a.length, port, &out);
+	enum ps_route result = route_out(shim_active, fd, &a.u.any, a.length, port, &out);
 
-	*to = result == ROUTE_MOVED ? address_port(&out) : port;
+	*to = result == PS_ROUTE_MOVED ? address_port(&out) : port;
 	close(fd);
 	return result;
 }
@@ -99,18 +99,18 @@ static void a_remote_address_is_never_touched(void **state)
 	act_for(other);
 	server(SOCK_STREAM, n);
 	act_for(space);
-	assert_int_equal(route("192.0.2.1", n, &to), ROUTE_PASS);
-	assert_int_equal(route("2001:db8::1", n, &to), ROUTE_PASS);
+	assert_int_equal(route("192.0.2.1", n, &to), PS_ROUTE_PASS);
+	assert_int_equal(route("2001:db8::1", n, &to), PS_ROUTE_PASS);
 	assert_int_equal(last_event(space, &port), PS_EVENT_NONE);
-	assert_int_equal(route("127.0.0.1", n, &to), ROUTE_MOVED);
+	assert_int_equal(route("127.0.0.1", n, &to), PS_ROUTE_MOVED);
 	assert_int_equal(to, 0);
-	assert_int_equal(route("224.0.0.1", n, &to), ROUTE_PASS);
-	assert_int_equal(route("ff02::1", n, &to), ROUTE_PASS);
-	assert_int_equal(route("255.255.255.255", n, &to), ROUTE_PASS);
+	assert_int_equal(route("224.0.0.1", n, &to), PS_ROUTE_PASS);
+	assert_int_equal(route("ff02::1", n, &to), PS_ROUTE_PASS);
+	assert_int_equal(route("255.255.255.255", n, &to), PS_ROUTE_PASS);
 	/* moved, and on all addresses */
 	any = listening_at("::", n);
-	assert_int_equal(route("192.0.2.1", n, &to), ROUTE_PASS);
-	assert_int_equal(route("127.0.0.1", n, &to), ROUTE_MOVED);
+	assert_int_equal(route("192.0.2.1", n, &to), PS_ROUTE_PASS);
+	assert_int_equal(route("127.0.0.1", n, &to), PS_ROUTE_MOVED);
 	assert_int_equal(to, actual_of(any));
 	close(any);
 }
@@ -134,13 +134,13 @@ static void own_address(void)
 	close(listening_at("0.0.0.0", n));
 	any = listening_at("0.0.0.0", n);
 	act_for(space);
-	CHILD_MUST(route("192.0.2.2", n, &to) == ROUTE_MOVED && to == 0);
+	CHILD_MUST(route("192.0.2.2", n, &to) == PS_ROUTE_MOVED && to == 0);
 	CHILD_MUST(last_event(space, &port) == PS_EVENT_REFUSED && port == n);
-	CHILD_MUST(route("192.0.2.3", n, &to) == ROUTE_PASS);
+	CHILD_MUST(route("192.0.2.3", n, &to) == PS_ROUTE_PASS);
 	close(any);
 	any = listening_at("0.0.0.0", n);
 	CHILD_MUST(actual_of(any) != n);
-	CHILD_MUST(route("192.0.2.2", n, &to) == ROUTE_MOVED && to == actual_of(any));
+	CHILD_MUST(route("192.0.2.2", n, &to) == PS_ROUTE_MOVED && to == actual_of(any));
 	CHILD_MUST(try_connect("192.0.2.2", SOCK_STREAM, n) == 0);
 	exit(0);
 }
@@ -163,15 +163,15 @@ static void localhost_is_one(void **state)
 	stranger(SOCK_STREAM, n);
 	one = server(SOCK_STREAM, n);
 	assert_int_not_equal(actual_of(one), n);
-	assert_int_equal(route("::1", n, &to), ROUTE_MOVED);
+	assert_int_equal(route("::1", n, &to), PS_ROUTE_MOVED);
 	assert_int_equal(to, actual_of(one));
 	assert_int_equal(try_connect("::1", SOCK_STREAM, n), ECONNREFUSED); /* it has only IPv4, as the kernel says */
-	assert_int_equal(route("::ffff:127.0.0.1", n, &to), ROUTE_MOVED);
-	assert_int_equal(route("0.0.0.0", n, &to), ROUTE_MOVED);
-	assert_int_equal(route("127.0.0.2", n, &to), ROUTE_PASS);
-	assert_int_equal(route("127.0.1.1", n, &to), ROUTE_PASS);
-	assert_int_equal(route("127.1.0.1", n, &to), ROUTE_PASS);
-	assert_int_equal(route("::ffff:127.0.0.2", n, &to), ROUTE_PASS);
+	assert_int_equal(route("::ffff:127.0.0.1", n, &to), PS_ROUTE_MOVED);
+	assert_int_equal(route("0.0.0.0", n, &to), PS_ROUTE_MOVED);
+	assert_int_equal(route("127.0.0.2", n, &to), PS_ROUTE_PASS);
+	assert_int_equal(route("127.0.1.1", n, &to), PS_ROUTE_PASS);
+	assert_int_equal(route("127.1.0.1", n, &to), PS_ROUTE_PASS);
+	assert_int_equal(route("::ffff:127.0.0.2", n, &to), PS_ROUTE_PASS);
 }
 
 static void of_two_other_addresses_each_is_its_own(void **state)
@@ -186,9 +186,9 @@ static void of_two_other_addresses_each_is_its_own(void **state)
 	act_for(space);
 	ours = listening_at("127.0.0.8", n);
 	assert_int_not_equal(actual_of(ours), n);
-	assert_int_equal(route("127.0.0.8", n, &to), ROUTE_MOVED);
+	assert_int_equal(route("127.0.0.8", n, &to), PS_ROUTE_MOVED);
 	assert_int_equal(to, actual_of(ours));
-	assert_int_equal(route("127.0.0.9", n, &to), ROUTE_PASS);
+	assert_int_equal(route("127.0.0.9", n, &to), PS_ROUTE_PASS);
 	close(holder);
 	close(ours);
 }
@@ -209,7 +209,7 @@ static void a_port_of_the_environment_that_was_not_moved(void **state)
 	assert_int_not_equal(actual_of(server(SOCK_STREAM, n)), n); /* TCP alone is here */
 	assert_int_equal(reach(SOCK_DGRAM, n, &reached), 0);
 	assert_int_equal(reached, n);
-	assert_int_equal(route("127.0.0.1", n, &to), ROUTE_MOVED);
+	assert_int_equal(route("127.0.0.1", n, &to), PS_ROUTE_MOVED);
 }
 
 /* ---- datagrams to a server that has closed its socket, and lives ---- */

@@ -14,7 +14,7 @@ static void (*happens)(void);
 
 static int late_connect(int fd, const struct sockaddr *address, socklen_t length)
 {
-	struct ps_space *client = shim_active;
+	struct ps_space *client = acts_for();
 
 	if (calls++ == 0)
 		happens();
