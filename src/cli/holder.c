@@ -1,19 +1,12 @@
 /*
  * holder.c - from a port to the process that holds it.
  *
- * Theory of operation: the kernel lists the sockets (sock_diag, or /proc/net where a sandbox has no netlink) with
- * inode and user, but not their processes. Those are found the long way round: every /proc/PID/fd is searched for a
- * link "socket:[INODE]". An ordinary user may look into processes of the same user only; of others the socket's user
- * is all that there is to say, and the phrases say it. Several processes can have one socket (forked workers, a
- * supervisor): the one that started first is named, since it is the one that opened it and whose end would free the
- * port.
- *
- * All of it is a snapshot: a process can end between two reads. Then a field stays empty, never wrong by a reused
- * pid's data of another kind: a process that went is simply not found.
+ * Theory of operation: sockets.c finds the processes. Of other users' processes the socket's user is all that there is
+ * to say, and the phrases say it. What is told about a process is a snapshot: it can end between two reads. Then a
+ * field stays empty, never wrong by a reused pid's data of another kind.
  */
 #include "holder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -27,181 +20,7 @@
 #include <portshim/process.h>
 
 #include "output.h"
-
-#define SOCKETS_MAX 4096
-
-/* What is read from the kernel before processes are looked for. */
-struct sockets {
-	struct ps_listener list[SOCKETS_MAX];
-	int32_t pid[SOCKETS_MAX];
-	uint64_t start[SOCKETS_MAX];
-	unsigned count;
-	struct ps_share *shares; /* all of them, if they are wanted */
-	unsigned share_count, share_room;
-	bool want_shares, failed;
-};
-
-static bool collect(const struct ps_listener *listener, void *context)
-{
-	struct sockets *s = context;
-
-	if (s->count == SOCKETS_MAX)
-		return false;
-	s->list[s->count] = *listener;
-	s->pid[s->count] = 0;
-	s->count++;
-	return true;
-}
-
-/* One line of /proc/net/{tcp,tcp6,udp,udp6}: addresses are words in host byte order, printed in hexadecimal. */
-static void collect_line(struct sockets *s, const char *line, uint16_t port, uint8_t protocol, uint8_t family)
-{
-	struct ps_listener found = {.protocol = protocol, .family = family};
-	unsigned local_port, state, uid, word[4], words = family == AF_INET6 ? 4 : 1;
-	unsigned long inode;
-	char local[33];
-
-	if (sscanf(line, " %*u: %32[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %u %*d %lu", local, &local_port,
-		   &state, &uid, &inode) != 5)
-		return;
-	if (local_port != port || state != (protocol == PS_TCP ? 10u : 7u) || strlen(local) != words * 8)
-		return;
-	for (unsigned i = 0; i < words; i++) {
-		char digits[9] = {0};
-
-		memcpy(digits, local + (size_t)i * 8, 8);
-		word[i] = (unsigned)strtoul(digits, NULL, 16);
-	}
-	if (family == AF_INET6) {
-		memcpy(found.address, word, 16);
-	} else {
-		found.address[10] = found.address[11] = 0xff;
-		memcpy(found.address + 12, word, 4);
-	}
-	found.inode = (uint32_t)inode;
-	found.uid = uid;
-	found.port = port;
-	collect(&found, s);
-}
-
-static void collect_file(struct sockets *s, const char *path, uint16_t port, uint8_t protocol, uint8_t family)
-{
-	FILE *file = fopen(path, "re");
-	char line[512];
-
-	if (!file)
-		return;
-	while (fgets(line, sizeof(line), file))
-		collect_line(s, line, port, protocol, family);
-	fclose(file);
-}
-
-static int collect_port(struct sockets *s, uint16_t port, unsigned protocols)
-{
-	int result = kernel_listeners(port, protocols, collect, s);
-
-	if (result >= 0)
-		return 0;
-	s->count = 0;
-	if (access("/proc/net/tcp", R_OK) != 0)
-		return result;
-	if (protocols & PS_TCP) {
-		collect_file(s, "/proc/net/tcp", port, PS_TCP, AF_INET);
-		collect_file(s, "/proc/net/tcp6", port, PS_TCP, AF_INET6);
-	}
-	if (protocols & PS_UDP) {
-		collect_file(s, "/proc/net/udp", port, PS_UDP, AF_INET);
-		collect_file(s, "/proc/net/udp6", port, PS_UDP, AF_INET6);
-	}
-	return 0;
-}
-
-/* The inode that a link "socket:[N]" names, or 0. */
-static unsigned long link_inode(int directory, const char *name)
-{
-	char target[64];
-	ssize_t length = readlinkat(directory, name, target, sizeof(target) - 1);
-
-	if (length <= 8)
-		return 0;
-	target[length] = '\0';
-	return strncmp(target, "socket:[", 8) == 0 ? strtoul(target + 8, NULL, 10) : 0;
-}
-
-/* A process may have a socket under several descriptors. */
-static void note_share(struct sockets *s, unsigned socket, int32_t pid)
-{
-	for (unsigned i = s->share_count; i > 0 && s->shares[i - 1].pid == pid; i--)
-		if (s->shares[i - 1].socket == socket)
-			return;
-	if (s->share_count == s->share_room) {
-		unsigned room = s->share_room ? s->share_room * 2 : 64;
-		struct ps_share *more = reallocarray(s->shares, room, sizeof(*more));
-
-		if (!more) {
-			s->failed = true;
-			return;
-		}
-		s->shares = more;
-		s->share_room = room;
-	}
-	s->shares[s->share_count++] = (struct ps_share) { .socket = socket, .pid = pid };
-}
-
-static void match_inode(struct sockets *s, unsigned long inode, int32_t pid, uint64_t *start)
-{
-	for (unsigned i = 0; i < s->count; i++) {
-		if (s->list[i].inode != inode)
-			continue;
-		if (s->want_shares)
-			note_share(s, i, pid);
-		if (!*start)
-			*start = process_start(process_of(pid));
-		if (!s->pid[i] || *start < s->start[i] || (*start == s->start[i] && pid < s->pid[i])) {
-			s->pid[i] = pid;
-			s->start[i] = *start;
-		}
-	}
-}
-
-static void search_process(struct sockets *s, int proc, const char *name)
-{
-	char path[64];
-	struct dirent *entry;
-	uint64_t start = 0;
-	DIR *files;
-	int fd;
-
-	snprintf(path, sizeof(path), "%.20s/fd", name);
-	fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return; /* another user's, or gone */
-	files = fdopendir(fd);
-	if (!files) {
-		close(fd);
-		return;
-	}
-	while ((entry = readdir(files))) {
-		unsigned long inode = link_inode(dirfd(files), entry->d_name);
-
-		if (inode)
-			match_inode(s, inode, (int32_t)strtol(name, NULL, 10), &start);
-	}
-	closedir(files);
-}
-
-static void search_processes(struct sockets *s)
-{
-	struct dirent *entry;
-	DIR *proc = opendir("/proc");
-
-	if (!proc)
-		return;
-	while ((entry = readdir(proc)))
-		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
-			search_process(s, dirfd(proc), entry->d_name);
-	closedir(proc);
-}
+#include "sockets.h"
 
 /* Reads a small file of /proc/PID; NULs inside become spaces, those at the end go. Returns the length. */
 static size_t read_text(int directory, const char *name, char *text, size_t size)
@@ -290,15 +109,15 @@ bool holder_process(struct ps_holder *h, int32_t pid)
 	return true;
 }
 
-static void name_user(struct ps_holder *h, uint32_t uid)
+void holder_user(struct ps_holder *h)
 {
 	struct passwd entry, *found = NULL;
 	char buffer[1024];
 
-	if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) == 0 && found)
+	if (getpwuid_r(h->socket.uid, &entry, buffer, sizeof(buffer), &found) == 0 && found)
 		snprintf(h->user, sizeof(h->user), "%s", found->pw_name);
 	else
-		snprintf(h->user, sizeof(h->user), "%u", uid);
+		snprintf(h->user, sizeof(h->user), "%u", h->socket.uid);
 }
 
 /* True if the list has this process with this protocol already: a server on both families is one holder. */
@@ -313,65 +132,85 @@ static bool known(const struct ps_holder *list, unsigned count, const struct ps_
 
 int holder_list(uint16_t port, unsigned protocols, struct ps_holder *list, unsigned room)
 {
-	struct sockets *s = calloc(1, sizeof(*s));
+	struct ps_sockets s;
 	unsigned count = 0;
-	int result;
+	int result = sockets_read(&s, port, protocols);
 
-	if (!s)
-		return -ENOMEM;
-	result = collect_port(s, port, protocols);
 	if (result < 0)
 		goto out;
-	if (s->count > 0)
-		search_processes(s);
-	for (unsigned i = 0; i < s->count && count < room; i++) {
-		if (known(list, count, &s->list[i], s->pid[i]))
+	sockets_search(&s, NULL, NULL);
+	for (size_t i = 0; i < s.count && count < room; i++) {
+		if (known(list, count, &s.list[i].socket, s.list[i].pid))
 			continue;
 		memset(&list[count], 0, sizeof(list[count]));
-		list[count].socket = s->list[i];
-		name_user(&list[count], s->list[i].uid);
-		if (s->pid[i])
-			holder_process(&list[count], s->pid[i]);
+		list[count].socket = s.list[i].socket;
+		holder_user(&list[count]);
+		if (s.list[i].pid)
+			holder_process(&list[count], s.list[i].pid);
 		count++;
 	}
 	result = (int)count;
 out:
-	free(s);
+	sockets_free(&s);
 	return result;
+}
+
+struct shares {
+	struct ps_share *list;
+	unsigned count, room;
+	bool failed;
+};
+
+/* A process may have a socket under several descriptors. */
+static void note_share(size_t socket, int32_t pid, void *context)
+{
+	struct shares *s = context;
+
+	for (unsigned i = s->count; i > 0 && s->list[i - 1].pid == pid; i--)
+		if (s->list[i - 1].socket == socket)
+			return;
+	if (s->count == s->room) {
+		unsigned room = s->room ? s->room * 2 : 64;
+		struct ps_share *more = reallocarray(s->list, room, sizeof(*more));
+
+		if (!more) {
+			s->failed = true;
+			return;
+		}
+		s->list = more;
+		s->room = room;
+	}
+	s->list[s->count++] = (struct ps_share){ .socket = (unsigned)socket, .pid = pid };
 }
 
 int holder_shares(uint16_t port, unsigned protocols, struct ps_listener **sockets, unsigned *socket_count,
 		  struct ps_share **shares, unsigned *share_count)
 {
-	struct sockets *s = calloc(1, sizeof(*s));
-	int result = -ENOMEM;
+	struct shares found = { 0 };
+	struct ps_sockets s;
+	int result = sockets_read(&s, port, protocols);
 
 	*sockets = NULL;
 	*shares = NULL;
 	*socket_count = *share_count = 0;
-	if (!s)
-		return result;
-	s->want_shares = true;
-	result = collect_port(s, port, protocols);
 	if (result < 0)
 		goto out;
-	if (s->count > 0)
-		search_processes(s);
-	*sockets = calloc(s->count + 1, sizeof(**sockets));
-	if (!*sockets || s->failed) {
+	sockets_search(&s, note_share, &found);
+	*sockets = calloc(s.count + 1, sizeof(**sockets));
+	if (!*sockets || found.failed) {
 		free(*sockets);
+		free(found.list);
 		*sockets = NULL;
 		result = -ENOMEM;
 		goto out;
 	}
-	memcpy(*sockets, s->list, s->count * sizeof(**sockets));
-	*socket_count = s->count;
-	*shares = s->shares;
-	*share_count = s->share_count;
-	s->shares = NULL;
+	for (size_t i = 0; i < s.count; i++)
+		(*sockets)[i] = s.list[i].socket;
+	*socket_count = (unsigned)s.count;
+	*shares = found.list;
+	*share_count = found.count;
 out:
-	free(s->shares);
-	free(s);
+	sockets_free(&s);
 	return result;
 }
 

@@ -45,6 +45,9 @@ bool holder_find(uint16_t port, unsigned protocols, struct ps_holder *first);
  * process. */
 bool holder_process(struct ps_holder *holder, int32_t pid);
 
+/* Fills user from the socket. */
+void holder_user(struct ps_holder *holder);
+
 /* "held by node, pid 812, ~/shop": one line without control characters; `text` holds PS_HOLDER_PHRASE bytes. */
 void holder_phrase(const struct ps_holder *holder, char *text);
 
