@@ -4,12 +4,10 @@
  * What `validate` refuses is a finding here too, and then the only ones: the parts of src/check need a manifest that is
  * right. Findings go to stdout in the form that was asked for; the exit status says whether one of them is an error.
  */
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../check/check.h"
 #include "../known/known.h"
@@ -92,18 +90,6 @@ static void check_file(struct check *c, const char *path, const char *file)
 	diagnostics_free(&found);
 }
 
-/* The path as seen from the working directory, where that is shorter. */
-static const char *from_here(const char *path)
-{
-	char here[PATH_MAX];
-	size_t length;
-
-	if (!getcwd(here, sizeof(here)))
-		return path;
-	length = strlen(here);
-	return strncmp(path, here, length) == 0 && path[length] == '/' ? path + length + 1 : path;
-}
-
 static void check_found(struct check *c, const char *named)
 {
 	char path[PS_PATH_MAX];
@@ -117,7 +103,7 @@ static void check_found(struct check *c, const char *named)
 		c->code = error_print(&error);
 	} else {
 		known_note(path);
-		check_file(c, path, from_here(path));
+		check_file(c, path, output_from_here(path));
 	}
 }
 

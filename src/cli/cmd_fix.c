@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../finding/finding.h"
 #include "../fix/fix.h"
@@ -33,16 +32,10 @@ static const char *plural(size_t count)
 /* A file of the project as seen from the working directory; `path` holds PS_PATH_MAX bytes. */
 static const char *shown(const struct fixing *x, const char *file, char *path)
 {
-	char full[PATH_MAX * 2], here[PATH_MAX];
-	const char *at = full;
-	size_t length = getcwd(here, sizeof(here)) ? strlen(here) : 0;
+	char full[PATH_MAX * 2];
 
 	snprintf(full, sizeof(full), "%s/%s", x->found.edit.directory[1] ? x->found.edit.directory : "", file);
-	if (length == 1)
-		length = 0;
-	if (strncmp(full, here, length) == 0 && full[length] == '/')
-		at += length + 1;
-	return output_clean(path, PS_PATH_MAX, at);
+	return output_clean(path, PS_PATH_MAX, output_from_here(full));
 }
 
 static size_t count(const struct fixing *x, enum ps_fix_reason reason)

@@ -4,12 +4,10 @@
  * Findings go to stdout, one a line and with a hint below, in the form that editors and CI read: FILE:LINE:COLUMN.
  */
 #include <errno.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "manifest.h"
 #include "options.h"
@@ -93,18 +91,6 @@ static void validate_file(struct validate *v, const char *path, const char *file
 	manifest_free(manifest);
 }
 
-/* The path as seen from the working directory, where that is shorter. */
-static const char *from_here(const char *path)
-{
-	char here[PATH_MAX];
-	size_t length;
-
-	if (!getcwd(here, sizeof(here)))
-		return path;
-	length = strlen(here);
-	return strncmp(path, here, length) == 0 && path[length] == '/' ? path + length + 1 : path;
-}
-
 static int validate_found(struct validate *v, const char *named)
 {
 	char path[PS_PATH_MAX];
@@ -118,7 +104,7 @@ static int validate_found(struct validate *v, const char *named)
 		error_hint(&error, "name one: `portshim validate FILE`");
 		return error_print(&error);
 	}
-	validate_file(v, path, from_here(path));
+	validate_file(v, path, output_from_here(path));
 	return v->code;
 }
 

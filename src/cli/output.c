@@ -9,6 +9,7 @@
  */
 #include "output.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +90,17 @@ char *output_path(char *text, size_t size, const char *path)
 		return text;
 	}
 	return output_clean(text, size, path);
+}
+
+const char *output_from_here(const char *path)
+{
+	char here[PATH_MAX];
+	size_t length;
+
+	if (!getcwd(here, sizeof(here)))
+		return path;
+	length = strlen(here);
+	return strncmp(path, here, length) == 0 && path[length] == '/' ? path + length + 1 : path;
 }
 
 void output_table_start(struct ps_table *table, const char *const *heads, unsigned columns)

@@ -24,6 +24,9 @@ char *output_age(char *text, uint64_t seconds);
 /* The path with the home directory as `~`; control characters become `?`. Cut at `size`. Returns text. */
 char *output_path(char *text, size_t size, const char *path);
 
+/* The path as seen from the working directory, where that is shorter. */
+const char *output_from_here(const char *path);
+
 /* Copies text of strangers (names of processes, paths) for a terminal: control characters become `?`. Returns `to`.
  */
 char *output_clean(char *to, size_t size, const char *from);

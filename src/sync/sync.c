@@ -19,7 +19,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../cli/manifest_files.h"
 #include "../cli/output.h"
@@ -43,26 +42,14 @@ struct look {
 
 /* ---- saying where ---- */
 
-static const char *from_here(const char *full, char *path)
-{
-	char here[PATH_MAX];
-	size_t length = getcwd(here, sizeof(here)) ? strlen(here) : 0;
-
-	if (length == 1)
-		length = 0;
-	if (length && strncmp(full, here, length) == 0 && full[length] == '/')
-		full += length + 1;
-	return output_clean(path, PS_PATH_MAX, full);
-}
-
 const char *sync_shown(const struct ps_sync *sync, const char *file, char *path)
 {
 	char full[PATH_MAX * 2];
 
 	if (file[0] == '/')
-		return from_here(file, path);
+		return output_clean(path, PS_PATH_MAX, output_from_here(file));
 	snprintf(full, sizeof(full), "%s/%s", sync->edit.directory[1] ? sync->edit.directory : "", file);
-	return from_here(full, path);
+	return output_clean(path, PS_PATH_MAX, output_from_here(full));
 }
 
 /* A finding in the manifest, at an entry or a place of it. */
@@ -376,7 +363,7 @@ int sync_look(struct ps_sync *sync, const char *path, const char *profile, bool 
 		code = edit_start(&sync->edit, directory, error);
 	if (!code)
 		code = edit_turn(&sync->edit, applies, error);
-	from_here(path, l.shown_manifest);
+	output_clean(l.shown_manifest, PS_PATH_MAX, output_from_here(path));
 	if (!code && (!profile || !*profile))
 		code = look_under(&l, path, NULL, error);
 	for (size_t i = 0; !code && manifest->file_count && i < manifest->profile_count && !l.memory; i++) {
