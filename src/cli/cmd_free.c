@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../free/free.h"
@@ -57,39 +56,17 @@ struct freeing {
 
 /* ---- what people see ---- */
 
-static void print_field(const char *name, const char *text)
-{
-	char clean[512];
-
-	if (text[0])
-		printf("  %-12s %s\n", name, output_clean(clean, sizeof(clean), text));
-}
-
-static void print_process(const struct ps_free_process *p)
-{
-	char text[PS_PATH_MAX], age[24];
-
-	print_field("command", p->about.line);
-	print_field("user", p->about.user);
-	print_field("directory", output_path(text, sizeof(text), p->about.directory));
-	if (p->about.pid)
-		print_field("environment", p->env ? p->env->name : "none: it does not run under portshim");
-	if (p->about.started) {
-		snprintf(text, sizeof(text), "%s ago",
-			 output_age(age, (uint64_t)time(NULL) - p->about.started));
-		print_field("started", text);
-	}
-}
-
 static void print_holders(const struct ps_free_held *held)
 {
 	char phrase[PS_HOLDER_PHRASE];
 
 	for (unsigned i = 0; i < held->count; i++) {
-		holder_phrase(&held->list[i].about, phrase);
-		printf("%u (%s) is %s%s\n", held->port, show_protocols(held->list[i].protocols), i ? "also " : "",
-		       phrase);
-		print_process(&held->list[i]);
+		const struct ps_free_process *p = &held->list[i];
+		const char *environment = p->env ? p->env->name : "none: it does not run under portshim";
+
+		holder_phrase(&p->about, phrase);
+		printf("%u (%s) is %s%s\n", held->port, show_protocols(p->protocols), i ? "also " : "", phrase);
+		show_process(&p->about, p->about.pid ? environment : NULL);
 	}
 }
 

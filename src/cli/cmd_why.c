@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <portshim/discovery.h>
@@ -157,27 +156,11 @@ static int print_json(const struct inquiry *q)
 	return output_json_print(json, told ? PS_EXIT_YES : PS_EXIT_NO);
 }
 
-static void print_field(const char *name, const char *text)
-{
-	char clean[512];
-
-	if (text[0])
-		printf("  %-12s %s\n", name, output_clean(clean, sizeof(clean), text));
-}
-
 static void print_process(const struct ps_holder *h)
 {
-	char text[PS_PATH_MAX], age[24];
-
-	print_field("command", h->line);
-	print_field("user", h->user);
-	print_field("directory", output_path(text, sizeof(text), h->directory));
-	if (h->started) {
-		snprintf(text, sizeof(text), "%s ago", output_age(age, (uint64_t)time(NULL) - h->started));
-		print_field("started", text);
-	}
+	show_process(h, NULL);
 	if (!h->pid && h->socket.uid != getuid())
-		print_field("note", "other users' processes can be seen by root only: sudo portshim why PORT");
+		show_field("note", "other users' processes can be seen by root only: sudo portshim why PORT");
 }
 
 /* "environment shop-b", that a run is in; "another run" if it is over. */
@@ -220,10 +203,10 @@ static void print_story(const struct inquiry *q, const struct ps_assignment *a)
 	else
 		snprintf(text, sizeof(text), "%u%s%s; got %u, %s", a->requested, cause[0] ? ", but " : "", cause,
 			 a->actual, show_reason(a->reason));
-	print_field("asked for", text);
+	show_field("asked for", text);
 	snprintf(text, sizeof(text), "%s, for %s",
 		 a->state == PS_LISTENING ? "listening" : "held, does not listen now", output_age(age, show_age(a)));
-	print_field("state", text);
+	show_field("state", text);
 }
 
 static void print_environment(const struct ps_assignment *a)
@@ -231,12 +214,12 @@ static void print_environment(const struct ps_assignment *a)
 	char path[256], text[512];
 
 	if (!a->env) {
-		print_field("environment", "one whose file is gone");
+		show_field("environment", "one whose file is gone");
 		return;
 	}
 	snprintf(text, sizeof(text), "%s, %s", a->env->name, output_path(path, sizeof(path), a->env->directory));
-	print_field("environment", text);
-	print_field("service", a->service);
+	show_field("environment", text);
+	show_field("service", a->service);
 }
 
 /* True if the process is one that the assignment is about: one of several workers may have recorded it. */
@@ -256,9 +239,9 @@ static void print_holder(const struct inquiry *q, const struct ps_holder *h)
 		print_environment(q->assigned);
 		print_story(q, q->assigned);
 	} else if (h->socket.uid != getuid()) {
-		print_field("environment", "none of yours");
+		show_field("environment", "none of yours");
 	} else {
-		print_field("environment", "none: it does not run under portshim");
+		show_field("environment", "none: it does not run under portshim");
 	}
 }
 
@@ -284,12 +267,12 @@ static void print_elsewhere(const struct inquiry *q, const struct ps_assignment 
 	       a->env ? a->env->name : "-", a->actual);
 	if (a->alive && holder_process(&owner, process_pid(a->owner))) {
 		holder_phrase(&owner, phrase);
-		print_field("process", phrase + strlen("held by "));
+		show_field("process", phrase + strlen("held by "));
 	}
 	print_story(q, a);
 	if (!q->holder_count && a->cause == EADDRINUSE)
-		print_field("note",
-			    "whoever had it is gone; a restart keeps the port that it has now, as clients know it");
+		show_field("note",
+			   "whoever had it is gone; a restart keeps the port that it has now, as clients know it");
 }
 
 static void print_sources(const struct inquiry *q)
@@ -310,7 +293,7 @@ static void print_sources(const struct inquiry *q)
 			snprintf(where, sizeof(where), "does not run");
 		snprintf(text, sizeof(text), "%s%s%s, where it is %u: %s", output_path(path, sizeof(path), one->directory),
 			 one->profile[0] ? ", profile " : "", one->profile, one->port, where);
-		print_field(a && a == q->found ? "followed" : "not followed", text);
+		show_field(a && a == q->found ? "followed" : "not followed", text);
 	}
 }
 

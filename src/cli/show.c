@@ -11,8 +11,6 @@
 #include <portshim/discovery.h>
 #include <portshim/process.h>
 
-#include "holder.h"
-
 static void add_address(cJSON *list, const char *text)
 {
 	cJSON_AddItemToArray(list, cJSON_CreateString(text));
@@ -141,4 +139,27 @@ const char *show_reason(enum ps_reason reason)
 		return "the port that was asked for, and another run yielded it";
 	}
 	return "";
+}
+
+void show_field(const char *name, const char *text)
+{
+	char clean[512];
+
+	if (text[0])
+		printf("  %-12s %s\n", name, output_clean(clean, sizeof(clean), text));
+}
+
+void show_process(const struct ps_holder *h, const char *environment)
+{
+	char text[PS_PATH_MAX], age[24];
+
+	show_field("command", h->line);
+	show_field("user", h->user);
+	show_field("directory", output_path(text, sizeof(text), h->directory));
+	if (environment)
+		show_field("environment", environment);
+	if (h->started) {
+		snprintf(text, sizeof(text), "%s ago", output_age(age, (uint64_t)time(NULL) - h->started));
+		show_field("started", text);
+	}
 }

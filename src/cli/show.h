@@ -4,6 +4,7 @@
 #ifndef PORTSHIM_CLI_SHOW_H
 #define PORTSHIM_CLI_SHOW_H
 
+#include "holder.h"
 #include "output.h"
 #include "state.h"
 
@@ -30,5 +31,11 @@ const char *show_reason(enum ps_reason reason);
 
 /* Seconds since it was assigned. */
 uint64_t show_age(const struct ps_assignment *assignment);
+
+/* A line below what it is about: "  user         ada"; none if the text is empty. */
+void show_field(const char *name, const char *text);
+
+/* Such lines about a process, as far as they are known: command, user, directory, environment (may be NULL), age. */
+void show_process(const struct ps_holder *process, const char *environment);
 
 #endif
