@@ -100,19 +100,13 @@ static bool parse_status(const cJSON *item, uint16_t *first, uint16_t *last)
 static bool check_status(struct ps_raw *raw, const cJSON *item)
 {
 	uint16_t first, last;
-	char hint[64];
 
 	if (!cJSON_IsNumber(item) && !cJSON_IsString(item))
 		return manifest_value_wrong_type(raw, item, "a status of HTTP, like 200 or \"200-399\"", NULL);
 	if (!parse_status(item, &first, &last))
 		return manifest_value_bad(raw, item, "bad-value",
 					  "a status of HTTP from 100 to 599, like 200 or \"200-399\"", NULL);
-	if (first <= last)
-		return true;
-	snprintf(hint, sizeof(hint), "did you mean \"%u-%u\"?", last, first);
-	manifest_raw_report(raw, item, false, "range-order", hint, "the range ends at %u, before it begins at %u", last,
-			    first);
-	return false;
+	return manifest_value_in_order(raw, item, first, last);
 }
 
 static const struct ps_raw_field fields[] = {

@@ -205,25 +205,12 @@ static bool judge_service_name(struct ps_raw *raw, const cJSON *item, const char
 	return false;
 }
 
-/* True for two ends in order. */
-static bool judge_span(struct ps_raw *raw, const cJSON *item, uint16_t first, uint16_t last)
-{
-	char hint[64];
-
-	if (first <= last)
-		return true;
-	snprintf(hint, sizeof(hint), "did you mean \"%u-%u\"?", last, first);
-	manifest_raw_report(raw, item, false, "range-order", hint, "the range ends at %u, before it begins at %u", last,
-			    first);
-	return false;
-}
-
 static bool judge_range_name(struct ps_raw *raw, const cJSON *item)
 {
 	uint16_t first, last;
 
 	if (manifest_value_parse_span(item->valuestring, &first, &last))
-		return judge_span(raw, item, first, last);
+		return manifest_value_in_order(raw, item, first, last);
 	if (manifest_raw_range(raw, item->valuestring) >= 0)
 		return true;
 	report_unknown(raw, item, "unknown-range", "range", item->valuestring, raw->range_names, raw->range_count);
@@ -623,7 +610,7 @@ void manifest_judge(struct ps_raw *raw)
 	for (size_t i = 0; i < raw->range_count; i++) {
 		struct ps_raw_range *range = &raw->ranges[i];
 
-		if (range->first && !judge_span(raw, range->item, range->first, range->last))
+		if (range->first && !manifest_value_in_order(raw, range->item, range->first, range->last))
 			range->first = 0;
 	}
 	if (raw->range)

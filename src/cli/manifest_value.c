@@ -146,6 +146,18 @@ bool manifest_value_parse_span(const char *text, uint16_t *first, uint16_t *last
 
 /* ---- values ---- */
 
+bool manifest_value_in_order(struct ps_raw *raw, const cJSON *item, uint16_t first, uint16_t last)
+{
+	char hint[64];
+
+	if (first <= last)
+		return true;
+	snprintf(hint, sizeof(hint), "did you mean \"%u-%u\"?", last, first);
+	manifest_raw_report(raw, item, false, "range-order", hint, "the range ends at %u, before it begins at %u", last,
+			    first);
+	return false;
+}
+
 bool manifest_value_string(struct ps_raw *raw, const cJSON *item, const char *expected)
 {
 	return cJSON_IsString(item) || manifest_value_wrong_type(raw, item, expected, NULL);

@@ -24,6 +24,9 @@ bool manifest_value_is_clean(const char *text);
 /* Reads "3000-3099". False if it is not of this form; the ends may be the wrong way round. */
 bool manifest_value_parse_span(const char *text, uint16_t *first, uint16_t *last);
 
+/* The two ends that were read from a value. */
+bool manifest_value_in_order(struct ps_raw *raw, const cJSON *item, uint16_t first, uint16_t last);
+
 /* Text; text that is not empty and has no control characters. */
 bool manifest_value_string(struct ps_raw *raw, const cJSON *item, const char *expected);
 bool manifest_value_clean(struct ps_raw *raw, const cJSON *item, const char *expected);
