@@ -38,7 +38,8 @@ static void print_all(void)
 	for (const struct ps_command *const *c = commands; *c; c++)
 		printf("  %s%-10s%s %s\n", bold, (*c)->name, plain, (*c)->summary);
 	printf("\n"
-	       "`portshim help COMMAND` tells more; so do portshim(1), portshim-manifest(5) and libportshim(7).\n");
+	       "`portshim help COMMAND` tells more; so do portshim(1), portshim-manifest(5),\n"
+	       "portshim-findings(7) and libportshim(7).\n");
 }
 
 static int run(int argc, char **argv)
