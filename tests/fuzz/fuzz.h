@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What must hold for every input. */
 #define MUST(condition)                                                                                                \
@@ -56,6 +57,32 @@ static inline void fuzz_hush(void)
 
 	MUST(nowhere);
 	stdout = stderr = nowhere;
+}
+
+static char fuzz_directory_name[] = "/dev/shm/portshim-fuzz-XXXXXX";
+
+static inline void fuzz_clean(void)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "rm -rf %s", fuzz_directory_name);
+	if (system(command) != 0)
+		dprintf(2, "%s is left\n", fuzz_directory_name);
+}
+
+/* A directory in memory, and the working directory from now on; it goes when the fuzzer ends. */
+static inline const char *fuzz_directory(void)
+{
+	MUST(mkdtemp(fuzz_directory_name) && chdir(fuzz_directory_name) == 0);
+	atexit(fuzz_clean);
+	return fuzz_directory_name;
+}
+
+static inline void fuzz_put(const char *name, const void *data, size_t size)
+{
+	FILE *f = fopen(name, "w");
+
+	MUST(f && fwrite(data, 1, size, f) == size && fclose(f) == 0);
 }
 
 #endif

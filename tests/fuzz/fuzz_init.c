@@ -15,34 +15,16 @@ static const char *const files[] = {
 	"package.json", "apps/front/package.json", "compose.yaml", "Procfile", ".env", ".devcontainer.json",
 	".vscode/launch.json",
 };
-static char directory[] = "/dev/shm/portshim-fuzz-XXXXXX";
-
-static void clean(void)
-{
-	char command[64];
-
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	if (system(command) != 0)
-		dprintf(2, "%s is left\n", directory);
-}
+static const char *directory;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
-	MUST(mkdtemp(directory));
-	MUST(chdir(directory) == 0 && mkdir("apps", 0700) == 0 && mkdir("apps/front", 0700) == 0 &&
-	     mkdir(".vscode", 0700) == 0);
-	atexit(clean);
+	directory = fuzz_directory();
+	MUST(mkdir("apps", 0700) == 0 && mkdir("apps/front", 0700) == 0 && mkdir(".vscode", 0700) == 0);
 	fuzz_hush();
 	return 0;
-}
-
-static void put(const char *name, const void *data, size_t size)
-{
-	FILE *f = fopen(name, "w");
-
-	MUST(f && fwrite(data, 1, size, f) == size && fclose(f) == 0);
 }
 
 static void check_manifest(const struct ps_init *init)
@@ -52,7 +34,7 @@ static void check_manifest(const struct ps_init *init)
 	char *text = init_manifest(init);
 
 	MUST(text);
-	put("manifest", text, strlen(text));
+	fuzz_put("manifest", text, strlen(text));
 	if (manifest_load(&manifest, "manifest", NULL, NULL, &error)) {
 		dprintf(2, "%s\n%s\n", error.text, text);
 		abort();
@@ -70,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1)
 		return 0;
 	file = files[data[0] % (sizeof(files) / sizeof(*files))];
-	put(file, data + 1, size - 1);
+	fuzz_put(file, data + 1, size - 1);
 	init_read(&init);
 	init_finish(&init);
 	MUST(!init.failed);
