@@ -20,7 +20,7 @@ CFLAGS_ALL := -std=gnu11 $(WARN) -MMD -MP -fno-strict-aliasing $(CFLAGS)
 CORE := $(wildcard src/core/*.c)
 SHIM := $(wildcard src/shim/*.c)
 CLI := $(wildcard $(foreach d,cli edit place sync finding check inventory known free init fix health,src/$d/*.c))
-KEEPER := $(wildcard src/keeper/*.c)
+KEEPER := $(wildcard src/keeper/*.c src/notify/*.c)
 
 objects = $(patsubst src/%.c,$(BUILD)/$(1)/%.o,$(2))
 
@@ -43,7 +43,7 @@ $(BUILD)/libportshim.so: $(call objects,pic,$(CORE) $(SHIM)) src/shim/exports.ma
 
 $(BUILD)/portshim: $(call objects,obj,$(CORE) $(CLI) $(KEEPER))
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PROGRAM_EXTRA) -lcjson -ldl
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PROGRAM_EXTRA) -lcjson -ldl -pthread
 
 $(BUILD)/pic/%.o: src/%.c
 	$(call say,CC,$<)

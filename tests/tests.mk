@@ -3,12 +3,12 @@
 
 T := $(BUILD)/tests
 TEST_CFLAGS := $(CPPFLAGS_ALL) $(CFLAGS_ALL) -Isrc -Itests
-TEST_LIBS := -lcmocka -lcjson -lyaml
+TEST_LIBS := -lcmocka -lcjson -lyaml -pthread
 # Every suite's programs run in it (tests/run.sh).
 OWN_NETWORK := $(T)/own_network
 
 # Unit tests link everything but main(), from an archive: a test may define what it wants to replace.
-UNIT := $(patsubst tests/%.c,$(T)/%,$(wildcard $(foreach d,core cli keeper edit place sync finding check inventory known free init fix health,tests/$d/test_*.c)))
+UNIT := $(patsubst tests/%.c,$(T)/%,$(wildcard $(foreach d,core cli keeper notify edit place sync finding check inventory known free init fix health,tests/$d/test_*.c)))
 LIBRARY_SOURCES := $(filter-out src/cli/main.c,$(CORE) $(CLI) $(KEEPER))
 
 # Contract and active programs and the benchmark are ordinary programs: they link nothing of portshim.

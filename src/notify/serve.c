@@ -1,0 +1,297 @@
+/*
+ * serve.c - receives notified calls and has them answered.
+ *
+ * Theory of operation
+ *
+ * A thread under the filter (filter.c) that makes one of its calls sleeps in the kernel until somebody answers: with a result,
+ * or that the call is to go on as if nothing had been. One thread, the server's, receives these calls and serves what cannot block:
+ * that was faster than several, because the kernel wakes it on the processor that the program has just left. A call that may
+ * block, a first bind or a listen, which take the run's lock and write files, gets a thread of its own (serve_by_thread), so that
+ * no program ever waits for another one's disk, lock or wish.
+ *
+ * A program that waits for an answer must get it, whatever becomes of the server. So everything about a call is in a journal, in
+ * memory that is shared with the process that would take over. The kernel copies the notification right into a slot of the
+ * journal, and there is no moment at which it is received and not in there: what the kernel could not copy whole, because
+ * the receiver was killed, it puts back (kernel/seccomp.c, seccomp_notify_recv). A received notification belongs to nobody:
+ * whoever holds the listener can answer it by its id.
+ *
+ * The next server reads the journal before it receives anything (recover):
+ *
+ *	RECEIVED, id 0                 nothing was received
+ *	any, the kernel does not       it was answered, or the program was killed; or the receiver was killed while the kernel
+ *	know the id as received        copied it, and it will be received again. Nothing is to be done
+ *	RECEIVED                       nothing was done about it yet: served from the beginning
+ *	BEGUN                          served from the beginning by a handler that knows (call->again) that its effects may be there
+ *	                               already, and comes out as if they had happened once
+ *
+ * What each handler does about `again` is in its file. What the core had half done in the registry, it finds itself: there, a
+ * dead server is what a dead program is. One thread at a time has a slot, and only its `stage` is ever read by another.
+ *
+ * No signal handler runs here and no lock of libc is held while something is served but for threads' starts: malloc by those
+ * is the only sharing. Signals are blocked in threads. RLIMIT_NOFILE, RLIMIT_NPROC: a duplicate that cannot be had makes the call
+ * go on as without portshim, a thread that cannot be had makes the call block the server for as long as it takes.
+ */
+#include "served.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define THREAD_STACK (128 << 10)
+
+/* Since Linux 6.6 (include/uapi/linux/seccomp.h); headers may be older. */
+#define SET_FLAGS _IOW('!', 4, uint64_t)
+#define FLAG_SYNC_WAKE_UP 1ul
+
+/* ---- slots ---- */
+
+static struct ps_slot *find_free(struct ps_notify *notify)
+{
+	for (unsigned i = 0; i < PS_SLOTS; i++)
+		if (atomic_load_explicit(&notify->journal->slot[i].stage, memory_order_acquire) == PS_STAGE_FREE)
+			return &notify->journal->slot[i];
+	return NULL;
+}
+
+/* The lowest one, so that few pages are ever touched. NULL: all are in use, and the calls wait in the kernel. */
+static struct ps_slot *take_slot(struct ps_notify *notify)
+{
+	struct ps_slot *slot = find_free(notify);
+
+	if (!slot) {
+		atomic_store(&notify->full, true);
+		slot = find_free(notify); /* freed before we said so */
+	}
+	if (slot)
+		atomic_store(&notify->full, false);
+	return slot;
+}
+
+static void free_slot(struct ps_notify *notify, struct ps_slot *slot)
+{
+	atomic_store(&slot->stage, PS_STAGE_FREE);
+	if (atomic_exchange(&notify->full, false))
+		eventfd_write(notify->freed, 1);
+}
+
+/* ---- answering ---- */
+
+void serve_finish(struct ps_call *call, enum ps_answer answer)
+{
+	struct seccomp_notif_resp response = {.id = call->id};
+
+	/* Before the answer: a program that closes its socket then must find it closed. */
+	if (call->fd >= 0)
+		close(call->fd);
+	if (answer == PS_ANSWER_CONTINUE)
+		response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+	else if (call->value < 0)
+		response.error = (int)call->value;
+	else
+		response.val = call->value;
+	/* An error means that the program is gone. */
+	ioctl(call->notify->listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
+	free_slot(call->notify, call->slot);
+}
+
+struct handed {
+	struct ps_call call;
+	ps_handler *handler;
+};
+
+static void *run_handed(void *argument)
+{
+	struct handed *handed = argument;
+	struct ps_notify *notify = handed->call.notify;
+	enum ps_answer answer = handed->handler(&handed->call);
+
+	if (answer != PS_ANSWER_LATER)
+		serve_finish(&handed->call, answer);
+	free(handed);
+	if (atomic_fetch_sub(&notify->threads, 1) == 1)
+		syscall(SYS_futex, &notify->threads, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	return NULL;
+}
+
+static bool start_thread(struct handed *handed)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+	bool started;
+	sigset_t all, before;
+
+	if (pthread_attr_init(&attributes))
+		return false;
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attributes, THREAD_STACK);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	started = pthread_create(&thread, &attributes, run_handed, handed) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	return started;
+}
+
+enum ps_answer serve_by_thread(struct ps_call *call, ps_handler *handler)
+{
+	struct handed *handed = malloc(sizeof(*handed));
+
+	if (handed) {
+		*handed = (struct handed){.call = *call, .handler = handler};
+		atomic_fetch_add(&call->notify->threads, 1);
+		if (start_thread(handed))
+			return PS_ANSWER_LATER;
+		atomic_fetch_sub(&call->notify->threads, 1);
+		free(handed);
+	}
+	return handler(call);
+}
+
+/* ---- one call ---- */
+
+static ps_handler *const handlers[PS_CALL_KINDS] = {0};
+
+static void serve(struct ps_notify *notify, struct ps_slot *slot, bool again)
+{
+	const struct seccomp_notif *notif = &slot->u.notif;
+	struct ps_call call = {.notify = notify, .slot = slot, .id = notif->id, .tid = (int32_t)notif->pid, .again = again,
+			       .fd = -1};
+	enum ps_answer answer = PS_ANSWER_CONTINUE;
+
+	call.kind = filter_kind(&notif->data, &call.compat);
+	memcpy(call.args, notif->data.args, sizeof(call.args));
+	if (handlers[call.kind])
+		answer = handlers[call.kind](&call);
+	if (answer != PS_ANSWER_LATER)
+		serve_finish(&call, answer);
+}
+
+/* poll has said that there is one, and nobody else receives: so this does not wait. The program may have been killed since: ENOENT. */
+static void receive(struct ps_notify *notify)
+{
+	struct ps_slot *slot = take_slot(notify);
+
+	if (!slot)
+		return;
+	memset(&slot->u, 0, sizeof(slot->u)); /* the kernel insists on it */
+	atomic_store(&slot->stage, PS_STAGE_RECEIVED);
+	if (ioctl(notify->listener, SECCOMP_IOCTL_NOTIF_RECV, &slot->u.notif) == 0)
+		serve(notify, slot, false);
+	else
+		free_slot(notify, slot);
+}
+
+void notify_poll(const struct ps_notify *notify, struct pollfd fds[PS_NOTIFY_FDS])
+{
+	fds[0] = (struct pollfd){notify->listener, atomic_load(&notify->full) ? 0 : POLLIN, 0};
+	fds[1] = (struct pollfd){notify->events, POLLIN, 0};
+}
+
+int notify_time_left(const struct ps_notify *notify)
+{
+	(void)notify;
+	return -1;
+}
+
+void notify_serve(struct ps_notify *notify, const struct pollfd fds[PS_NOTIFY_FDS])
+{
+	eventfd_t count;
+
+	if (fds[1].revents)
+		eventfd_read(notify->freed, &count);
+	if (fds[0].revents & POLLIN)
+		receive(notify);
+}
+
+/* ---- starting and ending ---- */
+
+static bool is_received(const struct ps_notify *notify, const struct ps_slot *slot)
+{
+	uint64_t id = slot->u.notif.id;
+
+	return id && ioctl(notify->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+}
+
+static void recover(struct ps_notify *notify)
+{
+	for (unsigned i = 0; i < PS_SLOTS; i++) {
+		struct ps_slot *slot = &notify->journal->slot[i];
+		uint32_t stage = atomic_load(&slot->stage);
+
+		if (stage == PS_STAGE_FREE)
+			continue;
+		if (is_received(notify, slot))
+			serve(notify, slot, stage == PS_STAGE_BEGUN);
+		else
+			free_slot(notify, slot);
+	}
+}
+
+size_t notify_size(void)
+{
+	return sizeof(struct ps_journal);
+}
+
+struct ps_notify *notify_create(void *shared)
+{
+	struct ps_notify *notify = calloc(1, sizeof(*notify));
+
+	if (!notify)
+		return NULL;
+	notify->journal = shared;
+	notify->listener = notify->events = notify->freed = -1;
+	return notify;
+}
+
+static int open_events(struct ps_notify *notify)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	notify->events = epoll_create1(EPOLL_CLOEXEC);
+	notify->freed = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (notify->events < 0 || notify->freed < 0 || epoll_ctl(notify->events, EPOLL_CTL_ADD, notify->freed, &event) < 0)
+		return -errno;
+	return 0;
+}
+
+int notify_start(struct ps_notify *notify, int listener, struct ps_space *own)
+{
+	struct seccomp_notif_sizes sizes;
+	int error;
+
+	if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) < 0)
+		return -errno;
+	if (sizes.seccomp_notif > sizeof(((struct ps_slot *)0)->u) ||
+	    sizes.seccomp_notif_resp > sizeof(struct seccomp_notif_resp))
+		return -E2BIG;
+	notify->listener = listener;
+	notify->own = own;
+	error = open_events(notify);
+	if (error)
+		return error;
+	ioctl(listener, SET_FLAGS, FLAG_SYNC_WAKE_UP); /* where there is none it is slower */
+	recover(notify);
+	return 0;
+}
+
+void notify_close(struct ps_notify *notify)
+{
+	unsigned threads;
+
+	while ((threads = atomic_load(&notify->threads)))
+		syscall(SYS_futex, &notify->threads, FUTEX_WAIT_PRIVATE, threads, NULL, NULL, 0);
+	if (notify->events >= 0)
+		close(notify->events);
+	if (notify->freed >= 0)
+		close(notify->freed);
+	free(notify);
+}

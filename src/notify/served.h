@@ -1,0 +1,150 @@
+/*
+ * served.h - what the parts of the server share (serve.c has the theory of operation).
+ *
+ * A notified call goes through here:
+ *
+ *	serve.c     receives it into a slot of the journal, finds out which call it is, has it handled, answers, frees the slot
+ *	target.c    whose call it is: the process, the run that it belongs to, its memory, duplicates of its descriptors
+ *	calls.c     what the core needs to act on another process's socket (caller.h)
+ *	bind.c, connect.c, names.c   the handlers of the calls that they are named after
+ *	datagram.c, held.c           those of the sending and receiving calls; calls that wait without an answer
+ */
+#ifndef PORTSHIM_NOTIFY_SERVED_H
+#define PORTSHIM_NOTIFY_SERVED_H
+
+#include <portshim/caller.h>
+#include <portshim/route.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "filter.h"
+#include "notify.h"
+
+/* ---- the journal ---- */
+
+/*
+ * How far a call has come. Written before what it announces is begun, by the one thread that has the call. The server that
+ * takes over from a dead one reads it once (serve.c, recover).
+ *
+ *	FREE      nobody's
+ *	RECEIVED  to be received into, or received: id is not 0. Nothing was done that the program could see
+ *	BEGUN     handlers: `saved` is filled in, and the socket or the program's memory may be changed by now
+ *	FREE      answered, or the program gave the call up
+ */
+enum ps_stage { PS_STAGE_FREE, PS_STAGE_RECEIVED, PS_STAGE_BEGUN };
+
+/* What a second attempt at the same call must know of the first. */
+union ps_saved {
+	struct {
+		int32_t file_flags; /* of the socket, before O_NONBLOCK was put in; -1: it was not touched */
+		uint32_t state;     /* of TCP, before */
+	} connect;
+	struct {
+		uint32_t room; /* as the program's length was before it was written to */
+	} name;
+	uint64_t words[15];
+};
+
+/* A slot never lies in two pages: what the kernel writes to it is written whole, or the call was not received. */
+struct ps_slot {
+	_Atomic uint32_t stage;
+	uint32_t pad0;
+	union {
+		struct seccomp_notif notif;
+		char room[120]; /* newer kernels may tell more (SECCOMP_GET_NOTIF_SIZES) */
+	} u;
+	union ps_saved saved;
+	uint64_t pad1;
+};
+_Static_assert(sizeof(struct ps_slot) == 256, "a divisor of a page");
+
+#define PS_SLOTS 1024
+
+struct ps_journal {
+	struct ps_slot slot[PS_SLOTS];
+};
+
+/* ---- the server: one in each process that serves ---- */
+
+struct ps_targets;
+struct ps_holds;
+
+struct ps_notify {
+	struct ps_journal *journal;
+	struct ps_space *own;
+	int listener;
+	int events;                /* epoll: `freed`, and what held calls wait for (data.ptr) */
+	int freed;                 /* eventfd: a slot came free when there was none */
+	_Atomic bool full;         /* there is none */
+	_Atomic unsigned threads;  /* that serve calls. A futex */
+	struct ps_targets *targets; /* target.c */
+	struct ps_holds *holds;    /* held.c */
+};
+
+/* ---- a call that is being served ---- */
+
+struct ps_target;
+
+enum ps_answer {
+	PS_ANSWER_CONTINUE, /* the kernel does what it would have done without us */
+	PS_ANSWER_VALUE,    /* the program gets `value`, which is what the system call returns: a number or a negative errno */
+	PS_ANSWER_LATER,    /* somebody else has the call now, and will call serve_finish */
+};
+
+struct ps_call {
+	struct ps_notify *notify;
+	struct ps_slot *slot;
+	uint64_t id;
+	int32_t tid;            /* the thread that waits */
+	enum ps_call_kind kind;
+	bool compat;            /* 32 bits */
+	bool again;             /* a server that is dead had begun it: slot->saved is filled in */
+	uint64_t args[6];       /* of the call itself, also where it came by socketcall */
+	long value;
+	int fd;                 /* a duplicate of the socket, -1: none yet. Closed by serve_finish */
+	struct ps_target *target; /* NULL until call_target was successful */
+	struct ps_caller caller;
+};
+
+/* A handler of one kind of call. Runs in the serving thread: what may block goes to serve_by_thread. */
+typedef enum ps_answer ps_handler(struct ps_call *call);
+
+ps_handler bind_serve, listen_serve, connect_serve, names_serve;
+ps_handler datagram_serve;
+
+/* Copies the call, and has a thread of its own serve it by this handler, which may block, and which is run at once where no
+ * thread can be made. */
+enum ps_answer serve_by_thread(struct ps_call *call, ps_handler *handler);
+
+/* The end of a call: closes its duplicate, lets go of its target, answers, frees its slot. Any thread; once for each call. */
+void serve_finish(struct ps_call *call, enum ps_answer answer);
+
+/* Says in the journal that the call's effects begin now. */
+static inline void serve_begin(struct ps_call *call)
+{
+	atomic_store(&call->slot->stage, PS_STAGE_BEGUN);
+}
+
+/* ---- target.c ---- */
+
+/* Finds out whose call it is, and fills in call->target and call->caller. False: the call is to be continued, because
+ * portshim has nothing to do with the process, it cannot be read, or it is gone. */
+bool target_find(struct ps_call *call);
+
+/* A duplicate of the caller's descriptor `number`, as call->fd: 0 if it is an inet socket of the network namespace that the
+ * space is of, and the call still waits. Else a negative errno, and the call is to be continued. The duplicate has the same open file
+ * description: flags, offset and socket are the program's own. */
+int target_socket(struct ps_call *call, int number);
+
+/* The program's memory: 0 if all of it could be read or written, else -EFAULT; -EPERM if the process may not be read. */
+int target_read(const struct ps_call *call, uint64_t address, void *data, size_t size);
+int target_write(const struct ps_call *call, uint64_t address, const void *data, size_t size);
+
+/* True while the thread waits for this call's answer: nobody else can have got its process id since. */
+bool target_waits(const struct ps_call *call);
+
+/* Any number of threads may let go of a target that the serving thread found for them. */
+void target_hold(struct ps_target *target);
+void target_release(struct ps_target *target);
+
+#endif
