@@ -12,7 +12,7 @@ case $build in /*) ;; *) build=$PWD/$build ;; esac
 export PORTSHIM_TEST_BUILD="$build"
 parts=${PARTS:-} # set: one of several, which leaves its counts in this directory
 # Nothing of the caller's may reach the tests: they make their own environments.
-unset PARTS PORTSHIM PORTSHIM_RUN PORTSHIM_ENV PORTSHIM_PROFILE PORTSHIM_MANIFEST PORTSHIM_RUNTIME_DIR LD_PRELOAD
+unset PARTS PORTSHIM PORTSHIM_RUN PORTSHIM_ENV PORTSHIM_PROFILE PORTSHIM_MANIFEST PORTSHIM_RUNTIME_DIR PORTSHIM_STATIC LD_PRELOAD
 here=$(mktemp -d "${TMPDIR:-/tmp}/portshim-check.XXXXXX") || exit 3
 trap 'rm -rf "$here"' EXIT
 trap 'exit 130' INT TERM
@@ -101,7 +101,7 @@ suite()
 		each core 'test_*.c'
 		each cli 'test_*.c'
 		each keeper 'test_*.c'
-		for folder in edit place sync finding check inventory known free init fix health; do
+		for folder in notify edit place sync finding check inventory known free init fix health; do
 			each "$folder" 'test_*.c'
 		done
 		;;

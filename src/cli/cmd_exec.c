@@ -15,6 +15,7 @@ static const char help[] =
 	"\n"
 	"Does what `portshim run` does, in place: no process stays beside the program. So nobody prints notices,\n"
 	"keeps the discovery file's timestamps fresh or clears away at the end; the next portshim command does that.\n"
+	"And only programs that load the library are reached: no static or Go ones, but for those inside a run.\n"
 	"\n"
 	"      --env NAME         the environment of that name instead of the project's\n"
 	"      --isolate          a private environment: every port is moved\n"

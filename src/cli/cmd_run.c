@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../keeper/keeper.h"
+#include "../notify/notify.h"
 
 #include "launch.h"
 
@@ -30,6 +31,8 @@ static const char help[] =
 	"      --service NAME     which service the program is: its variables (PORT, ...) are set\n"
 	"      --strategy NAME    minimal, conservative or aggressive, instead of the manifest's\n"
 	"      --allow ENV        let the program reach the servers of this environment too (repeatable)\n"
+	"      --static MODE      reach static and Go programs too: auto (where it can be, the default), on, off\n"
+	"      --allow-io-uring   leave io_uring alone; what is bound or connected through it is not reached\n"
 	"      --strict           fail with 125 where portshim cannot do its work, instead of running without it\n"
 	"  -q, --quiet            no notices\n"
 	"  -v, --verbose          also tell which ports were not moved\n"
@@ -46,14 +49,15 @@ static int become(struct ps_launch *launch, const struct ps_launch_options *opti
 		fprintf(stderr, "portshim: no process can be made for a keeper: %s; the program runs without one\n",
 			strerror(failure));
 	if (launch->active)
-		atomic_fetch_and(&launch->space.run->flags, ~PS_SCOPE_KEPT);
+		atomic_fetch_and(&launch->space.run->flags, launch->filter.inherited ? ~PS_SCOPE_KEPT
+										   : ~(PS_SCOPE_KEPT | PS_SCOPE_STATIC));
 	execvp(argv[0], argv);
 	return errno;
 }
 
 static int run(int argc, char **argv)
 {
-	struct ps_launch_options options = { 0 };
+	struct ps_launch_options options = { .keeper = true };
 	struct ps_launch launch = { 0 };
 	struct ps_error error = { 0 };
 	struct ps_keeper keeper = { .nested = getenv("PORTSHIM_RUN") != NULL };
@@ -69,8 +73,15 @@ static int run(int argc, char **argv)
 	keeper.lasting = launch.active && atomic_load(&launch.space.run->flags) & PS_SCOPE_YIELDS;
 	keeper.quiet = options.quiet;
 	keeper.verbose = options.verbose;
+	keeper.filter.mode = launch.active ? launch.filter.mode : PS_STATIC_OFF;
+	keeper.filter.flags = options.io_uring ? PS_FILTER_IO_URING : 0;
 	failure = keeper_run(&keeper, argv);
-	if (keeper.unforked && !options.strict)
+	if (keeper.filter.refused && keeper.filter.mode == PS_STATIC_ON) {
+		launch_cancel(&launch);
+		code = filter_error(keeper.filter.refused, &error);
+		goto out;
+	}
+	if (keeper.unforked && !options.strict && keeper.filter.mode != PS_STATIC_ON)
 		failure = become(&launch, &options, failure, argv);
 	if (failure) {
 		launch_cancel(&launch);

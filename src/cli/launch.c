@@ -68,6 +68,8 @@ bool launch_parse(const struct ps_command *command, struct ps_launch_options *op
 		{ .name = "strict", .flag = &options->strict },
 		{ .name = "quiet", .letter = 'q', .flag = &options->quiet },
 		{ .name = "verbose", .letter = 'v', .flag = &options->verbose },
+		{ .name = options->keeper ? "static" : NULL, .argument = "MODE", .value = &options->static_mode },
+		{ .name = "allow-io-uring", .flag = &options->io_uring },
 		{ .name = NULL },
 	};
 
@@ -418,6 +420,8 @@ static int create_run(struct ps_launch *launch, struct ps_scope_spec *spec, uint
 	struct ps_scope *run;
 	int error;
 
+	if (launch->filter.pass)
+		flags |= PS_SCOPE_STATIC;
 	/* Only a keeper can start a program again. */
 	spec->flags = flags | (flags & PS_SCOPE_KEPT && plan_yields_any(launch->plan) ? PS_SCOPE_YIELDS : 0);
 	spec->root = process_self();
@@ -425,6 +429,7 @@ static int create_run(struct ps_launch *launch, struct ps_scope_spec *spec, uint
 	spec->plan_size = launch->plan ? launch->plan->size : 0;
 	error = space_create_run(launch->runtime, spec, launch->run_path, &run);
 	if (!error) {
+		run->pass = launch->filter.pass;
 		space_close_scope(run);
 		error = space_open(&launch->space, launch->run_path);
 		if (error)
@@ -474,27 +479,26 @@ out:
 	return error->code;
 }
 
-/* What keeps the library out of the program, or NULL. A shell or its like counts as reached: what it starts matters. */
-static const char *find_obstacle(const char *name)
+/* What keeps portshim out of the program, or NULL. A shell or its like counts as reached: what it starts matters. */
+static const char *find_obstacle(const struct ps_program *program, const struct ps_filter *filter)
 {
-	struct ps_program program;
-
-	program_read(&program, name);
-	if (program.kind == PS_PROGRAM_NOT_FOUND || program.kind == PS_PROGRAM_NOT_EXECUTABLE || program.shell)
+	if (program->kind == PS_PROGRAM_NOT_FOUND || program->kind == PS_PROGRAM_NOT_EXECUTABLE || program->shell ||
+	    filter->pass)
 		return NULL;
-	if (program.kind == PS_PROGRAM_STATIC)
+	if (program->kind == PS_PROGRAM_STATIC)
 		return "is statically linked";
-	if (program.kind == PS_PROGRAM_FOREIGN)
+	if (program->kind == PS_PROGRAM_FOREIGN)
 		return "is made for another architecture";
-	if (program.setid || program.capabilities)
+	if (program->setid || program->capabilities)
 		return "runs with rights that make the loader ignore LD_PRELOAD";
-	return program.go ? "is made with Go, which makes its system calls past the C library" : NULL;
+	return program->go ? "is made with Go, which makes its system calls past the C library" : NULL;
 }
 
-/* Tells of a program that the preload will not reach; what it starts may be reached all the same. */
-static int judge_program(const struct ps_launch_options *options, const char *name, struct ps_error *error)
+/* Tells of a program that will not be reached; what it starts may be reached all the same. */
+static int judge_program(const struct ps_launch *launch, const struct ps_launch_options *options,
+			 const struct ps_program *program, const char *name, struct ps_error *error)
 {
-	const char *obstacle = find_obstacle(name);
+	const char *obstacle = find_obstacle(program, &launch->filter);
 
 	if (!obstacle)
 		return 0;
@@ -513,17 +517,19 @@ static int set_variables(struct ps_launch *launch, const struct ps_launch_option
 	char *preload = library_preload(getenv("LD_PRELOAD"), launch->library);
 
 	if (!preload || setenv("LD_PRELOAD", preload, 1) != 0 || setenv("PORTSHIM_RUN", launch->run_path, 1) != 0 ||
-	    (options->strict && setenv("PORTSHIM_STRICT", "1", 1) != 0))
+	    (options->strict && setenv("PORTSHIM_STRICT", "1", 1) != 0) ||
+	    (options->static_mode && setenv("PORTSHIM_STATIC", options->static_mode, 1) != 0))
 		error_set(error, PS_EXIT_FAILED, "out of memory");
 	free(preload);
 	return error->code ? error->code : inject_set(launch->project.manifest, service, error);
 }
 
 /* Law 12: open, loudly once; or closed. */
-static int without(const struct ps_launch_options *options, struct ps_error *error)
+static int without(struct ps_launch *launch, const struct ps_launch_options *options, struct ps_error *error)
 {
-	if (options->strict)
+	if (options->strict || launch->filter.mode == PS_STATIC_ON)
 		return error->code = PS_EXIT_FAILED;
+	launch->filter = (struct ps_filter){ 0 };
 	if (!options->quiet)
 		fprintf(stderr, "portshim: %s%s%s%s; the program runs without portshim\n", error->text,
 			error->hint[0] ? " (" : "", error->hint, error->hint[0] ? ")" : "");
@@ -531,17 +537,35 @@ static int without(const struct ps_launch_options *options, struct ps_error *err
 	return 0;
 }
 
+static int choose_filter(struct ps_launch *launch, const struct ps_launch_options *options,
+			 const struct ps_program *program, struct ps_error *error)
+{
+	struct ps_filter *filter = &launch->filter;
+	const char *vain = options->io_uring ? "--allow-io-uring" : NULL;
+
+	if (options->static_mode && strcmp(options->static_mode, "off") == 0)
+		vain = "--static=off";
+	if (filter_choose(filter, filter->mode, options->quiet, program, error) != 0)
+		return error->code;
+	if (filter->inherited && vain && !options->quiet)
+		fprintf(stderr, "portshim: %s: the filter of the run around this one stays in force\n", vain);
+	return 0;
+}
+
 static int prepare(struct ps_launch *launch, const struct ps_launch_options *options, uint32_t flags, char *const *argv,
 		   struct ps_error *error)
 {
 	const struct ps_manifest_service *service;
+	struct ps_program program;
 	bool fatal = false;
 	int strategy = -1;
 
+	if (options->keeper && filter_mode(options->static_mode, &launch->filter.mode, error) != 0)
+		goto failed;
 	if (project_find(&launch->project, &options->project, error) != 0) {
 		/* No working directory, or one beyond our fields: that is nothing that the program has done wrong. */
 		if (error->code == PS_EXIT_SYSTEM && !launch->project.directory[0])
-			return without(options, error);
+			return without(launch, options, error);
 		goto failed;
 	}
 	if (options->strategy && (strategy = find_strategy(options->strategy, error)) < 0)
@@ -553,12 +577,15 @@ static int prepare(struct ps_launch *launch, const struct ps_launch_options *opt
 		fprintf(stderr, "portshim: profile %s\n", launch->project.profile);
 	if (options->strict)
 		flags |= PS_SCOPE_STRICT;
+	program_read(&program, argv[0]);
+	if (choose_filter(launch, options, &program, error) != 0)
+		goto failed;
 	if (activate(launch, options, flags, strategy, &fatal, error) != 0) {
 		if (fatal)
 			goto failed;
-		return without(options, error);
+		return without(launch, options, error);
 	}
-	if (judge_program(options, argv[0], error) == 0 && set_variables(launch, options, service, error) == 0)
+	if (judge_program(launch, options, &program, argv[0], error) == 0 && set_variables(launch, options, service, error) == 0)
 		return 0;
 	launch_cancel(launch);
 failed:

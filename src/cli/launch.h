@@ -6,6 +6,7 @@
 
 #include <portshim/space.h>
 
+#include "filter.h"
 #include "options.h"
 #include "project.h"
 
@@ -15,6 +16,9 @@ struct ps_launch_options {
 	const char *strategy;        /* --strategy, or NULL for the manifest's */
 	struct ps_option_list allow; /* --allow: names of environments whose servers may be reached */
 	bool strict, quiet, verbose;
+	bool keeper;                 /* set before launch_parse: there will be one, so that there can be a filter */
+	const char *static_mode;     /* --static, or NULL */
+	bool io_uring;               /* --allow-io-uring */
 };
 
 struct ps_launch {
@@ -25,6 +29,7 @@ struct ps_launch {
 	char run_path[PS_RUNTIME_MAX + 16];  /* what PORTSHIM_RUN says */
 	uint32_t env;                        /* the environment's id */
 	struct ps_space space;               /* everything of the run, mapped */
+	struct ps_filter filter;
 	bool active;                         /* false: portshim cannot do its work, the program runs as without it */
 };
 

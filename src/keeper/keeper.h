@@ -27,9 +27,21 @@ struct ps_yield {
 	unsigned count, next;
 };
 
+enum ps_static { PS_STATIC_OFF, PS_STATIC_AUTO, PS_STATIC_ON };
+
+#define PS_STATIC_DEFAULT PS_STATIC_OFF /* AUTO once keeper_run() starts the filter's worker */
+
+/* Is the program started under the filter of src/notify? */
+struct ps_keeper_filter {
+	enum ps_static mode; /* AUTO: without it, and said so, where the kernel refuses it; ON: not at all then */
+	unsigned flags;      /* of notify_filter() */
+	int refused;         /* the errno of that refusal; with ON keeper_run() returns it */
+};
+
 struct ps_keeper {
 	struct ps_space *space; /* NULL: the program runs without portshim, there is only a process to look after */
 	bool quiet, verbose;
+	struct ps_keeper_filter filter;
 	pid_t child;
 	int status;             /* as wait(2) gives it, valid once `ended` */
 	bool ended;             /* the program itself is over */
@@ -58,7 +70,7 @@ struct ps_keeper {
 };
 
 /* Runs a program and looks after it until it ends. Returns 0 with its wait status in keeper->status, or the errno
- * of the attempt to execute it; nothing is left then. The caller fills in space, quiet and verbose. */
+ * of the attempt to execute it; nothing is left then. The caller fills in space, quiet, verbose and filter. */
 int keeper_run(struct ps_keeper *keeper, char *const *argv);
 
 /* Ends this process as the program ended: the exit code to return, or death by the same signal. */
@@ -88,6 +100,7 @@ bool canary_heard(struct ps_keeper *keeper, int number);
 
 /* notices.c: tells on stderr what is new: moved ports, and the run's events. Counts what is recorded. */
 void notices_update(struct ps_keeper *keeper);
+void notices_unfiltered(struct ps_keeper *keeper);        /* PS_STATIC_AUTO: the kernel refuses the filter, and why */
 void notices_yield(struct ps_keeper *keeper);             /* the program will be started again, and for whom */
 void notices_failed(struct ps_keeper *keeper, int error); /* it could not be */
 

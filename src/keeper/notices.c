@@ -25,6 +25,7 @@
 
 #include "../cli/holder.h"
 #include "../cli/output.h"
+#include "../notify/probe.h"
 
 #define LINE_ROOM 2048
 #define NAMED_MAX 3 /* of the candidates that are taken as well */
@@ -337,6 +338,16 @@ void notices_yield(struct ps_keeper *keeper)
 	output_clean(service, sizeof(service), record->service);
 	say("portshim: %s%s%u is yielded to %s, pid %d, in %s; %s is started again\n", service, service[0] ? " " : "",
 	    (unsigned)wish->port, process.command, process_pid(wish->by), where, keeper->argv[0]);
+}
+
+void notices_unfiltered(struct ps_keeper *keeper)
+{
+	char why[256];
+
+	if (keeper->quiet)
+		return;
+	notify_refusal(keeper->filter.refused, why, sizeof(why));
+	say("portshim: static and Go programs are not reached: %s (--static=off: as it is)\n", why);
 }
 
 void notices_failed(struct ps_keeper *keeper, int error)

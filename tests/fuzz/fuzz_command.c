@@ -155,7 +155,8 @@ static char *take_word(struct fuzz *f)
 	static const char *const known[] = {
 		"run", "exec", "status", "port", "url", "env", "wait", "why", "doctor", "validate", "check", "map", "next", "help", "version",
 		"__complete", "--help", "-h", "--version", "-V", "--", "--json", "--env", "--isolate", "--profile",
-		"--manifest", "--service", "--strategy", "--allow", "--strict", "--quiet", "-q", "--verbose", "-v",
+		"--manifest", "--service", "--strategy", "--allow", "--static",
+		"--allow-io-uring", "--strict", "--quiet", "-q", "--verbose", "-v",
 		"--timeout", "--any", "--all", "--format", "--env=b", "--env=", "--allow=b", "--profile=test",
 		"--manifest=bad.json", "--service=web", "--service=api", "--strategy=conservative", "--timeout=0",
 		"--timeout=forever", "minimal", "aggressive", "web", "api", "db", "live", "3000", "4000", "5432", "65536", "0",

@@ -21,6 +21,7 @@ _portshim_value()
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		;;
 	--strategy) mapfile -t COMPREPLY < <(compgen -W "minimal conservative aggressive" -- "$current") ;;
+	--static) mapfile -t COMPREPLY < <(compgen -W "auto on off" -- "$current") ;;
 	--format)
 		local formats="sh fish json dotenv"
 		[[ $command == check ]] && formats="text json sarif github"
@@ -44,7 +45,7 @@ _portshim_program()
 			echo $((i + 1))
 			return
 			;;
-		--env | --allow | --service | --profile | --manifest | --strategy) i=$((i + 1)) ;;
+		--env | --allow | --service | --profile | --manifest | --strategy | --static) i=$((i + 1)) ;;
 		-*) ;;
 		*)
 			echo "$i"

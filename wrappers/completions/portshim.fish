@@ -28,7 +28,7 @@ function __portshim_program
 			case --
 				set -e words[1]
 				break
-			case --env --allow --service --profile --manifest --strategy
+			case --env --allow --service --profile --manifest --strategy --static
 				set -e words[1]
 				set -q words[1]; and set -e words[1]
 			case '-*'
@@ -80,6 +80,7 @@ complete -c portshim -n '__portshim_in_options; and __portshim_is run exec statu
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec' -l allow -x -a '(__portshim_words environments)'
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec env fix' -l service -x -a '(__portshim_words services)'
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec' -l strategy -x -a 'minimal conservative aggressive'
+complete -c portshim -n '__portshim_in_options; and __portshim_is run' -l static -x -a 'auto on off'
 complete -c portshim -n '__portshim_in_options; and __portshim_is free' -l protocol -x -a 'tcp udp'
 complete -c portshim -n '__portshim_in_options; and __portshim_is run exec status port url env wait health why free validate sync' -l profile -x \
 	-a '(__portshim_words profiles)'
