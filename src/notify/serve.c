@@ -46,6 +46,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "decode.h"
+
 #define THREAD_STACK (128 << 10)
 
 /* Since Linux 6.6 (include/uapi/linux/seccomp.h); headers may be older. */
@@ -167,9 +169,7 @@ static void serve(struct ps_notify *notify, struct ps_slot *slot, bool again)
 			       .fd = -1};
 	enum ps_answer answer = PS_ANSWER_CONTINUE;
 
-	call.kind = filter_kind(&notif->data, &call.compat);
-	memcpy(call.args, notif->data.args, sizeof(call.args));
-	if (handlers[call.kind])
+	if (decode_call(&notif->data, call.tid, &call.kind, &call.compat, call.args) == 0 && handlers[call.kind])
 		answer = handlers[call.kind](&call);
 	if (answer != PS_ANSWER_LATER)
 		serve_finish(&call, answer);
