@@ -31,8 +31,8 @@ SHIM_LDFLAGS := -shared -nostdlib -Wl,-soname,libportshim.so -Wl,--version-scrip
 	-Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,-z,noseparate-code -Wl,--hash-style=gnu -Wl,-O1 -Wl,--gc-sections -Wl,--build-id
 
 # What a process does once or never: small counts there, because every page of it is a page fault at a process's start.
-COLD := core/blame core/candidates core/from core/kernel core/lock core/plan core/process core/space core/space_event core/want shim/assign shim/bare shim/complain shim/execve \
-	shim/init shim/next shim/posix_spawn shim/preload shim/publish shim/real
+COLD := core/assign core/blame core/candidates core/from core/kernel core/lock core/plan core/process core/publish core/space core/space_event core/want shim/bare shim/complain shim/execve \
+	shim/init shim/next shim/posix_spawn shim/preload shim/real
 $(COLD:%=$(BUILD)/pic/%.o): SHIM_CFLAGS += -Os
 
 all: $(BUILD)/portshim $(BUILD)/libportshim.so

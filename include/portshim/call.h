@@ -17,6 +17,9 @@ int call_bind(struct ps_caller *caller, int fd, const struct sockaddr *address, 
 int call_listen(struct ps_caller *caller, int fd, int backlog);
 int call_connect(struct ps_caller *caller, int fd, const struct sockaddr *address, socklen_t length);
 
+/* The socket was bound by other means than bind(): what it got is recorded, if that is not up to listen(). */
+void call_bound(struct ps_caller *caller, int fd);
+
 /* PS_TCP, PS_UDP, or 0: what calls->protocol says, asked of the kernel. The family is not asked for. */
 unsigned call_protocol(int fd);
 

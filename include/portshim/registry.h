@@ -58,8 +58,8 @@ void registry_release(struct ps_space *space, uint16_t port);
 bool registry_hold(struct ps_space *space, const struct ps_address *address);
 
 /* A port that the kernel gave us without a claim: port 0, or an old record's whose owner is gone. The kernel has decided, so
- * whatever the record said before is wrong. Claims it as `requested`. 0, or a negative errno: the registry cannot be written. */
-int registry_adopt(struct ps_space *space, uint16_t port, uint16_t requested);
+ * whatever the record said before is wrong. Claims it as `requested` for `owner`, 0: this process. 0, or a negative errno: the registry cannot be written. */
+int registry_adopt(struct ps_space *space, uint16_t port, uint16_t requested, uint64_t owner);
 
 /* The socket with this inode is about to listen on a port that is HELD by this run. Returns what registry_withdraw wants, if
  * the kernel then refuses: another socket may listen whose process was killed before it could say so. */
@@ -67,10 +67,12 @@ uint32_t registry_announce(struct ps_space *space, uint16_t port, uint32_t inode
 void registry_withdraw(struct ps_space *space, uint16_t port, uint32_t inode, uint32_t before);
 
 /* The socket listens (UDP: is bound) on this address, with the actual port. A port that no bind of ours claimed (port 0) is recorded under its own number.
+ * `owner`: whose it is from now on, 0: this process's.
  * 1 if the record changed, or has and the discovery file may not show it yet: then it must be written; 0 if not, or if an environment that is
  * not seen has a living server on the number, for the other protocol; a negative errno if the registry cannot be
  * written: then clients may not find it. */
-int registry_listen(struct ps_space *space, const struct ps_address *address, uint32_t inode, unsigned protocol);
+int registry_listen(struct ps_space *space, const struct ps_address *address, uint32_t inode, unsigned protocol,
+		    uint64_t owner);
 
 /* The head of a port that a run had, which is dead, says `next` from now on, if it says `head`. True if it does; false
  * if it says something else, or the port is another run's by now. */

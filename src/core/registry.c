@@ -156,7 +156,7 @@ bool registry_is_own_actual(const struct ps_space *space, uint16_t port)
 
 /* True if nothing at all is bound to the port. SO_REUSEADDR stays off, so that a socket that is bound and does not
  * listen yet counts as well. */
-static bool unbound(uint16_t port, int type)
+static bool unbound(uint16_t port, int type, uint64_t pass)
 {
 	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -165,10 +165,10 @@ static bool unbound(uint16_t port, int type)
 
 	/* A dual-stack wildcard conflicts with every address of both families. */
 	if (fd >= 0) {
-		is_free = sys3(SYS_bind, fd, &six, sizeof(six)) == 0;
+		is_free = sys_marked3(pass, SYS_bind, fd, &six, sizeof(six)) == 0;
 	} else {
 		fd = sys3(SYS_socket, AF_INET, type | SOCK_CLOEXEC, 0);
-		is_free = fd >= 0 && sys3(SYS_bind, fd, &four, sizeof(four)) == 0;
+		is_free = fd >= 0 && sys_marked3(pass, SYS_bind, fd, &four, sizeof(four)) == 0;
 	}
 	if (fd >= 0)
 		sys1(SYS_close, fd);
@@ -187,14 +187,16 @@ int registry_lost(const struct ps_space *space, uint16_t port, unsigned protocol
 	error = list(space->host, port, protocol ^ (PS_TCP | PS_UDP), &found);
 	if (error || found.ours)
 		return error;
-	return protocol == PS_TCP || found.other || unbound(port, SOCK_STREAM);
+	return protocol == PS_TCP || found.other || unbound(port, SOCK_STREAM, space->run->pass);
 }
 
 /* ---- claiming and holding ---- */
 
-static bool unused(uint16_t port)
+static bool unused(const struct ps_space *space, uint16_t port)
 {
-	return unbound(port, SOCK_STREAM) && unbound(port, SOCK_DGRAM);
+	uint64_t pass = space->run->pass;
+
+	return unbound(port, SOCK_STREAM, pass) && unbound(port, SOCK_DGRAM, pass);
 }
 
 /* While the process that had a number lives, it may close and bind again, and then meets neither a new owner nor the socket of
@@ -209,28 +211,31 @@ static bool has_process(const struct ps_host *host, uint16_t port)
 /* Another run's port that nothing holds any more may be taken. *head is what it says then: a record that says LISTENING becomes
  * HELD before, and is looked at again. Its server may just be starting anew, and its clients find it in both states; they
  * would not find it while the port is claimed. */
-static bool may_take_over(struct ps_host *host, uint16_t port, uint16_t requested, uint64_t *head)
+static bool may_take_over(struct ps_space *space, uint16_t port, uint16_t requested, uint64_t *head)
 {
+	struct ps_host *host = space->host;
 	uint64_t before = *head, held = head_make(head_env(before), head_requested(before), PS_HELD);
 
-	if (head_state(before) == PS_CLAIMED || port != requested || has_process(host, port) || !unused(port))
+	if (head_state(before) == PS_CLAIMED || port != requested || has_process(host, port) || !unused(space, port))
 		return false;
 	if (head_state(before) == PS_HELD)
 		return true;
 	if (!atomic_compare_exchange_strong(&host->record[port].head, head, held))
 		return false;
 	*head = held;
-	if (unused(port))
+	if (unused(space, port))
 		return true;
 	atomic_compare_exchange_strong(&host->record[port].head, &held, before);
 	return false;
 }
 
 /* The run that had the port until the claim may have bound it between the look and the claim; whoever binds it after the
- * claim sees that (bind_again in the shim). It is given back then, and the record was not touched. */
-static bool keep_claim(struct ps_host *host, uint16_t port, uint64_t claim, uint64_t before)
+ * claim sees that (bind_again in call_bind.c). It is given back then, and the record was not touched. */
+static bool keep_claim(struct ps_space *space, uint16_t port, uint64_t claim, uint64_t before)
 {
-	if (unused(port) && atomic_load(&host->record[port].head) == claim)
+	struct ps_host *host = space->host;
+
+	if (unused(space, port) && atomic_load(&host->record[port].head) == claim)
 		return true;
 	atomic_compare_exchange_strong(&host->record[port].head, &claim, before);
 	return false;
@@ -301,7 +306,7 @@ int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested, ui
 	bool anothers = head && !head_is_claim_of(head, space->env->id, space->run->id);
 	int error;
 
-	if (anothers && !may_take_over(host, port, requested, &head))
+	if (anothers && !may_take_over(space, port, requested, &head))
 		return 0;
 	/* The run's hint as well: a server that its own clients do not find is worse than one that was not moved. */
 	error = reserve_record(space, port);
@@ -313,7 +318,7 @@ int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested, ui
 	shared_set(host->named, port);
 	shared_set(space->env->actual, port);
 	if (!atomic_compare_exchange_strong(&host->record[port].head, &head, claim) ||
-	    (anothers && !keep_claim(host, port, claim, head)))
+	    (anothers && !keep_claim(space, port, claim, head)))
 		return 0;
 	start_record(record, space->run->id, owner, PS_REASON_REQUESTED);
 	return 1;
@@ -434,7 +439,7 @@ static bool note_socket(struct ps_record *record, const struct ps_address *addre
 
 /* ---- listening ---- */
 
-int registry_adopt(struct ps_space *space, uint16_t port, uint16_t requested)
+int registry_adopt(struct ps_space *space, uint16_t port, uint16_t requested, uint64_t owner)
 {
 	struct ps_record *record = &space->host->record[port];
 	int error = reserve_record(space, port);
@@ -446,7 +451,7 @@ int registry_adopt(struct ps_space *space, uint16_t port, uint16_t requested)
 	shared_set(space->env->actual, port);
 	shared_clear(space->host->moved, port);
 	atomic_store(&space->host->record[port].head, head_claim(space->env->id, requested, space->run->id));
-	start_record(record, space->run->id, process_self(), PS_REASON_EPHEMERAL);
+	start_record(record, space->run->id, owner ? owner : process_self(), PS_REASON_EPHEMERAL);
 	return 0;
 }
 
@@ -505,11 +510,12 @@ static bool is_anothers(const struct ps_space *space, uint16_t port, uint64_t he
 	       !(record_get(&space->host->record[port], protocols) & protocol) && registry_listening(space->host, port);
 }
 
-int registry_listen(struct ps_space *space, const struct ps_address *address, uint32_t inode, unsigned protocol)
+int registry_listen(struct ps_space *space, const struct ps_address *address, uint32_t inode, unsigned protocol,
+		    uint64_t owner)
 {
 	uint16_t port = address_port(address);
 	struct ps_record *record = &space->host->record[port];
-	uint64_t self = process_self();
+	uint64_t self = owner ? owner : process_self();
 	uint64_t head = host_head(space->host, port);
 	uint8_t listeners;
 	bool changed;
@@ -521,7 +527,7 @@ int registry_listen(struct ps_space *space, const struct ps_address *address, ui
 
 		if (is_anothers(space, port, head, protocol))
 			return 0;
-		error = registry_adopt(space, port, requested);
+		error = registry_adopt(space, port, requested, owner);
 		head = head_make(space->env->id, requested, PS_CLAIMED);
 		if (port != requested)
 			shared_set(space->host->moved, port);

@@ -10,6 +10,7 @@
 #include <signal.h>
 
 #include <portshim/blame.h>
+#include <portshim/call.h>
 #include <portshim/discovery.h>
 
 #include "shim.h"
@@ -27,7 +28,7 @@ static bool takes_lines(void)
 {
 	struct pollfd fd = {.fd = 2, .events = POLLOUT};
 	const struct timespec now = {0};
-	int domain = socket_option(2, SOL_SOCKET, SO_DOMAIN);
+	int domain = call_option(2, SOL_SOCKET, SO_DOMAIN);
 
 	return domain != AF_INET && domain != AF_INET6 && sys5(SYS_ppoll, &fd, 1, &now, 0, 8) == 1 &&
 	       fd.revents & POLLOUT;

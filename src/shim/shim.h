@@ -1,8 +1,7 @@
 /*
  * shim.h - what the hooks share. One file for each libc function; `ls src/shim` answers "where is connect?".
  *
- * A hook has three layers: the exported function of libc's name; a decision that is a pure look-up in the space (core/route.c,
- * core/registry.c); and the real call through `real`. Hooks are async-signal-safe, take no lock that a reader could wait
+ * A hook has three layers: the exported function of libc's name; a decision of the core's (route.h, call.h); and the real call through `real`. Hooks are async-signal-safe, take no lock that a reader could wait
  * for, allocate nothing and leave errno alone on success.
  */
 #ifndef PORTSHIM_SHIM_H
@@ -70,6 +69,12 @@ void real_resolve(void);
 
 /* Sets errno and returns -1: a refusal that the kernel did not make itself. */
 int real_fail(int error);
+
+/* What the core answered, 0 or a negative errno, as libc answers it. */
+static inline int real_result(int result)
+{
+	return __builtin_expect(result == 0, 1) ? 0 : real_fail(-result);
+}
 
 /* ---- init.c ---- */
 
@@ -176,38 +181,10 @@ static inline socklen_t shim_room(const void *address, const socklen_t *length)
 	return shim_length(length);
 }
 
-/* ---- publish.c ---- */
+/* ---- socket.c ---- */
 
-/* PS_TCP or PS_UDP, or 0 for a socket that portshim has nothing to do with. */
-unsigned publish_protocol(int fd);
-
-/* The same in a process that never made any but TCP sockets: without asking (socket.c). For sockets of the inet families. */
+/* What call_protocol() says, and in a process that never made any but TCP sockets without asking. For sockets of the inet
+ * families. */
 unsigned socket_protocol(int fd);
-
-/* An option that is a number; -1 if it cannot be had. */
-int socket_option(int fd, int level, int name);
-
-/* Records a socket that listens (UDP: is bound) on `address`. Caller holds the run's lock or could not get it. Returns
- * true if publish_write must follow, after the lock is left. */
-bool publish_record(struct ps_space *space, int fd, const struct ps_address *address, unsigned protocol);
-void publish_write(struct ps_space *space, uint16_t port);
-
-/* ---- assign.c ---- */
-
-/* Binds to a candidate of law 4 and records it. `protocol`: the socket's, PS_TCP or PS_UDP. Like bind(): 0, or -1 with errno. */
-int assign(struct ps_space *space, int fd, const struct ps_address *wanted, unsigned protocol);
-
-/* A socket cannot be unbound: a new one of the same kind takes its place. For a port that another run took over between the look
- * at its record and the bind. */
-bool assign_unbind(int fd);
-
-/* The part of law 7 that only listen can see: an unmanaged program listened first on the port that we had bound as well.
- * Puts a new socket of the same kind, bound elsewhere, in the place of the descriptor: 0, and *held is its address. Else an errno;
- * EADDRINUSE where no other port can be had, of which the user has been told. */
-int assign_again(struct ps_space *space, int fd, struct ps_address *held);
-
-/* The local address of a socket, with the actual port, from the kernel. False if it has no inet address; a->length is 0 then if the
- * kernel would not say. */
-bool assign_local(int fd, struct ps_address *a);
 
 #endif

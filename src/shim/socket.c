@@ -1,8 +1,8 @@
 #include <netinet/in.h>
 
-#include "shim.h"
+#include <portshim/call.h>
 
-#include "../core/sys.h"
+#include "shim.h"
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -26,15 +26,7 @@ EXPORT int socket(int domain, int type, int protocol)
 	return real.socket(domain, type, protocol);
 }
 
-int socket_option(int fd, int level, int name)
-{
-	int value = -1;
-	socklen_t length = sizeof(value);
-
-	return sys5(SYS_getsockopt, fd, level, name, &value, &length) == 0 ? value : -1;
-}
-
 unsigned socket_protocol(int fd)
 {
-	return atomic_load_explicit(&others, memory_order_relaxed) ? publish_protocol(fd) : PS_TCP;
+	return atomic_load_explicit(&others, memory_order_relaxed) ? call_protocol(fd) : PS_TCP;
 }

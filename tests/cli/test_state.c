@@ -124,7 +124,7 @@ static void assign(struct ps_space *space, uint16_t requested, int fd, uint16_t 
 	snprintf(record->service, sizeof(record->service), "%s", service);
 	registry_hold(space, &address);
 	if (fd >= 0)
-		registry_listen(space, &address, kernel_socket_inode(fd), PS_TCP);
+		registry_listen(space, &address, kernel_socket_inode(fd), PS_TCP, 0);
 	lock_leave(&space->run->lock, &guard);
 }
 

@@ -76,7 +76,7 @@ static void record(uint16_t requested, uint16_t actual, const char *address, uns
 	address_set_port(&a, actual);
 	assert_int_equal(registry_claim(&space, actual, requested, process_self()), 1);
 	registry_hold(&space, &a);
-	assert_true(registry_listen(&space, &a, actual, protocol));
+	assert_true(registry_listen(&space, &a, actual, protocol, 0));
 }
 
 static const char *content(void)

@@ -50,7 +50,7 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(runtime));
 	open_run(&has, "name:a", PS_SCOPE_KEPT | PS_SCOPE_YIELDS);
 	open_run(&wants, "name:b", 0);
-	assert_int_equal(registry_adopt(&has, PORT, PORT), 0);
+	assert_int_equal(registry_adopt(&has, PORT, PORT, 0), 0);
 	atomic_store(&has.host->record[PORT].head, head_make(has.env->id, PORT, PS_HELD));
 	return 0;
 }

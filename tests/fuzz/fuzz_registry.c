@@ -322,7 +322,7 @@ static void publish(struct ps_space *s, struct sock *sock)
 		socks[i].left |= socks[i].port == sock->port && socks[i].run && socks[i].run != sock->run &&
 				 (!socks[i].recorded || registry_sees(s, head_env(head)));
 	two_of_a_name[s->run->id] |= sock->left;
-	registry_listen(s, &a, sock->inode, sock->protocol);
+	registry_listen(s, &a, sock->inode, sock->protocol, 0);
 	sock->recorded = true;
 }
 

@@ -6,6 +6,8 @@
 
 #include "laws.h"
 
+#include <portshim/call.h>
+
 static void second_bind_in_the_run_is_refused_by_the_kernel(void **state)
 {
 	uint16_t n = free_numbers(1);
@@ -304,7 +306,7 @@ static void listen_goes_elsewhere_if_a_stranger_was_first(void **state)
 	assert_int_equal(listen(ours, 1), 0);
 	assert_int_not_equal(actual_of(ours), n);
 	assert_int_equal(state_of(space, actual_of(ours)), PS_LISTENING);
-	assert_int_equal(socket_option(ours, SOL_SOCKET, SO_KEEPALIVE), 1);
+	assert_int_equal(call_option(ours, SOL_SOCKET, SO_KEEPALIVE), 1);
 	assert_int_equal(registry_own(space, n), actual_of(ours));
 }
 

@@ -16,6 +16,8 @@
 
 #include "laws.h"
 
+#include "../../src/core/publish.h"
+
 #include <portshim/discovery.h>
 
 #include "../../src/keeper/keeper.h"
@@ -210,7 +212,7 @@ static void anothers_picture_of_before_does_not_count(void **state)
 		skip();
 	}
 	id = stopped(&one);
-	publish_write(other, 0);
+	publish_write(&(struct ps_caller){.space = other, .calls = &shim_calls}, 0);
 	assert_false(is_named(space, actual_of(one.fd)));
 	go_on(&one, id);
 	id = stopped(&one); /* it has the environment's lock */

@@ -37,8 +37,8 @@
  * functions src/core/discovery.c: discovery_write draw_environment begin finish replace drawing_done put_services put_entry
  * functions src/core/discovery.c: digest discovery_outdated discovery_remove remove_file
  * functions src/core/registry.c: registry_listen registry_sweep sweep_port
- * functions src/shim/publish.c: publish_record publish_write
- * functions src/shim/listen.c: listen_inet
+ * functions src/core/publish.c: publish_record publish_write
+ * functions src/core/call_listen.c: listen_inet
  * functions src/keeper/tidy.c: tidy_redraw tidy_files has_record look
  * functions src/cli/state.c: sweep_run redraw
  */

@@ -29,7 +29,7 @@
  * check safety -DTHIRD=1: 0 fails
  * functions src/core/registry.c: registry_claim may_take_over keep_claim start_record registry_hold registry_listen
  * functions src/core/registry.c: registry_adopt registry_sweep sweep_port registry_end is_about
- * functions src/shim/assign.c: try_port
+ * functions src/core/assign.c: try_port
  */
 #ifndef LOCKS
 #define LOCKS 1

@@ -187,7 +187,7 @@ static bool listen_on(struct seat *s, int fd, const struct ps_address *a, bool *
 		registry_withdraw(&s->space, port, inode, before);
 		return false;
 	}
-	*changed = registry_listen(&s->space, a, inode, PS_TCP) > 0;
+	*changed = registry_listen(&s->space, a, inode, PS_TCP, 0) > 0;
 	count(LISTENS);
 	return true;
 }
@@ -250,7 +250,7 @@ static void read_whole(const char *path)
 		fault("a discovery file is not whole");
 }
 
-/* What the shim reads of a record that a hint has led to (src/shim/route.c). */
+/* What the shim reads of a record that a hint has led to (src/core/route.c). */
 static unsigned look_at(const struct ps_record *r)
 {
 	return record_get(r, at) + record_get(r, protocols) + record_get(r, report) + record_get(r, run);

@@ -16,20 +16,24 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
+#include <portshim/call.h>
 #include <portshim/candidates.h>
 #include <portshim/process.h>
+#include <portshim/registry.h>
 #include <portshim/want.h>
 
-#include "shim.h"
-
-#include "../core/sys.h"
-#include "../core/text.h"
+#include "assign.h"
+#include "publish.h"
+#include "sys.h"
+#include "text.h"
 
 #define SUBJECT_ROOM 2048
+#define PROC_ROOM 32
 #define FIRST_CHOSEN 32768 /* where Linux begins to choose ports, unless told otherwise (ip(7), ip_local_port_range) */
 
 struct attempt {
-	struct ps_space *space;
+	struct ps_caller *caller;
+	struct ps_space *space; /* the caller's */
 	int fd;
 	struct ps_address address;
 	struct ps_rules rules;
@@ -42,7 +46,7 @@ struct attempt {
 	bool yielded;    /* one has */
 	uint32_t holder; /* the run to ask for it, 0: none */
 	int refusal;     /* why it is not to be had: an errno */
-	int error;       /* of the first candidate: what the program gets when all are taken */
+	int error;       /* of the first candidate, an errno: what the program gets when all are taken */
 };
 
 enum outcome { TAKEN, HELD, UNRECORDED, STOP };
@@ -58,7 +62,7 @@ static void set_option(long fd, int level, int name, int value)
  * those that follow for other addresses will not have it either; but for that alone, nothing moves that has not moved yet. */
 static bool time_wait_counts(const struct attempt *t, const struct ps_address *a)
 {
-	return address_port(a) != t->requested && socket_option(t->fd, SOL_SOCKET, SO_REUSEADDR) == 0;
+	return address_port(a) != t->requested && call_option(t->fd, SOL_SOCKET, SO_REUSEADDR) == 0;
 }
 
 /* True if somebody holds the address; `dual`: an IPv6 wildcard means IPv4 as well. Where TIME_WAIT does not count, a bind that
@@ -67,6 +71,7 @@ static bool held(const struct attempt *t, const struct ps_address *a, unsigned p
 {
 	int family = a->u.any.sa_family;
 	int type = protocol == PS_TCP ? SOCK_STREAM : SOCK_DGRAM;
+	uint64_t pass = t->space->run->pass;
 	long fd = sys3(SYS_socket, family, type | SOCK_CLOEXEC, 0);
 	struct ps_address four;
 	long result;
@@ -79,10 +84,10 @@ static bool held(const struct attempt *t, const struct ps_address *a, unsigned p
 		return false;
 	if (family == AF_INET6 && address_locality(a) == PS_WILDCARD)
 		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !dual);
-	result = sys3(SYS_bind, fd, &a->u, a->length);
+	result = sys_marked3(pass, SYS_bind, fd, &a->u, a->length);
 	if (result == -EADDRINUSE && protocol == PS_TCP && !time_wait_counts(t, a)) {
 		set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-		result = sys3(SYS_bind, fd, &a->u, a->length);
+		result = sys_marked3(pass, SYS_bind, fd, &a->u, a->length);
 	}
 	sys1(SYS_close, fd);
 	return result == -EADDRINUSE;
@@ -126,7 +131,27 @@ static bool rivals(const struct attempt *t)
 	return address_port(&t->address) == t->requested ? rivals_at_requested(t, other) : rivals_anywhere(t, other);
 }
 
-/* The descriptor that an entry of /proc/self/fd names; -1 for "." and "..". */
+static int kernel_bind(const struct attempt *t)
+{
+	return t->caller->calls->bind(t->caller, t->fd, &t->address.u.any, t->address.length);
+}
+
+/* A file of the caller's in /proc; `path` holds PROC_ROOM bytes. */
+static const char *proc_path(const struct attempt *t, const char *name, char *path)
+{
+	struct ps_text p = text_start(path, PROC_ROOM);
+
+	text_add(&p, "/proc/");
+	if (t->caller->identity)
+		text_number(&p, (uint64_t)process_pid(t->caller->identity));
+	else
+		text_add(&p, "self");
+	text_add(&p, name);
+	text_end(&p);
+	return path;
+}
+
+/* The descriptor that an entry of /proc/PID/fd names; -1 for "." and "..". */
 static int number(const char *name)
 {
 	int n = 0;
@@ -138,12 +163,19 @@ static int number(const char *name)
 	return n;
 }
 
-static bool has_port(const struct attempt *t, int fd)
+static bool has_port(const struct attempt *t, int number)
 {
+	struct ps_caller *caller = t->caller;
+	int fd = number >= 0 ? caller->calls->borrow(caller, number) : -1;
 	struct ps_address local;
+	bool has;
 
-	return fd >= 0 && assign_local(fd, &local) && address_port(&local) == t->requested &&
-	       socket_protocol(fd) == t->protocol;
+	if (fd < 0)
+		return false;
+	has = call_local(caller, fd, &local) == 0 && address_port(&local) == t->requested &&
+	      caller->calls->protocol(caller, fd) == t->protocol;
+	caller->calls->release(caller, fd);
+	return has;
 }
 
 /* A port that the kernel chose (port 0, connect) is in no record until its socket listens. If a socket of this very process,
@@ -151,12 +183,13 @@ static bool has_port(const struct attempt *t, int fd)
 static bool chosen_here(const struct attempt *t)
 {
 	_Alignas(struct dirent64) char entries[1024];
+	char path[PROC_ROOM];
 	bool found = false;
 	long fd, n;
 
 	if (t->requested < FIRST_CHOSEN)
 		return false;
-	fd = sys4(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	fd = sys4(SYS_openat, AT_FDCWD, proc_path(t, "/fd", path), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	while (fd >= 0 && !found && (n = sys3(SYS_getdents64, fd, entries, sizeof(entries))) > 0) {
 		const struct dirent64 *entry;
 
@@ -186,44 +219,33 @@ static void copy_options(int from, long to)
 	};
 
 	for (unsigned i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-		int value = socket_option(from, options[i].level, options[i].name);
+		int value = call_option(from, options[i].level, options[i].name);
 
-		if (value >= 0 && value != socket_option((int)to, options[i].level, options[i].name))
+		if (value >= 0 && value != call_option((int)to, options[i].level, options[i].name))
 			set_option(to, options[i].level, options[i].name, value);
 	}
 	/* The kernel reports twice what was set (socket(7)). */
-	if (socket_option(from, SOL_SOCKET, SO_RCVBUF) != socket_option((int)to, SOL_SOCKET, SO_RCVBUF))
-		set_option(to, SOL_SOCKET, SO_RCVBUF, socket_option(from, SOL_SOCKET, SO_RCVBUF) / 2);
-	if (socket_option(from, SOL_SOCKET, SO_SNDBUF) != socket_option((int)to, SOL_SOCKET, SO_SNDBUF))
-		set_option(to, SOL_SOCKET, SO_SNDBUF, socket_option(from, SOL_SOCKET, SO_SNDBUF) / 2);
+	if (call_option(from, SOL_SOCKET, SO_RCVBUF) != call_option((int)to, SOL_SOCKET, SO_RCVBUF))
+		set_option(to, SOL_SOCKET, SO_RCVBUF, call_option(from, SOL_SOCKET, SO_RCVBUF) / 2);
+	if (call_option(from, SOL_SOCKET, SO_SNDBUF) != call_option((int)to, SOL_SOCKET, SO_SNDBUF))
+		set_option(to, SOL_SOCKET, SO_SNDBUF, call_option(from, SOL_SOCKET, SO_SNDBUF) / 2);
 }
 
 /* A new socket of the same kind, or a negative errno. */
 static long second_socket(int fd)
 {
-	long other = sys3(SYS_socket, socket_option(fd, SOL_SOCKET, SO_DOMAIN),
-			  socket_option(fd, SOL_SOCKET, SO_TYPE) | SOCK_CLOEXEC, socket_option(fd, SOL_SOCKET, SO_PROTOCOL));
+	long other = sys3(SYS_socket, call_option(fd, SOL_SOCKET, SO_DOMAIN),
+			  call_option(fd, SOL_SOCKET, SO_TYPE) | SOCK_CLOEXEC, call_option(fd, SOL_SOCKET, SO_PROTOCOL));
 
 	if (other >= 0)
 		copy_options(fd, other);
 	return other;
 }
 
-/* 0 or an errno. */
-static int put_in_place(int fd, long other)
-{
-	long flags = sys2(SYS_fcntl, fd, F_GETFL);
-	long fd_flags = sys2(SYS_fcntl, fd, F_GETFD), result;
-
-	sys3(SYS_fcntl, other, F_SETFL, flags);
-	result = sys_again(sys3(SYS_dup3, other, fd, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0));
-	return result < 0 ? (int)-result : 0;
-}
-
-bool assign_unbind(int fd)
+bool assign_unbind(struct ps_caller *caller, int fd)
 {
 	long other = second_socket(fd);
-	bool done = other >= 0 && put_in_place(fd, other) == 0;
+	bool done = other >= 0 && caller->calls->replace(caller, fd, (int)other) == 0;
 
 	if (other >= 0)
 		sys1(SYS_close, other);
@@ -231,6 +253,11 @@ bool assign_unbind(int fd)
 }
 
 /* ---- trying it ---- */
+
+static void tell(const struct attempt *t, enum ps_event_kind kind, uint16_t port, int error)
+{
+	t->caller->calls->event(t->caller, kind, port, error);
+}
 
 static void fill(struct attempt *t, uint16_t port, enum ps_reason reason)
 {
@@ -251,15 +278,15 @@ static enum outcome hold_chosen(struct attempt *t, enum ps_reason reason)
 	struct ps_address local;
 	uint16_t port;
 
-	if (!assign_local(t->fd, &local))
+	if (call_local(t->caller, t->fd, &local) != 0)
 		return UNRECORDED;
 	port = address_port(&local);
 	/* A record of a port that the kernel calls free is out of date. */
 	if (registry_claim(t->space, port, t->requested, t->owner) != 1) {
-		int error = registry_adopt(t->space, port, t->requested);
+		int error = registry_adopt(t->space, port, t->requested, t->caller->identity);
 
 		if (error) {
-			shim_event(t->space, PS_EVENT_UNMAPPED, port, -error);
+			tell(t, PS_EVENT_UNMAPPED, port, -error);
 			return UNRECORDED;
 		}
 	}
@@ -279,17 +306,16 @@ static enum outcome try_port(struct attempt *t, uint16_t port, enum ps_reason re
 {
 	int claimed = port ? claim(t, port) : 1;
 	bool inside = false;
+	int error;
 
 	if (claimed < 0) {
-		shim_event(t->space, PS_EVENT_UNMAPPED, t->requested, -claimed);
+		tell(t, PS_EVENT_UNMAPPED, t->requested, -claimed);
 		t->error = -claimed;
 		if (atomic_load(&t->space->run->flags) & PS_SCOPE_STRICT)
 			return STOP;
 		address_set_port(&t->address, t->requested);
-		if (real.bind(t->fd, &t->address.u.any, t->address.length) == 0)
-			return UNRECORDED;
-		t->error = errno;
-		return STOP;
+		t->error = -kernel_bind(t);
+		return t->error ? STOP : UNRECORDED;
 	}
 	address_set_port(&t->address, port);
 	if (!claimed || (port && rivals(t) && !(inside = port == t->requested && chosen_here(t)))) {
@@ -299,7 +325,8 @@ static enum outcome try_port(struct attempt *t, uint16_t port, enum ps_reason re
 			t->error = EADDRINUSE;
 		return TAKEN;
 	}
-	if (real.bind(t->fd, &t->address.u.any, t->address.length) == 0) {
+	error = -kernel_bind(t);
+	if (!error) {
 		if (!port)
 			return hold_chosen(t, reason);
 		fill(t, port, reason);
@@ -307,17 +334,17 @@ static enum outcome try_port(struct attempt *t, uint16_t port, enum ps_reason re
 			return HELD;
 		if (!t->error)
 			t->error = EADDRINUSE;
-		return assign_unbind(t->fd) ? TAKEN : UNRECORDED;
+		return assign_unbind(t->caller, t->fd) ? TAKEN : UNRECORDED;
 	}
 	if (port)
 		registry_release(t->space, port);
-	if ((errno != EADDRINUSE && errno != EACCES) || inside ||
-	    (errno == EADDRINUSE && port == t->requested && chosen_here(t))) {
-		t->error = errno;
+	if ((error != EADDRINUSE && error != EACCES) || inside ||
+	    (error == EADDRINUSE && port == t->requested && chosen_here(t))) {
+		t->error = error;
 		return STOP;
 	}
 	if (!t->error)
-		t->error = errno;
+		t->error = error;
 	return TAKEN;
 }
 
@@ -343,7 +370,7 @@ static enum outcome insist(struct attempt *t)
 {
 	t->holder = find_holder(t);
 	if (!t->holder)
-		shim_event(t->space, PS_EVENT_UNYIELDED, t->requested, t->refusal);
+		tell(t, PS_EVENT_UNYIELDED, t->requested, t->refusal);
 	return TAKEN;
 }
 
@@ -363,7 +390,7 @@ static enum outcome try_all(struct attempt *t)
 			return insist(t);
 	}
 	if (outcome == TAKEN)
-		shim_event(space, PS_EVENT_EXHAUSTED, t->requested, t->error);
+		tell(t, PS_EVENT_EXHAUSTED, t->requested, t->error);
 	return outcome;
 }
 
@@ -394,20 +421,34 @@ static const char *base_name(const char *path)
 	return base;
 }
 
-/* Not inlined: three kilobytes of stack are not to stay while ports are tried. */
-static __attribute__((noinline)) struct ps_rules rules_for_process(struct ps_space *space, uint16_t requested, unsigned protocol)
+/* The caller's working directory, or "". It takes PS_PATH_MAX bytes. */
+static void read_directory(const struct attempt *t, char *directory)
 {
-	char args[SUBJECT_ROOM], directory[PS_PATH_MAX], command[256];
-	unsigned long n = read_file("/proc/self/cmdline", args, sizeof(args));
-	struct ps_subject subject = {.command = command, .args = args, .directory = directory, .protocol = protocol};
+	char path[PROC_ROOM];
+	long n;
+
+	if (!t->caller->identity) { /* also where there is no /proc */
+		n = sys2(SYS_getcwd, directory, PS_PATH_MAX);
+		directory[n > 0 ? n - 1 : 0] = '\0';
+		return;
+	}
+	n = sys4(SYS_readlinkat, AT_FDCWD, proc_path(t, "/cwd", path), directory, PS_PATH_MAX - 1);
+	directory[n > 0 ? n : 0] = '\0';
+}
+
+/* Not inlined: three kilobytes of stack are not to stay while ports are tried. */
+static __attribute__((noinline)) struct ps_rules rules_for_process(const struct attempt *t)
+{
+	char args[SUBJECT_ROOM], directory[PS_PATH_MAX], command[256], path[PROC_ROOM];
+	unsigned long n = read_file(proc_path(t, "/cmdline", path), args, sizeof(args));
+	struct ps_subject subject = {.command = command, .args = args, .directory = directory, .protocol = t->protocol};
 
 	text_copy(command, sizeof(command), base_name(args));
 	for (unsigned long i = 0; i + 1 < n; i++)
 		if (!args[i])
 			args[i] = ' ';
-	if (sys2(SYS_getcwd, directory, sizeof(directory)) <= 0)
-		directory[0] = '\0';
-	return plan_rules(space->plan, requested, &subject);
+	read_directory(t, directory);
+	return plan_rules(t->space->plan, t->requested, &subject);
 }
 
 /* This run's assignment of the same service, where several services share the requested port. */
@@ -435,7 +476,7 @@ static bool ask_holder(struct attempt *t, int *result)
 	int answer = want_port(t->space, t->holder, t->requested);
 
 	if (answer == -EINTR) {
-		*result = real_fail(EINTR);
+		*result = -EINTR;
 		return false;
 	}
 	t->holder = 0;
@@ -451,7 +492,7 @@ static bool ask_holder(struct attempt *t, int *result)
 static int bind_as_asked(struct attempt *t)
 {
 	address_set_port(&t->address, t->requested);
-	return real.bind(t->fd, &t->address.u.any, t->address.length);
+	return kernel_bind(t);
 }
 
 /* Under the run's lock: somebody else in this run may have been faster. */
@@ -462,10 +503,12 @@ static int assign_locked(struct attempt *t, bool by_process, bool *publish)
 
 	if (actual && registry_lost(t->space, actual, t->protocol) <= 0) {
 		address_set_port(&t->address, actual);
-		outcome = real.bind(t->fd, &t->address.u.any, t->address.length) == 0 ? HELD : STOP;
-		t->error = outcome == STOP ? errno : EADDRINUSE;
+		t->error = -kernel_bind(t);
+		outcome = t->error ? STOP : HELD;
+		if (outcome == HELD)
+			t->error = EADDRINUSE;
 		/* As in bind_again: another run took the port over in between. */
-		if (outcome == HELD && !registry_is_own_actual(t->space, actual) && assign_unbind(t->fd))
+		if (outcome == HELD && !registry_is_own_actual(t->space, actual) && assign_unbind(t->caller, t->fd))
 			outcome = try_all(t);
 	} else {
 		if (actual)
@@ -473,10 +516,10 @@ static int assign_locked(struct attempt *t, bool by_process, bool *publish)
 		outcome = try_all(t);
 	}
 	if (outcome == HELD && t->protocol == PS_UDP)
-		*publish = publish_record(t->space, t->fd, &t->address, PS_UDP);
+		*publish = publish_record(t->caller, t->fd, &t->address, PS_UDP);
 	if (outcome == HELD || outcome == UNRECORDED)
 		return 0;
-	return real_fail(t->error ? t->error : EADDRINUSE);
+	return -(t->error ? t->error : EADDRINUSE);
 }
 
 static bool prepare(struct attempt *t, bool by_process)
@@ -488,19 +531,20 @@ static bool prepare(struct attempt *t, bool by_process)
 	anybody.protocol = t->protocol;
 	if (atomic_load(&space->run->flags) & PS_SCOPE_RETIRED)
 		return false;
-	t->rules = by_process ? rules_for_process(space, t->requested, t->protocol)
+	t->rules = by_process ? rules_for_process(t)
 			      : plan_rules(space->plan, t->requested, &anybody);
 	if (t->rules.service && t->rules.service->flags & PS_SERVICE_EXTERNAL)
 		return false;
-	t->reuse_port = socket_option(t->fd, SOL_SOCKET, SO_REUSEPORT) == 1;
+	t->reuse_port = call_option(t->fd, SOL_SOCKET, SO_REUSEPORT) == 1;
 	t->dual_stack = t->address.u.any.sa_family == AF_INET6 && address_locality(&t->address) == PS_WILDCARD &&
-			socket_option(t->fd, IPPROTO_IPV6, IPV6_V6ONLY) == 0;
+			call_option(t->fd, IPPROTO_IPV6, IPV6_V6ONLY) == 0;
 	return true;
 }
 
-int assign(struct ps_space *space, int fd, const struct ps_address *wanted, unsigned protocol)
+int assign(struct ps_caller *caller, int fd, const struct ps_address *wanted, unsigned protocol)
 {
-	struct attempt t = {.space = space, .fd = fd, .address = *wanted, .protocol = protocol, .patient = true,
+	struct ps_space *space = caller->space;
+	struct attempt t = {.caller = caller, .space = space, .fd = fd, .address = *wanted, .protocol = protocol, .patient = true,
 			    .refusal = EADDRINUSE};
 	bool by_process = plan_needs_subject(space->plan, address_port(wanted));
 	struct ps_lock_guard guard;
@@ -513,47 +557,36 @@ int assign(struct ps_space *space, int fd, const struct ps_address *wanted, unsi
 	}
 	do {
 		if (!lock_enter(&space->run->lock, &guard)) {
-			shim_event(space, PS_EVENT_LOCKED, t.requested, EDEADLK);
+			tell(&t, PS_EVENT_LOCKED, t.requested, EDEADLK);
 			return bind_as_asked(&t);
 		}
-		t.owner = guard.since;
+		t.owner = caller->identity ? caller->identity : guard.since;
 		result = assign_locked(&t, by_process, &publish);
 		lock_leave(&space->run->lock, &guard);
 	} while (t.holder && ask_holder(&t, &result));
 	if (publish)
-		publish_write(space, address_port(&t.address));
+		publish_write(caller, address_port(&t.address));
 	return result;
-}
-
-bool assign_local(int fd, struct ps_address *a)
-{
-	socklen_t length = sizeof(a->u);
-
-	memset(&a->u, 0, sizeof(struct sockaddr_in6));
-	a->length = 0;
-	if (sys3(SYS_getsockname, fd, &a->u, &length) != 0)
-		return false;
-	a->length = length;
-	return a->u.any.sa_family == AF_INET || a->u.any.sa_family == AF_INET6;
 }
 
 /* ---- a port that was lost before the socket listened ---- */
 
-int assign_again(struct ps_space *space, int fd, struct ps_address *local)
+int assign_again(struct ps_caller *caller, int fd, struct ps_address *local)
 {
-	struct attempt t = {.space = space, .address = *local, .protocol = PS_TCP, .error = EADDRINUSE, .refusal = EADDRINUSE};
+	struct ps_space *space = caller->space;
+	struct attempt t = {.caller = caller, .space = space, .address = *local, .protocol = PS_TCP, .error = EADDRINUSE, .refusal = EADDRINUSE};
 	uint16_t lost = address_port(local);
 	long other = second_socket(fd);
-	int error = EADDRINUSE;
+	int error = -EADDRINUSE;
 
 	if (other < 0)
-		return (int)-other;
+		return (int)other;
 	t.fd = (int)other;
-	t.owner = process_self();
+	t.owner = caller->identity ? caller->identity : process_self();
 	address_set_port(&t.address, head_requested(host_head(space->host, lost)));
 	registry_release(space, lost);
 	if (prepare(&t, plan_needs_subject(space->plan, address_port(&t.address))) && try_all(&t) == HELD) {
-		error = put_in_place(fd, other);
+		error = caller->calls->replace(caller, fd, (int)other);
 		if (!error)
 			*local = t.address;
 		else
