@@ -119,8 +119,11 @@ suite()
 		scripts 'tests/cli/*.py'
 		;;
 	keeper)
-		scripts 'tests/keeper/*.sh'
-		scripts 'tests/keeper/*.py'
+		for mode in off auto; do # without the filter and its worker, and with them
+			for script in tests/keeper/*.py; do
+				one "${script#tests/} $mode" env "PORTSHIM_TEST_STATIC=$mode" "${PYTHON:-/usr/bin/python3}" "$script"
+			done
+		done
 		;;
 	company) scripts 'tests/company/test_*.py' ;;
 	counts) scripts 'tests/bench/counts.py' ;;

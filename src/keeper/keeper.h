@@ -7,12 +7,15 @@
 #ifndef PORTSHIM_KEEPER_H
 #define PORTSHIM_KEEPER_H
 
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/types.h>
 #include <termios.h>
 
 #include <portshim/want.h>
+
+#include "relay.h"
 
 #define PS_YIELD_TOLD 64
 
@@ -38,10 +41,21 @@ struct ps_keeper_filter {
 	int refused;         /* the errno of that refusal; with ON keeper_run() returns it */
 };
 
+/* The worker that answers the filter's notifications, and what it and the keeper share. */
+struct ps_chain {
+	pid_t worker;            /* our child and the program's parent; 0: we are the program's parent */
+	bool serving;            /* it was killed, and we answer */
+	struct ps_relay *relay;  /* NULL: there is no filter of ours */
+	struct ps_notify *notify;
+	int listener, program, poked; /* the filter's, a pidfd, an eventfd that the worker writes; -1: none */
+	uint32_t news, ended;         /* of the relay, the numbers seen */
+};
+
 struct ps_keeper {
 	struct ps_space *space; /* NULL: the program runs without portshim, there is only a process to look after */
 	bool quiet, verbose;
 	struct ps_keeper_filter filter;
+	struct ps_chain chain;
 	pid_t child;
 	int status;             /* as wait(2) gives it, valid once `ended` */
 	bool ended;             /* the program itself is over */
@@ -81,6 +95,36 @@ int keeper_status(int status);
 int start_program(struct ps_keeper *keeper, char *const *argv);
 /* The same program once more, with the same arguments, mask, descriptors 0 to 2 and terminal. 0 or an errno. */
 int start_again_program(struct ps_keeper *keeper);
+/* In the process that is to become the program. Returns the errno of execve. */
+int start_become(const struct ps_keeper *keeper, bool again);
+/* Closes every descriptor from 3 on but for these. -1 stands for none. */
+void start_close(const int *held, unsigned count);
+/* Descriptors 0 and 1 become /dev/null, and with `all` so does 2. */
+void start_silence(bool all);
+
+/* worker.c. Neither returns; both run in a fork of the keeper. */
+/* Starts the program, tells by `channel` and the relay how that went, and serves until nobody is left. */
+void worker_run(struct ps_keeper *keeper, int channel, bool again) __attribute__((noreturn));
+/* Serves in the place of a keeper that served itself, from the end of that on: then `alive` hangs up. */
+void worker_succeed(struct ps_keeper *keeper, int alive) __attribute__((noreturn));
+
+/* chain.c */
+#define PS_CHAIN_FDS 3
+void chain_init(struct ps_keeper *keeper);
+/* Starts the program under the filter, below a worker. 0, or an errno: that of execve, or filter.refused; nothing is
+ * left then. */
+int chain_start(struct ps_keeper *keeper, bool again);
+/* True with a status as of wait(2) if the worker has told that the program was stopped or continued, or has ended. */
+bool chain_hear(struct ps_keeper *keeper, int *status);
+bool chain_over(const struct ps_keeper *keeper); /* the worker, which there is, has nobody left */
+void chain_lost(struct ps_keeper *keeper);       /* the worker is dead: we are where it was */
+void chain_dissolve(struct ps_keeper *keeper);   /* ends the worker, if there is one: the program becomes our child */
+/* Sends the program a signal; `info` for one with a value, else NULL. */
+void chain_signal(const struct ps_keeper *keeper, int number, siginfo_t *info);
+void chain_poll(const struct ps_keeper *keeper, struct pollfd fds[PS_CHAIN_FDS]);
+void chain_serve(struct ps_keeper *keeper, const struct pollfd fds[PS_CHAIN_FDS]);
+int chain_time_left(const struct ps_keeper *keeper); /* for poll(2) */
+void chain_end(struct ps_keeper *keeper);            /* the program is over, and we will be */
 
 /* signals.c */
 void signals_read(struct ps_keeper *keeper);

@@ -3,10 +3,12 @@
  *
  * Theory of operation
  *
- * One thread, one poll(2): a signalfd for everything that is sent to us and for the ends of processes, and an inotify
- * watch on the run's file, which the shim touches (space_poke) when it has published or has something to tell. The
- * program's end comes by SIGCHLD: as its parent we hold its pid until we reap it, so a pidfd would add nothing. The
- * heartbeat is the timeout of the poll, and runs only while something is recorded: an idle keeper sleeps for good.
+ * One thread, one poll(2): a signalfd for everything that is sent to us and for the ends of processes, and an
+ * inotify watch on the run's file, which the shim touches (space_poke) when it has published or has something to
+ * tell. The program's end comes by SIGCHLD if we are its parent: we hold its pid until we reap it, so a pidfd
+ * would add nothing. Where the program is under a filter its parent is a worker, which tells us by an eventfd, and
+ * what we have to do if that is killed comes through the same loop (chain.c). The heartbeat is the timeout of the
+ * poll, and runs only while something is recorded: an idle keeper sleeps for good.
  *
  * Whatever the keeper was told before the watch was there is found by the first look, which comes after it.
  *
@@ -80,11 +82,33 @@ static int beat_time_left(const struct ps_keeper *keeper, int64_t next)
 	return left > 0 ? (int)left : 0;
 }
 
+/* Of two for poll(2), of which -1 is for ever. */
+static int sooner(int a, int b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 static int time_left(const struct ps_keeper *keeper, int64_t next)
 {
-	int beats = beat_time_left(keeper, next), yields = yield_time_left(keeper);
+	return sooner(sooner(beat_time_left(keeper, next), yield_time_left(keeper)), chain_time_left(keeper));
+}
 
-	return beats < 0 || (yields >= 0 && yields < beats) ? yields : beats;
+/* Waits for a while for whatever there is, and sees to it. False if it cannot. */
+static bool wait_for_events(struct ps_keeper *keeper, int ms)
+{
+	struct pollfd fds[2 + PS_CHAIN_FDS] = { { keeper->signals, POLLIN, 0 }, { keeper->changes, POLLIN, 0 } };
+
+	chain_poll(keeper, fds + 2);
+	if (poll(fds, 2 + PS_CHAIN_FDS, ms) < 0)
+		return errno == EINTR;
+	chain_serve(keeper, fds + 2);
+	if (fds[0].revents)
+		signals_read(keeper);
+	if (fds[1].revents) {
+		drain(keeper->changes);
+		notices_update(keeper);
+	}
+	return true;
 }
 
 static void beat(struct ps_keeper *keeper, int64_t *next, int interval)
@@ -109,22 +133,14 @@ static void look_after(struct ps_keeper *keeper)
 	if (keeper->space)
 		notices_update(keeper);
 	for (;;) {
-		struct pollfd fds[2] = { { keeper->signals, POLLIN, 0 }, { keeper->changes, POLLIN, 0 } };
-
 		signals_reap(keeper);
 		yield_look(keeper);
 		if (keeper->ended && keeper->yield.state == PS_YIELD_NO)
 			break;
 		if (keeper->reaped && keeper->space)
 			tidy_sweep(keeper);
-		if (poll(fds, 2, time_left(keeper, next)) < 0 && errno != EINTR)
+		if (!wait_for_events(keeper, time_left(keeper, next)))
 			break;
-		if (fds[0].revents)
-			signals_read(keeper);
-		if (fds[1].revents) {
-			drain(keeper->changes);
-			notices_update(keeper);
-		}
 		beat(keeper, &next, interval);
 	}
 }
@@ -136,21 +152,21 @@ static void wait_for_dying(struct ps_keeper *keeper)
 	int64_t end = now_ms() + GRACE_MS;
 
 	while (!keeper->alone && (keeper->recorded || keeper->space->env->flags & PS_SCOPE_PRIVATE)) {
-		struct pollfd fd = { keeper->signals, POLLIN, 0 };
 		int64_t left = end - now_ms();
 
-		if (left <= 0 || poll(&fd, 1, (int)left) < 0)
+		if (left <= 0 || !wait_for_events(keeper, sooner((int)left, chain_time_left(keeper))))
 			break;
-		signals_read(keeper);
 		signals_reap(keeper);
 	}
 }
 
 int keeper_run(struct ps_keeper *keeper, char *const *argv)
 {
-	int error = start_program(keeper, argv);
 	sigset_t all;
+	int error;
 
+	chain_init(keeper);
+	error = start_program(keeper, argv);
 	if (error)
 		return error;
 	sigfillset(&all);
@@ -162,6 +178,8 @@ int keeper_run(struct ps_keeper *keeper, char *const *argv)
 		canary_end(keeper);
 	}
 	/* Without a descriptor left (RLIMIT_NOFILE) there is still a program to wait for. */
+	if (!keeper->ended)
+		chain_dissolve(keeper);
 	while (!keeper->ended && waitpid(keeper->child, &keeper->status, 0) == keeper->child)
 		keeper->ended = true;
 	signals_reap(keeper); /* is anybody left, now that the program is gone? */
@@ -171,6 +189,7 @@ int keeper_run(struct ps_keeper *keeper, char *const *argv)
 		tidy_end(keeper);
 		yield_close(keeper);
 	}
+	chain_end(keeper);
 	return 0;
 }
 

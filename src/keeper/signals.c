@@ -29,23 +29,30 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-pid_t signals_parent(pid_t pid)
+/* What the kernel says of a process, from its state on: "S 812 ...". Empty if it says nothing. */
+static const char *read_stat(pid_t pid, char text[512])
 {
-	char path[32], text[512], *end;
+	char path[32], *end;
 	ssize_t size;
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return 0;
-	size = read(fd, text, sizeof(text) - 1);
+		return "";
+	size = read(fd, text, 511);
 	close(fd);
-	if (size <= 0)
-		return 0;
-	text[size] = '\0';
+	text[size > 0 ? size : 0] = '\0';
 	end = strrchr(text, ')'); /* the command before it may contain anything */
-	return end && strlen(end) > 4 ? (pid_t)strtol(end + 4, NULL, 10) : 0;
+	return end && strlen(end) > 4 ? end + 2 : "";
+}
+
+pid_t signals_parent(pid_t pid)
+{
+	char text[512];
+	const char *stat = read_stat(pid, text);
+
+	return *stat ? (pid_t)strtol(stat + 2, NULL, 10) : 0;
 }
 
 bool signals_inside(pid_t pid)
@@ -60,6 +67,14 @@ bool signals_inside(pid_t pid)
 	return false;
 }
 
+/* Who is not the program's parent hears a little later that it goes on, and must not act on what was before. */
+static bool is_stopped(const struct ps_keeper *keeper)
+{
+	char text[512];
+
+	return keeper->chain.worker ? *read_stat(keeper->child, text) == 'T' : keeper->stopped;
+}
+
 static bool is_meant_for_program(const struct ps_keeper *keeper, const struct signalfd_siginfo *info)
 {
 	switch (info->ssi_code) {
@@ -72,20 +87,21 @@ static bool is_meant_for_program(const struct ps_keeper *keeper, const struct si
 	default:
 		return false;
 	}
-	if (info->ssi_signo == SIGCONT && !keeper->stopped)
+	if (info->ssi_signo == SIGCONT && !is_stopped(keeper))
 		return false;
 	return (pid_t)info->ssi_pid != keeper->child && !signals_inside((pid_t)info->ssi_pid);
 }
 
 static void pass_on(const struct ps_keeper *keeper, const struct signalfd_siginfo *info)
 {
-	if (info->ssi_code == SI_QUEUE)
-		sigqueue(keeper->child, (int)info->ssi_signo,
-			 (union sigval){ .sival_ptr = (void *)(uintptr_t)info->ssi_ptr });
-	else
-		kill(keeper->child, (int)info->ssi_signo);
+	siginfo_t queued = { .si_signo = (int)info->ssi_signo, .si_code = SI_QUEUE };
+
+	queued.si_pid = getpid();
+	queued.si_uid = getuid();
+	queued.si_value.sival_ptr = (void *)(uintptr_t)info->ssi_ptr;
+	chain_signal(keeper, (int)info->ssi_signo, info->ssi_code == SI_QUEUE ? &queued : NULL);
 	if (info->ssi_signo == SIGHUP && info->ssi_code == SI_KERNEL)
-		kill(keeper->child, SIGCONT); /* as the kernel does with a session leader */
+		chain_signal(keeper, SIGCONT, NULL); /* as the kernel does with a session leader */
 }
 
 static void consider(struct ps_keeper *keeper, const struct signalfd_siginfo *info)
@@ -146,34 +162,51 @@ static bool leads_job(void)
 	return has;
 }
 
+/* What has become of the program. Keeps in *stop the signal that stopped it. */
+static void note(struct ps_keeper *keeper, int status, int *stop)
+{
+	keeper->stopped = WIFSTOPPED(status);
+	if (keeper->stopped)
+		*stop = WSTOPSIG(status);
+	if (keeper->stopped || WIFCONTINUED(status))
+		return;
+	keeper->ended = true;
+	keeper->status = status;
+}
+
+/* What the worker has told, and what is the end of it. */
+static void collect_from_worker(struct ps_keeper *keeper, int *stop)
+{
+	int status;
+
+	if (chain_hear(keeper, &status))
+		note(keeper, status, stop);
+}
+
 static int collect(struct ps_keeper *keeper)
 {
 	int status, stop = 0;
 	pid_t pid;
 
+	collect_from_worker(keeper, &stop);
 	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
-		bool own = pid == keeper->child;
+		bool over = WIFEXITED(status) || WIFSIGNALED(status);
 
-		if (WIFSTOPPED(status)) {
-			if (own) {
-				keeper->stopped = true;
-				stop = WSTOPSIG(status);
+		if (pid == keeper->chain.worker) {
+			if (over) {
+				collect_from_worker(keeper, &stop);
+				chain_lost(keeper);
 			}
-		} else if (WIFCONTINUED(status)) {
-			if (own)
-				keeper->stopped = false;
-		} else {
-			keeper->reaped = true;
-			if (pid == keeper->canary)
-				keeper->canary = 0; /* somebody killed it: we do without */
-			if (own) {
-				keeper->ended = true;
-				keeper->stopped = false;
-				keeper->status = status;
-			}
+			continue;
 		}
+		if (over)
+			keeper->reaped = true;
+		if (over && pid == keeper->canary)
+			keeper->canary = 0; /* somebody killed it: we do without */
+		if (pid == keeper->child && !keeper->ended)
+			note(keeper, status, &stop);
 	}
-	keeper->alone = pid < 0 && errno == ECHILD;
+	keeper->alone = keeper->chain.worker ? chain_over(keeper) : pid < 0 && errno == ECHILD;
 	return keeper->stopped ? stop : 0;
 }
 
@@ -182,12 +215,12 @@ void signals_reap(struct ps_keeper *keeper)
 	int stop;
 
 	while ((stop = collect(keeper))) {
-		if (stop == SIGSTOP && !leads_job())
+		if ((stop == SIGSTOP && !leads_job()) || !is_stopped(keeper))
 			continue;
 		stop_too(stop);
 		/* Somebody who continues us alone means the program; `fg` continued both at once. */
 		collect(keeper);
-		if (keeper->stopped)
-			kill(keeper->child, SIGCONT);
+		if (is_stopped(keeper))
+			chain_signal(keeper, SIGCONT, NULL);
 	}
 }

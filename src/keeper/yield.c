@@ -4,8 +4,10 @@
  * Theory of operation: a wish in the run's file (want.h) wakes the keeper. It is granted if the port is one of this run's, of a
  * service that yields, and not wanted from inside. Then, in the same loop as ever:
  *
- *	NO -> ENDING       every child of ours gets SIGTERM. We are the subreaper, so that what they leave behind becomes our
- *	                   child and gets its SIGTERM then; masters end their workers in their own way before that.
+ *	NO -> ENDING       the filter's worker, if there is one, is killed and we serve in its place (chain.c), so that
+ *	                   what it had is ours. Every child of ours gets SIGTERM. We are the subreaper, so that what they
+ *	                   leave behind becomes our child and gets its SIGTERM then; masters end their workers in their
+ *	                   own way before that.
  *	ENDING -> KILLING  the time is over: SIGKILL, round after round, for the same reason down to the last grandchild.
  *	-> NO              nobody is left. The record of the port is ended, the wish answered, the program started again.
  *
@@ -119,6 +121,7 @@ static void begin(struct ps_keeper *keeper, const struct ps_wish *wish)
 
 	*y = (struct ps_yield){ .state = PS_YIELD_ENDING, .wish = *wish, .deadline = now_ms() + grace() };
 	notices_yield(keeper);
+	chain_dissolve(keeper);
 	signal_children(keeper);
 }
 

@@ -27,8 +27,12 @@ BUILD = os.path.abspath(os.environ.get("PORTSHIM_TEST_BUILD") or os.environ.get(
 PORTSHIM = os.path.join(BUILD, "portshim")
 PYTHON = sys.executable
 
-for name in ("PORTSHIM_RUN", "PORTSHIM_ENV", "PORTSHIM_PROFILE", "PORTSHIM_MANIFEST", "LD_PRELOAD"):
+for name in ("PORTSHIM_RUN", "PORTSHIM_ENV", "PORTSHIM_PROFILE", "PORTSHIM_MANIFEST", "PORTSHIM_STATIC", "LD_PRELOAD"):
     os.environ.pop(name, None)
+# Some suites run twice: without the filter and the worker that answers it, and with them ("auto").
+STATIC = os.environ.get("PORTSHIM_TEST_STATIC", "")
+if STATIC:
+    os.environ["PORTSHIM_STATIC"] = STATIC
 # One that may not be searched (another user's) makes "no permission" of "no such program".
 os.environ["PATH"] = os.pathsep.join(d for d in os.get_exec_path() if os.access(d, os.X_OK))
 
@@ -441,9 +445,23 @@ def end(pid):
         pass
 
 
+def no_filter():
+    """Why the tests that are to run with the filter cannot, or None."""
+    place = Place()
+    try:
+        status, _, said = place.run("run", "--static=on", "--", "true")
+        return said.strip() if STATIC == "auto" and status == 125 else None
+    finally:
+        place.close()
+
+
 def main(tests):
     global passed, failed, skipped
     wanted = sys.argv[1:]
+    why = STATIC == "auto" and no_filter()
+    if why:
+        skip("with the filter", why)
+        finish()
     for name, test in list(tests.items()):
         if not name.startswith("test_") or (wanted and name not in wanted):
             continue

@@ -1,0 +1,303 @@
+/*
+ * worker.c - the process between the keeper and the program, where the program is under a filter (src/notify).
+ *
+ * Theory of operation
+ *
+ *	shell -- keeper -- worker -- program -- whatever it starts
+ *
+ * The kernel lets a process look into another one if it is an ancestor of it (Yama's default, ptrace_scope 1; root
+ * may in any case). Serving the program's calls means just that, so whoever serves has to stand above everything
+ * that the program starts, daemons included: the worker is the program's parent and a child subreaper, and so is
+ * the keeper above it. When the worker is killed the kernel makes everything the keeper's, which goes on where it
+ * was (chain.c). When the keeper is killed, the worker goes on. When the program is over the keeper ends with its
+ * status, and the worker stays for what is in the background, until nobody is left under the filter.
+ *
+ * The start. The worker is a fork of the keeper, the program a vfork of the worker that shares its table of
+ * descriptors: where the program installs the filter, the worker has the listener. From there on a program without
+ * a server would get ENOSYS for every call, so a second copy is sent to the keeper before anything else, in a
+ * message that needs nobody to be awake, together with a pidfd of the program: its pid alone would be somebody
+ * else's once we have reaped it. execve gives the program a table of its own, and closes its end of the channel;
+ * ours is closed as well then, and by our death, so the keeper reads to the end of the channel and knows that the
+ * start is over, however it went. The relay says how. A worker that is killed while it waits in vfork leaves a
+ * program that needs nothing of it.
+ *
+ * Then: one thread, one poll(2). For every change of a child the worker looks first (WNOWAIT), tells, and only
+ * then takes it: killed in between, it leaves to the keeper what it has not told, and at worst what it has. It is
+ * in a session of its own, holds no file, directory or terminal of the program, and has every signal blocked: what
+ * ends a group, a terminal or a tree of processes ends the program, and with the last of its processes the worker.
+ *
+ * Limits. After the keeper has ended there is one server only: a kill -9 of it then makes the calls of what is in
+ * the background fail (ENOSYS). A server that took over from a killed worker serves on after the program's end
+ * only where Yama is off, or as root: it is nobody's ancestor. A program that asked for a signal at its parent's
+ * death (PR_SET_PDEATHSIG) gets it when the worker dies, and not when `portshim run` is killed.
+ */
+#include "keeper.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../core/sys.h"
+#include "../notify/notify.h"
+
+#define STACK (64 * 1024)
+
+/* ---- the program, until it is executed ---- */
+
+struct birth {
+	struct ps_keeper *keeper;
+	int channel;
+	bool again;
+};
+
+/* Sends the two descriptors to the keeper. The filter is in force, so the call carries the pass. 0 or -errno. */
+static long send_pair(int channel, int listener, int self, uint64_t pass)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(2 * sizeof(int))];
+	} control = {0};
+	const int pair[2] = {listener, self};
+	char byte = 0;
+	struct iovec part = {&byte, 1};
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	long sent;
+
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(pair));
+	memcpy(CMSG_DATA(header), pair, sizeof(pair));
+	sent = sys6(SYS_sendmsg, channel, &message, MSG_NOSIGNAL, 0, 0, pass);
+	/* A keeper that was killed just now needs none: the worker has it. */
+	return sent == -EPIPE || sent == -ECONNRESET ? 0 : sent < 0 ? sent : 0;
+}
+
+/* Shares memory and descriptors with the worker, which waits until this has executed the program or has ended. */
+static int be_program(void *context)
+{
+	const struct birth *birth = context;
+	struct ps_keeper *keeper = birth->keeper;
+	struct ps_relay *relay = keeper->chain.relay;
+	uint64_t pass = keeper->space->run->pass;
+	int listener = notify_filter(pass, keeper->filter.flags);
+	long self, error = listener;
+
+	if (listener >= 0) {
+		atomic_store(&relay->listener, listener);
+		self = sys2(SYS_pidfd_open, sys0(SYS_getpid), 0);
+		error = self < 0 ? self : send_pair(birth->channel, listener, (int)self, pass);
+	}
+	if (error < 0)
+		atomic_store(&relay->refused, (int)-error);
+	else
+		atomic_store(&relay->failure, start_become(keeper, birth->again));
+	_exit(127);
+}
+
+/* The C library's execvp puts the arguments of a script without an interpreter on the stack. */
+static size_t stack_size(char *const *argv)
+{
+	size_t count = 0;
+
+	while (argv[count])
+		count++;
+	return (STACK + count * sizeof(*argv) + 4095) / 4096 * 4096;
+}
+
+/* Returns when the program was executed, or has ended before. 0 or an errno. */
+static int bear(struct birth *birth)
+{
+	const int flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PARENT_SETTID | SIGCHLD;
+	size_t size = stack_size(birth->keeper->argv);
+	char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int error = 0;
+
+	if (stack == MAP_FAILED)
+		return errno;
+	if (clone(be_program, stack + size, flags, birth, &birth->keeper->chain.relay->program) < 0)
+		error = errno;
+	munmap(stack, size);
+	return error;
+}
+
+/* ---- serving ---- */
+
+static void poke(const struct ps_chain *chain)
+{
+	eventfd_write(chain->poked, 1);
+}
+
+/* Of what the program had, only these are left; of where it was, nothing. */
+static void withdraw(int first, int second)
+{
+	struct rlimit files;
+
+	start_close((const int[]){first, second}, 2);
+	start_silence(true);
+	setsid();
+	if (chdir("/") != 0)
+		return; /* a directory cannot be removed for a while */
+	prctl(PR_SET_NAME, "portshim-worker", 0L, 0L, 0L);
+	/* The program's is not ours: we have a descriptor for each call that is under way. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+static int status_of(const siginfo_t *info)
+{
+	switch (info->si_code) {
+	case CLD_EXITED:
+		return (info->si_status & 0xff) << 8;
+	case CLD_DUMPED:
+		return info->si_status | WCOREFLAG;
+	case CLD_STOPPED:
+		return info->si_status << 8 | 0x7f;
+	case CLD_CONTINUED:
+		return PS_CONTINUED;
+	default:
+		return info->si_status;
+	}
+}
+
+/* Takes just what was seen: a child that was stopped may have ended by now. */
+static int kind_of(const siginfo_t *info)
+{
+	return info->si_code == CLD_STOPPED ? WSTOPPED : info->si_code == CLD_CONTINUED ? WCONTINUED : WEXITED;
+}
+
+/* True if no child is left. */
+static bool reap(struct ps_relay *relay, pid_t *program)
+{
+	for (;;) {
+		siginfo_t info = {0};
+		int kind;
+
+		if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WCONTINUED | WNOHANG | WNOWAIT) < 0)
+			return errno == ECHILD;
+		if (!info.si_pid)
+			return false;
+		kind = kind_of(&info);
+		if (info.si_pid == *program) {
+			relay_tell(relay, status_of(&info));
+			if (kind == WEXITED)
+				*program = 0; /* the pid may be another's from now on */
+		}
+		if (kind == WEXITED)
+			atomic_fetch_add(&relay->ended, 1);
+		waitid(P_PID, (id_t)info.si_pid, &info, kind | WNOHANG);
+	}
+}
+
+/* Nobody is left who uses the filter. */
+static bool is_hung_up(int listener)
+{
+	struct pollfd fd = {listener, 0, 0};
+
+	return listener < 0 || (poll(&fd, 1, 0) == 1 && fd.revents & (POLLHUP | POLLNVAL));
+}
+
+/* SIGCHLD wakes us; all others are taken and forgotten. */
+static void drain(int fd)
+{
+	struct signalfd_siginfo info[8];
+
+	while (read(fd, info, sizeof(info)) > 0)
+		;
+}
+
+/* True when it is all over, false if this process cannot go on. */
+static bool serve(struct ps_keeper *keeper, int signals)
+{
+	struct ps_chain *chain = &keeper->chain;
+	pid_t program = chain->relay->program;
+	bool over = false, hung_up = chain->listener < 0;
+
+	if (!hung_up && notify_start(chain->notify, chain->listener, keeper->space) != 0)
+		return false;
+	while (!over) {
+		struct pollfd fds[1 + PS_NOTIFY_FDS] = {{signals, POLLIN, 0}, {-1, 0, 0}, {-1, 0, 0}};
+
+		if (!hung_up)
+			notify_poll(chain->notify, fds + 1);
+		if (poll(fds, 1 + PS_NOTIFY_FDS, hung_up ? -1 : notify_time_left(chain->notify)) < 0) {
+			if (errno == EINTR)
+				continue;
+			return false;
+		}
+		if (!hung_up)
+			notify_serve(chain->notify, fds + 1);
+		hung_up = hung_up || fds[1].revents & POLLHUP;
+		if (!fds[0].revents && !(fds[1].revents & POLLHUP))
+			continue;
+		drain(signals);
+		/* A filter that is released when its last process is reaped (before Linux 6.11) hangs up after that. */
+		over = reap(chain->relay, &program) && is_hung_up(chain->listener);
+		if (over)
+			atomic_store(&chain->relay->over, true);
+		poke(chain);
+	}
+	return true;
+}
+
+void worker_run(struct ps_keeper *keeper, int channel, bool again)
+{
+	struct ps_chain *chain = &keeper->chain;
+	struct ps_relay *relay = chain->relay;
+	struct birth birth = {keeper, channel, again};
+	int error, signals;
+	sigset_t all;
+
+	prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L);
+	error = bear(&birth);
+	if (error || relay->failure || relay->refused) {
+		if (error)
+			atomic_store(&relay->unforked, error);
+		while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+			;
+		_exit(1);
+	}
+	close(channel);
+	chain->listener = relay->listener > 0 ? relay->listener : -1; /* none: killed before it had one */
+	withdraw(chain->listener, chain->poked);
+	sigfillset(&all);
+	signals = signalfd(-1, &all, SFD_NONBLOCK | SFD_CLOEXEC);
+	_exit(signals >= 0 && serve(keeper, signals) ? 0 : 1);
+}
+
+void worker_succeed(struct ps_keeper *keeper, int alive)
+{
+	struct ps_chain *chain = &keeper->chain;
+	struct pollfd end = {alive, 0, 0};
+	struct ps_notify *notify = notify_create(relay_more(chain->relay));
+
+	if (!notify)
+		_exit(1);
+	withdraw(chain->listener, alive);
+	while (poll(&end, 1, -1) < 0 && errno == EINTR)
+		;
+	if (notify_start(notify, chain->listener, keeper->space) != 0)
+		_exit(1);
+	for (;;) {
+		struct pollfd fds[PS_NOTIFY_FDS];
+
+		notify_poll(notify, fds);
+		if (poll(fds, PS_NOTIFY_FDS, notify_time_left(notify)) < 0)
+			continue;
+		if (fds[0].revents & POLLHUP)
+			_exit(0);
+		notify_serve(notify, fds);
+	}
+}
