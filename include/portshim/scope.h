@@ -35,6 +35,7 @@
 #define PS_CLUSTER_MAX 16
 #define PS_EVENTS 16
 #define PS_NEAR 256
+#define PS_BARRED 4
 
 #define PS_SCOPE_PRIVATE 1u /* --isolate: always moved, gone at the end */
 #define PS_SCOPE_STRICT 2u  /* --strict: fail closed */
@@ -42,6 +43,7 @@
 #define PS_SCOPE_KEPT 8u    /* a keeper looks after the run: it prints the notices and cleans up */
 #define PS_SCOPE_YIELDS 16u /* some service of the run gives its port up, and the run has a keeper that sees to it (want.h) */
 #define PS_SCOPE_STATIC 32u /* the run's programs are under a filter whose notifications are answered: `pass` */
+#define PS_SCOPE_BARRED 64u /* that filter goes with no_new_privs, which was not in force before: no program gains rights */
 #define PS_SCOPE_TOLD 256u  /* << kind: without a keeper, a process has told of an event of this kind itself */
 
 enum ps_event_kind {
@@ -55,9 +57,10 @@ enum ps_event_kind {
 	PS_EVENT_UNASKED,    /* the kernel could not be asked who listens on the port, or (0) which one it is: `error` says why */
 	PS_EVENT_UNMOVED,    /* somebody else listened first, and the socket could not be replaced: `error` says why */
 	PS_EVENT_UNYIELDED,  /* aggressive: the port's holder keeps it. EADDRINUSE: it was not asked; else how that ended */
-	/* These two have no port. They are told of by a keeper only: without one there is no filter. */
+	/* These two are about a process. They are told of by a keeper only: without one there is no filter. */
 	PS_EVENT_ESCAPED,      /* a process that cannot be read makes its calls as without portshim: `pid` */
-	PS_EVENT_UNPRIVILEGED, /* a set-user-ID program is executed, and the filter's no_new_privs makes it an ordinary one: `pid` */
+	PS_EVENT_UNPRIVILEGED, /* a set-user-ID program is executed, and the filter's no_new_privs makes it an ordinary one: `pid`; instead of
+	                          a port, its place in barred[] */
 };
 
 /* What a run's keeper has to tell the user. A ring: `sequence` counts from 1 and is stored last. */
@@ -94,6 +97,7 @@ struct ps_scope {
 	char discovery[PS_PATH_MAX]; /* discovery file, absolute */
 	struct ps_event event[PS_EVENTS];
 	_Atomic uint32_t near[PS_NEAR]; /* requested << 16 | actual: the first one that came to each place, and stays there */
+	_Atomic uint64_t barred[PS_BARRED][2]; /* run: names of programs that did not get the rights of their files; 0: nobody's place */
 	_Atomic uint32_t undrawn;       /* environment: changes of its records << 16 | those that its discovery file shows */
 	/* A run with PS_SCOPE_YIELDS and those who want a port of it (want.h). Written under its lock. */
 	_Atomic uint32_t answers;       /* number of wishes answered << 16 | the port that the last one was about; a futex */
@@ -102,7 +106,7 @@ struct ps_scope {
 	_Atomic uint32_t yielded_for;   /* the run that `yielded` went to */
 	_Atomic uint16_t wanted;        /* the actual port */
 	_Atomic uint16_t yielded;       /* the last one that was given up, which this run never takes again; 0: none */
-	uint8_t pad[4096 - 40 - 16 - 32 - 12 - 64 - 16 - 3 * PS_NAME_MAX - 2 * PS_PATH_MAX - 16 * PS_EVENTS - 8 - 4 * PS_NEAR - 28];
+	uint8_t pad[4096 - 40 - 16 - 32 - 12 - 64 - 16 - 3 * PS_NAME_MAX - 2 * PS_PATH_MAX - 16 * PS_EVENTS - 8 - 4 * PS_NEAR - 16 * PS_BARRED - 28];
 	_Atomic uint64_t actual[PS_BITMAP_WORDS]; /* environment: actual ports that may be recorded in it */
 	_Atomic uint16_t forward[PS_PORTS]; /* the others */
 };

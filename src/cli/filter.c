@@ -54,30 +54,37 @@ int filter_mode(const char *text, enum ps_static *mode, struct ps_error *error)
 	return error_hint(error, "it is auto, on or off");
 }
 
-/* The pass of the run that this process is in, 0 if that has no filter. Its worker serves everything below it, also
- * when the run itself is over, and whatever its runtime directory is. */
-static uint64_t outer_pass(void)
+/* What the run that this process is in has. Its worker serves everything below it, also when the run itself is over, and
+ * whatever its runtime directory is. */
+static bool inherit(struct ps_filter *filter)
 {
 	const char *path = getenv("PORTSHIM_RUN");
 	char runtime[PS_RUNTIME_MAX];
 	struct ps_scope *run;
-	uint64_t pass;
 	uint32_t id;
 
 	/* The variable may have come here without the filter, copied from a terminal into another one. */
 	if (!path || prctl(PR_GET_SECCOMP, 0L, 0L, 0L, 0L) != SECCOMP_MODE_FILTER ||
 	    space_split(path, runtime, &id) != 0 || space_open_scope(runtime, id, &run) != 0)
-		return 0;
-	pass = run->pass;
+		return false;
+	filter->pass = run->pass;
+	filter->barred = run->flags & PS_SCOPE_BARRED;
+	filter->inherited = run->pass && run->flags & PS_SCOPE_STATIC;
+	if (!filter->inherited)
+		filter->pass = 0;
 	space_close_scope(run);
-	return pass;
+	return filter->inherited;
+}
+
+static bool has_no_new_privs(void)
+{
+	return prctl(PR_GET_NO_NEW_PRIVS, 0L, 0L, 0L, 0L) == 1;
 }
 
 /* True if an ordinary user's filter takes from the program what it is for. */
 static bool is_spoilt(const struct ps_program *program)
 {
-	return (program->setid || program->capabilities) && notify_unprivileged() &&
-	       prctl(PR_GET_NO_NEW_PRIVS, 0L, 0L, 0L, 0L) == 0;
+	return (program->setid || program->capabilities) && notify_unprivileged() && !has_no_new_privs();
 }
 
 static const char *base_name(const char *path)
@@ -118,9 +125,7 @@ int filter_choose(struct ps_filter *filter, enum ps_static mode, bool quiet, con
 	char why[WHY_MAX];
 
 	filter->mode = PS_STATIC_OFF;
-	filter->pass = outer_pass();
-	filter->inherited = filter->pass != 0;
-	if (filter->inherited)
+	if (inherit(filter))
 		return 0;
 	if (mode == PS_STATIC_OFF || (mode == PS_STATIC_AUTO && is_spoilt(program)))
 		return 0;
@@ -133,6 +138,7 @@ int filter_choose(struct ps_filter *filter, enum ps_static mode, bool quiet, con
 		return 0;
 	}
 	filter->pass = draw_pass();
+	filter->barred = notify_unprivileged() && !has_no_new_privs();
 	filter->mode = mode;
 	if (!quiet && is_spoilt(program))
 		fprintf(stderr, "portshim: %s does not get the rights of its file: a filter is in force; --static=off "

@@ -15,6 +15,7 @@
 struct ps_filter {
 	enum ps_static mode; /* PS_STATIC_OFF: this run installs none */
 	uint64_t pass;       /* what the library marks its system calls with; 0: no filter is in force */
+	bool barred;         /* no program gains rights when it starts, because of the filter */
 	bool inherited;      /* the run around this one has it already, and serves this one too */
 };
 

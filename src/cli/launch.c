@@ -421,7 +421,7 @@ static int create_run(struct ps_launch *launch, struct ps_scope_spec *spec, uint
 	int error;
 
 	if (launch->filter.pass)
-		flags |= PS_SCOPE_STATIC;
+		flags |= PS_SCOPE_STATIC | (launch->filter.barred ? PS_SCOPE_BARRED : 0);
 	/* Only a keeper can start a program again. */
 	spec->flags = flags | (flags & PS_SCOPE_KEPT && plan_yields_any(launch->plan) ? PS_SCOPE_YIELDS : 0);
 	spec->root = process_self();

@@ -363,6 +363,38 @@ static void tell_unasked(unsigned port, int error)
 		say("portshim: a server is not recorded: the kernel does not say its port: %s\n", strerror(error));
 }
 
+/* A process that the worker cannot look into. Its name is the kernel's, which everybody may read. */
+static void tell_escaped(struct ps_keeper *keeper, int32_t pid)
+{
+	struct ps_holder process;
+	unsigned i;
+
+	memset(&process, 0, sizeof(process));
+	if (!holder_process(&process, pid))
+		snprintf(process.command, sizeof(process.command), "a program");
+	for (i = 0; i < PS_ESCAPED_TOLD && keeper->escaped[i][0]; i++)
+		if (strncmp(keeper->escaped[i], process.command, sizeof(keeper->escaped[i]) - 1) == 0)
+			return;
+	if (i == PS_ESCAPED_TOLD)
+		return;
+	snprintf(keeper->escaped[i], sizeof(keeper->escaped[i]), "%.15s", process.command);
+	say("portshim: %s (pid %d) cannot be reached: it is not dumpable, so nobody may read it; its ports are as it asks\n",
+	    process.command, (int)pid);
+}
+
+static void tell_unprivileged(const struct ps_space *space, unsigned place)
+{
+	char name[sizeof(space->run->barred[0])], shown[4 * sizeof(name)];
+	uint64_t words[2];
+
+	for (int i = 0; i < 2; i++)
+		words[i] = space->run->barred[place % PS_BARRED][i];
+	memcpy(name, words, sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	say("portshim: %s does not get the rights of its file: the filter that reaches static programs forbids it; "
+	    "--static=off gives them back\n", output_clean(shown, sizeof(shown), name));
+}
+
 static bool is_first(struct ps_keeper *keeper, unsigned kind)
 {
 	bool first = !(keeper->kinds & 1u << kind);
@@ -417,13 +449,10 @@ static void tell(struct ps_keeper *keeper, const struct ps_event *event)
 			    (int)event->pid);
 		break;
 	case PS_EVENT_ESCAPED:
-		if (is_first(keeper, event->kind))
-			say("portshim: pid %d cannot be read, so its ports are not mapped\n", (int)event->pid);
+		tell_escaped(keeper, event->pid);
 		break;
 	case PS_EVENT_UNPRIVILEGED:
-		if (is_first(keeper, event->kind))
-			say("portshim: pid %d executes a set-user-ID program, which gets no privileges here\n",
-			    (int)event->pid);
+		tell_unprivileged(keeper->space, event->port);
 		break;
 	default:
 		break;

@@ -3,9 +3,11 @@
  *
  * A process between vfork and exec shares its parent's memory: everything here lives on the stack.
  */
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "preload.h"
+#include "privilege.h"
 
 extern char **environ __attribute__((weak));
 
@@ -17,12 +19,14 @@ static char *const *current(void)
 static int exec_path(const char *path, char *const *argv, char *const *envp)
 {
 	PRELOAD_FIX(envp);
+	privilege_look(AT_FDCWD, path, 0);
 	return real.execve(path, argv, envp);
 }
 
 static int exec_search(const char *file, char *const *argv, char *const *envp)
 {
 	PRELOAD_FIX(envp);
+	privilege_search(file, current());
 	return real.execvpe(file, argv, envp);
 }
 
@@ -51,12 +55,14 @@ EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 	if (!envp) /* to this function alone that is an error (fexecve(3)) */
 		return real.fexecve(fd, argv, envp);
 	PRELOAD_FIX(envp);
+	privilege_look(fd, "", AT_EMPTY_PATH);
 	return real.fexecve(fd, argv, envp);
 }
 
 EXPORT int execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags)
 {
 	PRELOAD_FIX(envp);
+	privilege_look(fd, path, flags);
 	return real.execveat(fd, path, argv, envp, flags);
 }
 

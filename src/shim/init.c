@@ -280,6 +280,17 @@ struct ps_caller *shim_enter_slowly(int fd)
 	}
 }
 
+struct ps_space *shim_mapped(void)
+{
+	const struct ps_space *space = &space_memory;
+	int now = atomic_load_explicit(&stage, memory_order_acquire);
+
+	if (now != STAGE_MAPPED && now != STAGE_READY && now != STAGE_WANDERING)
+		return NULL;
+	return inheritance.run && space->run && space->run->magic == PS_SCOPE_MAGIC && space->run->abi == PS_ABI
+		       ? &space_memory : NULL;
+}
+
 const struct shim_inheritance *shim_inheritance(void)
 {
 	int now = atomic_load_explicit(&stage, memory_order_acquire);

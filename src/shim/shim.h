@@ -96,6 +96,9 @@ static inline struct ps_caller *shim_enter(int fd)
 /* What the core calls back for this process; `fd` is the program's own descriptor. */
 extern const struct ps_caller_calls shim_calls;
 
+/* The space as the constructor mapped it, maybe not verified by now: good for its run's flags and events. NULL: none. */
+struct ps_space *shim_mapped(void);
+
 /* The process has, or is about to have, threads or children in another network namespace, which is another host. From now on each
  * call is judged by the namespace of its socket. */
 void shim_wander(void);
