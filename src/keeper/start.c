@@ -144,7 +144,7 @@ static int start(struct ps_keeper *keeper, bool again)
 	failure = chain_start(keeper, again);
 	if (!keeper->filter.refused)
 		return failure;
-	atomic_fetch_and(&keeper->space->run->flags, ~PS_SCOPE_STATIC);
+	atomic_fetch_and(&keeper->space->run->flags, ~(PS_SCOPE_STATIC | PS_SCOPE_BARRED));
 	keeper->space->run->pass = 0;
 	if (keeper->filter.mode == PS_STATIC_ON)
 		return failure;
