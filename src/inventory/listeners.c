@@ -50,6 +50,7 @@ static bool fold(struct ps_listeners *l, const struct ps_sockets *s)
 {
 	const unsigned ephemeral = first_ephemeral();
 	const struct ps_socket *last = NULL;
+	struct ps_listening *into = NULL;
 
 	if (s->count == 0)
 		return true;
@@ -58,7 +59,6 @@ static bool fold(struct ps_listeners *l, const struct ps_sockets *s)
 		return false;
 	for (size_t i = 0; i < s->count; i++) {
 		const struct ps_socket *one = &s->list[i];
-		struct ps_listening *into = l->count ? &l->list[l->count - 1] : NULL;
 
 		if (one->socket.protocol == PS_UDP && one->socket.port >= ephemeral)
 			continue; /* a client */
