@@ -230,7 +230,7 @@ static bool may_take_over(struct ps_space *space, uint16_t port, uint16_t reques
 }
 
 /* The run that had the port until the claim may have bound it between the look and the claim; whoever binds it after the
- * claim sees that (bind_again in call_bind.c). It is given back then, and the record was not touched. */
+ * claim sees that (bind_again in call_bind.h). It is given back then, and the record was not touched. */
 static bool keep_claim(struct ps_space *space, uint16_t port, uint64_t claim, uint64_t before)
 {
 	struct ps_host *host = space->host;

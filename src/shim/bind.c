@@ -1,6 +1,6 @@
-#include <portshim/call.h>
+#include "caller.h"
 
-#include "shim.h"
+#include "../core/call_bind.h"
 
 EXPORT int bind(int fd, ADDRESS_IN address, socklen_t length)
 {
@@ -8,5 +8,5 @@ EXPORT int bind(int fd, ADDRESS_IN address, socklen_t length)
 
 	if (!caller || !shim_port_or_unspec(PLAIN(address), length))
 		return real.bind(fd, PLAIN(address), length);
-	return real_result(call_bind(caller, fd, PLAIN(address), length));
+	return real_result(call_bind_by(caller, &own_calls, fd, PLAIN(address), length));
 }

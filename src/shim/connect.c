@@ -1,6 +1,6 @@
-#include <portshim/call.h>
+#include "caller.h"
 
-#include "shim.h"
+#include "../core/call_connect.h"
 
 static inline int connect_routed(int fd, const struct sockaddr *address, socklen_t length)
 {
@@ -9,7 +9,7 @@ static inline int connect_routed(int fd, const struct sockaddr *address, socklen
 
 	if (!port || !route_matters(caller->space, port))
 		return real.connect(fd, address, length);
-	return real_result(call_connect(caller, fd, address, length));
+	return real_result(call_connect_by(caller, &own_calls, fd, address, length, port));
 }
 
 EXPORT int connect(int fd, ADDRESS_IN address, socklen_t length)

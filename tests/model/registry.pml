@@ -39,7 +39,7 @@
  * functions src/core/registry.c: registry_listen registry_announce may_take_over keep_claim unbound unused erase
  * functions src/core/registry.c: is_about name_of hint_scope
  * functions src/core/assign.c: assign try_all try_port rivals assign_unbind assign_again assign_locked
- * functions src/core/call_bind.c: bind_again
+ * functions src/core/call_bind.h: bind_again
  * functions src/core/call_listen.c: listen_inet listen_elsewhere
  */
 #ifndef LIVES
