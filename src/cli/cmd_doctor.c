@@ -20,10 +20,11 @@ static const char help[] =
 	"\n"
 	"Usage: portshim doctor [--json] [PROGRAM...]\n"
 	"\n"
-	"portshim reaches programs through the dynamic loader. This says beforehand whether it gets into a\n"
-	"program: not if it is statically linked, makes its own system calls as Go does, gains rights when it\n"
-	"starts, or is for another architecture. A script is judged by its interpreter. Without a program, it\n"
-	"says whether the system has what portshim needs.\n"
+	"portshim reaches programs through the dynamic loader, and those that are statically linked, make their\n"
+	"own system calls as Go does, or are for 32 bits by a filter for system calls, where the system lets it.\n"
+	"This says beforehand which of the two it is for a program, and what stands in the way: a program that\n"
+	"gains rights when it starts, say. A script is judged by its interpreter. Without a program, it says\n"
+	"whether the system has what portshim needs.\n"
 	"\n"
 	"      --json  as JSON\n"
 	"  -h, --help  this text\n"
@@ -53,31 +54,77 @@ static void advise(struct ps_finding *found, const char *hint)
 static const char by_hand[] =
 	"give it another port by its own options; clients under portshim reach it there like any server of the machine";
 
-static void judge_unreached(struct ps_findings *f, const struct ps_program *p)
+/* No loader, or a program that goes past the library: reached by its system calls, or not at all. */
+static void judge_calls(struct ps_findings *f, const struct ps_second *second, const char *name, const char *what,
+			const char *hint)
 {
-	if (p->kind == PS_PROGRAM_STATIC && p->go)
-		advise(doctor_add(f, "go", PS_UNFIT,
-				  "a static Go program: no loader runs, and it makes its own system calls"),
-		       by_hand);
+	if (!second->there) {
+		advise(doctor_add(f, name, PS_UNFIT, "%s", what), hint);
+		doctor_add(f, "second-path", PS_NOTE, "it is not reached by its system calls either: %s", second->why);
+		return;
+	}
+	doctor_add(f, name, PS_FIT, "%s", what);
+	advise(doctor_add(f, "second-path", PS_FIT, "`portshim run` reaches it by its system calls"),
+	       second->inherited ? "" : "`portshim exec`, and `run --static=off`, do not");
+}
+
+/* It gains rights when it starts. What `run` does then is in filter.c: it starts such a program as it is. */
+static void judge_privileged(struct ps_findings *f, const struct ps_program *p, const struct ps_second *second)
+{
+	const char *name = p->setid ? "setuid" : "capabilities";
+	const char *what = p->setid ? "runs with the rights of another user or group: the loader drops preloads"
+				    : "gains capabilities when it starts: the loader drops preloads";
+
+	if (!second->there || second->bars) {
+		advise(doctor_add(f, name, PS_UNFIT, "%s", what),
+		       p->setid ? "start it from a process that has those rights already, or use a copy without the bit"
+				: "under portshim a privileged port needs none: use a copy without them (setcap -r)");
+		if (second->bars)
+			advise(doctor_add(f, "no-new-privs", PS_NOTE,
+					  "started by another program inside a run, it has none of these rights"),
+			       "where it needs them: portshim run --static=off");
+	} else {
+		judge_calls(f, second, name, what, "");
+	}
+}
+
+static void judge_unreached(struct ps_findings *f, const struct ps_program *p, const struct ps_second *second)
+{
+	if (p->setid || p->capabilities)
+		judge_privileged(f, p, second);
+	else if (p->kind == PS_PROGRAM_STATIC && p->go)
+		judge_calls(f, second, "go", "a static Go program: no loader runs, and it makes its own system calls", by_hand);
 	else if (p->kind == PS_PROGRAM_STATIC)
-		advise(doctor_add(f, "static", PS_UNFIT,
-				  "statically linked: no loader runs, so nothing can be preloaded"),
-		       "use a dynamically linked build of it, or give it another port by its own options");
-	else if (p->kind == PS_PROGRAM_FOREIGN)
+		judge_calls(f, second, "static", "statically linked: no loader runs, so nothing can be preloaded",
+			    "use a dynamically linked build of it, or give it another port by its own options");
+	else if (p->kind == PS_PROGRAM_FOREIGN && p->compat) {
+		char what[sizeof(p->problem) + 64];
+
+		snprintf(what, sizeof(what), "%s, so its loader refuses the library", p->problem);
+		judge_calls(f, second, "architecture", what, "use a build of it for this machine");
+	} else if (p->kind == PS_PROGRAM_FOREIGN)
 		advise(doctor_add(f, "architecture", PS_UNFIT, "%s, so its loader refuses the library", p->problem),
 		       "use a build of it for this machine");
-	else if (p->setid)
-		advise(doctor_add(f, "setuid", PS_UNFIT,
-				  "runs with the rights of another user or group: the loader drops preloads"),
-		       "start it from a process that has those rights already, or use a copy without the bit");
-	else if (p->capabilities)
-		advise(doctor_add(f, "capabilities", PS_UNFIT,
-				  "gains capabilities when it starts: the loader drops preloads"),
-		       "under portshim a privileged port needs none: use a copy without them (setcap -r)");
-	else if (p->go)
-		advise(doctor_add(f, "go", PS_UNFIT,
-				  "a Go program: dynamically linked, but it makes its system calls past the library"),
-		       by_hand);
+	else
+		judge_calls(f, second, "go",
+			    "a Go program: dynamically linked, but it makes its system calls past the library", by_hand);
+}
+
+/* What holds for programs that are reached, too. */
+static void judge_more(struct ps_findings *f, const struct ps_program *p, const struct ps_second *second)
+{
+	if (p->barred)
+		advise(doctor_add(f, "no-new-privs", PS_NOTE, "it does not get the rights of its file here"),
+		       second->inherited && second->bars
+			       ? "the run around this has a filter; started with --static=off it would"
+			       : "");
+	if (!p->io_uring)
+		return;
+	if (second->there)
+		advise(doctor_add(f, "io-uring", PS_NOTE, "uses io_uring: `portshim run` tells it that there is none"),
+		       "if it cannot do without: --allow-io-uring; what it binds and connects through that is not reached");
+	else
+		doctor_add(f, "io-uring", PS_NOTE, "uses io_uring: what it binds and connects through that is not reached");
 }
 
 static void judge_loader(struct ps_findings *f, const struct ps_program *p)
@@ -97,6 +144,7 @@ static void judge_loader(struct ps_findings *f, const struct ps_program *p)
 
 static void judge(struct ps_findings *f, const struct ps_program *p)
 {
+	struct ps_second second;
 	char path[256];
 
 	for (unsigned i = 0; i < p->script_count; i++)
@@ -113,10 +161,15 @@ static void judge(struct ps_findings *f, const struct ps_program *p)
 		return;
 	}
 	doctor_add(f, "file", PS_FIT, "%s", path);
-	if (!program_preloads(p) || p->go)
-		judge_unreached(f, p);
+	doctor_second(&second);
+	if (p->kind == PS_PROGRAM_UNREADABLE)
+		doctor_add(f, "unreadable", PS_NOTE, "it can be executed, not read: it is reached if it loads the "
+			   "library, and its process is not dumpable, so that it is not reached otherwise");
+	else if (!program_preloads(p) || p->go)
+		judge_unreached(f, p, &second);
 	else
 		judge_loader(f, p);
+	judge_more(f, p, &second);
 }
 
 static const char *verdict_name(enum ps_verdict verdict)

@@ -27,6 +27,17 @@ struct ps_findings {
 struct ps_finding *doctor_add(struct ps_findings *findings, const char *name, enum ps_verdict verdict,
 			      const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* What reaches the programs that the library does not get into (src/notify), from here. */
+struct ps_second {
+	bool there;      /* it does */
+	bool inherited;  /* because the run around this process has it */
+	bool bars;       /* programs inside get no rights from their files */
+	char why[256];   /* it does not: why not, else "" */
+};
+
+/* Tries it. */
+void doctor_second(struct ps_second *second);
+
 /* Looks at the system. */
 void doctor_system(struct ps_findings *findings);
 

@@ -9,13 +9,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/statfs.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,11 +22,14 @@
 #include <portshim/process.h>
 #include <portshim/space.h>
 
+#include "../notify/probe.h"
+
 #include "doctor.h"
-#include "refusal.h"
 #include "error.h"
+#include "filter.h"
 #include "library.h"
 #include "output.h"
+#include "refusal.h"
 
 #define DEFAULT_FIRST 20000
 #define DEFAULT_LAST 29999
@@ -268,15 +269,53 @@ static void look_preload(struct ps_findings *f)
 	doctor_add(f, "ld-preload", PS_NOTE, "LD_PRELOAD is set already and will be kept: %s", clean);
 }
 
-static void look_seccomp(struct ps_findings *f)
+void doctor_second(struct ps_second *second)
 {
-	uint32_t action = SECCOMP_RET_USER_NOTIF;
+	struct ps_filter filter = {0};
+	struct ps_error error = {0};
+	enum ps_static mode;
+
+	memset(second, 0, sizeof(*second));
+	if (filter_inherit(&filter)) {
+		second->there = second->inherited = true;
+		second->bars = filter.barred;
+	} else if (filter_mode(NULL, &mode, &error) == 0 && mode == PS_STATIC_OFF) {
+		snprintf(second->why, sizeof(second->why), "PORTSHIM_STATIC=off is set");
+	} else {
+		second->there = notify_attempt(second->why, sizeof(second->why)) == 0;
+		second->bars = second->there && filter_bars();
+	}
+}
+
+static void look_second(struct ps_findings *f)
+{
+	struct ps_second second;
+	struct ps_finding *found;
+	char setting[16] = "0";
+
+	doctor_second(&second);
+	if (!second.there) {
+		found = doctor_add(f, "second-path", PS_NOTE, "static and Go programs are not reached: %s", second.why);
+		snprintf(found->hint, sizeof(found->hint), "what loads the library is; portshim(1), \"The second path\"");
+		return;
+	}
+	doctor_add(f, "second-path", PS_FIT, "static, Go and 32-bit programs are reached as well%s",
+		   second.inherited ? ", by the run around this" : "");
+	if (second.bars) {
+		found = doctor_add(f, "no-new-privs", PS_NOTE,
+				   "inside a run, sudo and other programs get no rights from their files");
+		snprintf(found->hint, sizeof(found->hint), "for what needs them: portshim run --static=off");
+	}
+	if (read_setting("/proc/sys/kernel/io_uring_disabled", setting, sizeof(setting)) && strcmp(setting, "2") == 0)
+		return;
+	doctor_add(f, "io-uring", PS_FIT,
+		   "inside a run programs are told that there is none, and use ordinary calls; --allow-io-uring");
+}
+
+static void look_yama(struct ps_findings *f)
+{
 	char scope[16];
 
-	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0)
-		doctor_add(f, "seccomp-notify", PS_FIT, "the kernel has user notification");
-	else
-		doctor_add(f, "seccomp-notify", PS_NOTE, "the kernel has no user notification: %s", strerror(errno));
 	if (read_setting("/proc/sys/kernel/yama/ptrace_scope", scope, sizeof(scope)))
 		doctor_add(f, "yama", PS_FIT, "ptrace_scope is %s", scope);
 }
@@ -295,5 +334,6 @@ void doctor_system(struct ps_findings *f)
 	look_ipv6(f);
 	look_ports(f);
 	look_preload(f);
-	look_seccomp(f);
+	look_second(f);
+	look_yama(f);
 }

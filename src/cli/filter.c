@@ -56,7 +56,7 @@ int filter_mode(const char *text, enum ps_static *mode, struct ps_error *error)
 
 /* What the run that this process is in has. Its worker serves everything below it, also when the run itself is over, and
  * whatever its runtime directory is. */
-static bool inherit(struct ps_filter *filter)
+bool filter_inherit(struct ps_filter *filter)
 {
 	const char *path = getenv("PORTSHIM_RUN");
 	char runtime[PS_RUNTIME_MAX];
@@ -81,10 +81,15 @@ static bool has_no_new_privs(void)
 	return prctl(PR_GET_NO_NEW_PRIVS, 0L, 0L, 0L, 0L) == 1;
 }
 
+bool filter_bars(void)
+{
+	return notify_unprivileged() && !has_no_new_privs();
+}
+
 /* True if an ordinary user's filter takes from the program what it is for. */
 static bool is_spoilt(const struct ps_program *program)
 {
-	return (program->setid || program->capabilities) && notify_unprivileged() && !has_no_new_privs();
+	return (program->setid || program->capabilities) && filter_bars();
 }
 
 static const char *base_name(const char *path)
@@ -125,7 +130,7 @@ int filter_choose(struct ps_filter *filter, enum ps_static mode, bool quiet, con
 	char why[WHY_MAX];
 
 	filter->mode = PS_STATIC_OFF;
-	if (inherit(filter))
+	if (filter_inherit(filter))
 		return 0;
 	if (mode == PS_STATIC_OFF || (mode == PS_STATIC_AUTO && is_spoilt(program)))
 		return 0;
@@ -138,7 +143,7 @@ int filter_choose(struct ps_filter *filter, enum ps_static mode, bool quiet, con
 		return 0;
 	}
 	filter->pass = draw_pass();
-	filter->barred = notify_unprivileged() && !has_no_new_privs();
+	filter->barred = filter_bars();
 	filter->mode = mode;
 	if (!quiet && is_spoilt(program))
 		fprintf(stderr, "portshim: %s does not get the rights of its file: a filter is in force; --static=off "

@@ -27,6 +27,12 @@ int filter_mode(const char *text, enum ps_static *mode, struct ps_error *error);
 int filter_choose(struct ps_filter *filter, enum ps_static mode, bool quiet, const struct ps_program *program,
 		  struct ps_error *error);
 
+/* What the run around this process has of it. False if there is none. */
+bool filter_inherit(struct ps_filter *filter);
+
+/* True if a filter that is installed here keeps programs from gaining rights, which they could before. */
+bool filter_bars(void);
+
 /* The error for an errno with which the kernel refused the filter, with PS_STATIC_ON. */
 int filter_error(int refused, struct ps_error *error);
 

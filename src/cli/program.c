@@ -4,7 +4,8 @@
  * Theory of operation: a file is judged as execve(2) and ld.so(8) would judge it. A script is followed to its
  * interpreter (and `env NAME` to NAME), at most as deep as the kernel goes. Of an ELF file only headers are read,
  * with every offset checked against the file's size: it is somebody else's and may be broken. Go is recognised by the
- * note or the section that its linker always writes; both survive `strip`.
+ * note or the section that its linker always writes; both survive `strip`. liburing is looked for in what the loader is
+ * asked for: a program that has its own copy of it, or none, may use io_uring all the same.
  *
  * Limits: what a program does once it runs - statically linked children, raw system calls of its own - cannot be read
  * here.
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
@@ -24,14 +26,17 @@
 
 #if defined(__x86_64__)
 #define OWN_MACHINE EM_X86_64
+#define COMPAT_MACHINE EM_386
 #elif defined(__aarch64__)
 #define OWN_MACHINE EM_AARCH64
+#define COMPAT_MACHINE EM_ARM
 #else
 #error "portshim knows the system call conventions of x86_64 and aarch64 only"
 #endif
 
 #define HEADERS_MAX 256
 #define NOTE_MAX 65536
+#define DYNAMIC_MAX 512
 #define GO_BUILDID_NOTE 4 /* cmd/link writes it with the name "Go" */
 
 /* What is read lies close together, in two places: the headers at the start, the names of sections at the end. */
@@ -120,6 +125,10 @@ static void read_rights(struct ps_program *p)
 	p->setid = (st.st_mode & S_ISUID && st.st_uid != getuid()) ||
 		   ((st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && st.st_gid != getgid());
 	p->capabilities = geteuid() != 0 && getxattr(p->path, "security.capability", NULL, 0) > 0;
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0L, 0L, 0L, 0L) == 1) {
+		p->barred = p->setid || p->capabilities;
+		p->setid = p->capabilities = false;
+	}
 }
 
 /* ---- ELF ---- */
@@ -199,6 +208,41 @@ static bool has_go_section(struct elf *e)
 	return false;
 }
 
+/* Where in the file the byte lies that is loaded at this address; 0 if nowhere. */
+static uint64_t file_offset(struct elf *e, uint64_t address)
+{
+	Elf64_Phdr s;
+
+	for (unsigned i = 0; segment(e, i, &s); i++)
+		if (s.p_type == PT_LOAD && address >= s.p_vaddr && address - s.p_vaddr < s.p_filesz)
+			return s.p_offset + (address - s.p_vaddr);
+	return 0;
+}
+
+static bool dynamic(struct elf *e, const Elf64_Phdr *s, unsigned i, Elf64_Dyn *entry)
+{
+	return i < DYNAMIC_MAX && (i + 1) * sizeof(*entry) <= s->p_filesz &&
+	       read_at(e, entry, sizeof(*entry), s->p_offset + i * sizeof(*entry)) && entry->d_tag != DT_NULL;
+}
+
+/* True if the dynamic section asks for a library whose name begins so. */
+static bool needs(struct elf *e, const Elf64_Phdr *s, const char *library)
+{
+	size_t length = strlen(library);
+	uint64_t strings = 0;
+	Elf64_Dyn entry;
+	char name[16];
+
+	for (unsigned i = 0; dynamic(e, s, i, &entry); i++)
+		if (entry.d_tag == DT_STRTAB)
+			strings = file_offset(e, entry.d_un.d_ptr);
+	for (unsigned i = 0; strings && dynamic(e, s, i, &entry); i++)
+		if (entry.d_tag == DT_NEEDED && read_at(e, name, length, strings + entry.d_un.d_val) &&
+		    memcmp(name, library, length) == 0)
+			return true;
+	return false;
+}
+
 static void read_segments(struct ps_program *p, struct elf *e)
 {
 	Elf64_Phdr s;
@@ -209,6 +253,8 @@ static void read_segments(struct ps_program *p, struct elf *e)
 			p->loader[s.p_filesz] = '\0';
 		if (s.p_type == PT_NOTE && has_go_note(e, &s))
 			p->go = true;
+		if (s.p_type == PT_DYNAMIC && needs(e, &s, "liburing.so"))
+			p->io_uring = true;
 	}
 	p->go = p->go || has_go_section(e);
 }
@@ -260,6 +306,7 @@ static void read_elf(struct ps_program *p, struct elf *e)
 			 little ? machine_name(e->header.e_machine) : "another architecture",
 			 ident[EI_CLASS] == ELFCLASS32 ? ", 32 bits" : "", machine_name(OWN_MACHINE));
 		p->kind = PS_PROGRAM_FOREIGN;
+		p->compat = little && ident[EI_CLASS] == ELFCLASS32 && e->header.e_machine == COMPAT_MACHINE;
 		return;
 	}
 	if (!read_at(e, &e->header, sizeof(e->header), 0) ||
@@ -337,9 +384,8 @@ static bool read_file(struct ps_program *p)
 	ssize_t got;
 
 	if (e.fd < 0 || fstat(e.fd, &st) != 0) {
-		/* Executable but not readable is allowed; the loader will preload all the same, but nothing can be
-		 * said. */
-		fail(p, PS_PROGRAM_NOT_EXECUTABLE, strerror(errno));
+		/* Executable but not readable is allowed, for all but scripts. */
+		fail(p, errno == EACCES ? PS_PROGRAM_UNREADABLE : PS_PROGRAM_NOT_EXECUTABLE, strerror(errno));
 		goto out;
 	}
 	e.size = (uint64_t)st.st_size;

@@ -13,6 +13,7 @@ enum ps_program_kind {
 	PS_PROGRAM_MUSL,           /* dynamic, with the loader of musl */
 	PS_PROGRAM_OTHER_LOADER,   /* dynamic, with a loader that is neither */
 	PS_PROGRAM_STATIC,
+	PS_PROGRAM_UNREADABLE, /* can be executed, but not be read */
 	PS_PROGRAM_FOREIGN, /* for another architecture or word size than portshim's */
 };
 
@@ -29,6 +30,9 @@ struct ps_program {
 	bool go;                  /* built by the Go toolchain */
 	bool setid;               /* runs with another user's or group's rights */
 	bool capabilities;        /* has file capabilities */
+	bool barred;              /* has such a file, but no_new_privs is in force, so that it gets neither */
+	bool compat;              /* foreign, but this kernel runs it: 32 bits of the same family */
+	bool io_uring;            /* names liburing as a library that it needs */
 };
 
 /* Looks at a program as execvp(3) would find it. */

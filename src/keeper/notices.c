@@ -344,7 +344,7 @@ void notices_unfiltered(struct ps_keeper *keeper)
 {
 	char why[256];
 
-	if (keeper->quiet)
+	if (keeper->quiet || keeper->nested) /* the run around this one has said it */
 		return;
 	notify_refusal(keeper->filter.refused, why, sizeof(why));
 	say("portshim: static and Go programs are not reached: %s (--static=off: as it is)\n", why);

@@ -30,6 +30,7 @@
 #include <sys/prctl.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../core/sys.h"
@@ -171,4 +172,33 @@ void notify_refusal(int error, char *why, size_t size)
 			"tool's or WSL's listener), and there can be only one");
 	else
 		missing("seccomp", -(long)error, why, size);
+}
+
+int notify_attempt(char *why, size_t size)
+{
+	int error = notify_possible(why, size), status = 0;
+	pid_t child;
+
+	if (error)
+		return error;
+	child = fork();
+	if (child == 0) {
+		int listener = notify_filter(0, 0);
+
+		sys1(SYS_exit_group, listener < 0 ? -listener : 0);
+	}
+	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (child < 0) {
+		snprintf(why, size, "no process can be made: %s", strerror(errno));
+		return -EAGAIN;
+	}
+	if (status == 0)
+		return 0;
+	if (!WIFEXITED(status)) {
+		snprintf(why, size, "a policy ends processes that want a filter");
+		return -EPERM;
+	}
+	notify_refusal(WEXITSTATUS(status), why, size);
+	return -WEXITSTATUS(status);
 }
