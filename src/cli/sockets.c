@@ -7,6 +7,9 @@
  * have one socket (forked workers, a supervisor): the one that started first counts, since it is the one that opened it
  * and whose end would free the port.
  *
+ * A process of portshim that answers system calls (src/notify) has the program's socket for as long as it does that, and is
+ * nobody's holder: whoever ended it would free nothing.
+ *
  * All of it is a snapshot: a process can end between two reads, and is simply not found then.
  */
 #include "sockets.h"
@@ -141,12 +144,27 @@ static unsigned long link_inode(int directory, const char *name)
 	return strncmp(target, "socket:[", 8) == 0 ? strtoul(target + 8, NULL, 10) : 0;
 }
 
+/* The keeper or its worker (keeper/worker.c), by its name. Neither has sockets of its own that listen. */
+static bool is_ours(int32_t pid)
+{
+	char path[32], name[32] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	file = fopen(path, "re");
+	if (file && !fgets(name, sizeof(name), file))
+		name[0] = '\0';
+	if (file)
+		fclose(file);
+	return strcmp(name, "portshim-worker\n") == 0 || strcmp(name, "portshim\n") == 0;
+}
+
 static void match(const struct search *search, unsigned long inode, int32_t pid, uint64_t *start)
 {
 	struct ps_socket key = { .socket = { .inode = (uint32_t)inode } };
 	struct ps_socket *s = bsearch(&key, search->sockets->list, search->sockets->count, sizeof(key), by_inode);
 
-	if (!s)
+	if (!s || is_ours(pid))
 		return;
 	if (search->each)
 		search->each(s->index, pid, search->context);

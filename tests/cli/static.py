@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from harness import (PORTSHIM, PYTHON, Skip, check, command, free_port, read, read_json, run, run_parts, skip,  # noqa: E402
+from harness import (PORTSHIM, PYTHON, TOP, Skip, check, command, free_port, read, read_json, run, run_parts, skip,  # noqa: E402
                      write)
 
 NUMBERS = {"x86_64": {"seccomp": 317, "pidfd_getfd": 438, "process_vm_readv": 310},
@@ -81,8 +81,11 @@ def check_words():
 
 
 def check_reasons():
-    """auto: one line; on: an error, and nothing is started; off: no word."""
+    """auto: one line, as the manual shows it; on: an error, and nothing is started; off: no word."""
     need_path()
+    manual = read(os.path.join(TOP, "docs/man/portshim.1")).decode()
+    check(".Dl portshim: static and Go programs are not reached: " + REASONS["pidfd_getfd"] + SILENCED in manual,
+          "portshim(1) has the line as it is")
     for policy, why in REASONS.items():
         line = "portshim: static and Go programs are not reached: " + why + SILENCED
         code, out, err = under(policy, "run", "--static=auto", "--", "echo", "started")

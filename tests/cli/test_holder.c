@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -172,12 +173,56 @@ static void test_names(void **state)
 	check_name("redis-server *:6379", "redis-server");
 }
 
+/* A process that has the socket only because it answers the program's calls is not named: whoever ended it would free
+ * nothing. */
+static void test_ours(void **state)
+{
+	static const char *const names[] = {"portshim", "portshim-worker", "portshim-other"};
+	struct ps_listener *sockets;
+	struct ps_share *shares;
+	unsigned socket_count, share_count;
+	struct ps_holder h;
+	char byte = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		uint16_t port = 0;
+		int fd = open_socket(AF_INET, SOCK_STREAM, &port), ready[2], end[2];
+		pid_t child;
+
+		assert_int_equal(pipe(ready) + pipe(end), 0);
+		child = fork();
+		assert_true(child >= 0);
+		if (child == 0) {
+			close(end[1]);
+			prctl(PR_SET_NAME, names[i], 0L, 0L, 0L);
+			if (write(ready[1], &byte, 1) == 1)
+				read(end[0], &byte, 1);
+			_exit(0);
+		}
+		assert_int_equal(read(ready[0], &byte, 1), 1);
+		assert_int_equal(holder_shares(port, PS_TCP, &sockets, &socket_count, &shares, &share_count), 0);
+		assert_int_equal(socket_count, 1);
+		assert_int_equal(share_count, i < 2 ? 1 : 2);
+		free(sockets);
+		free(shares);
+		close(fd);
+		assert_true(holder_find(port, PS_TCP, &h));
+		assert_int_equal(h.pid, i < 2 ? 0 : child);
+		for (int p = 0; p < 2; p++) {
+			close(ready[p]);
+			close(end[p]);
+		}
+		assert_int_equal(waitpid(child, NULL, 0), child);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_self),      cmocka_unit_test(test_both_families_once),
 		cmocka_unit_test(test_inherited), cmocka_unit_test(test_phrase),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_names),     cmocka_unit_test(test_ours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

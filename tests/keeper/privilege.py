@@ -8,7 +8,8 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from harness import BUILD, PYTHON, Skip, check, command, run_parts, runtime_directory, scratch_directory, write  # noqa: E402
+from harness import (BUILD, PYTHON, TOP, Skip, check, command, run_parts, runtime_directory,  # noqa: E402
+                     scratch_directory, write)
 
 USER = 65534
 NOTICE = ("portshim: %s does not get the rights of its file: the filter that reaches static programs forbids it; "
@@ -74,6 +75,8 @@ def prepare():
     if subprocess.run([os.path.join(here["bin"], "set-user"), "-u"], user=USER, group=USER, extra_groups=[],
                       stdout=subprocess.PIPE, check=True).stdout != b"0\n":
         raise Skip("files of the directory for temporary files give nobody rights (nosuid, or no_new_privs is in force)")
+    with open(os.path.join(TOP, "docs/man/portshim.1"), encoding="utf-8") as manual:
+        check(".Dl " + NOTICE % "sudo" in manual.read(), "portshim(1) has the notice as it is")
 
 
 def as_user(*words):
