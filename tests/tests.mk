@@ -229,6 +229,7 @@ FUZZ_SEEDS_fix := $(FUZZ)/seeds/fix
 FUZZ_LENGTH_registry := 256
 FUZZ_LENGTH_space := 1024
 FUZZ_LENGTH_hooks := 1024
+FUZZ_LENGTH_notify := 1024
 FUZZ_LENGTH_environment := 1024
 FUZZ_LENGTH_command := 1024
 FUZZ_OBJECTS := $(patsubst src/%.c,$(FUZZ)/obj/%.o,$(LIBRARY_SOURCES))
