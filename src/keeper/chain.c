@@ -182,7 +182,7 @@ failed:
 
 /* ---- hearing from it ---- */
 
-bool chain_hear(struct ps_keeper *keeper, int *status)
+bool chain_hear(struct ps_keeper *keeper, bool last, int *status)
 {
 	struct ps_chain *chain = &keeper->chain;
 	eventfd_t count;
@@ -194,7 +194,7 @@ bool chain_hear(struct ps_keeper *keeper, int *status)
 		chain->ended = atomic_load(&chain->relay->ended);
 		keeper->reaped = true;
 	}
-	return relay_hear(chain->relay, &chain->news, status);
+	return relay_hear(chain->relay, last || !chain->worker, &chain->news, status);
 }
 
 bool chain_over(const struct ps_keeper *keeper)

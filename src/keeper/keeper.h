@@ -116,8 +116,9 @@ void chain_init(struct ps_keeper *keeper);
 /* Starts the program under the filter, below a worker. 0, or an errno: that of execve, or filter.refused; nothing is
  * left then. */
 int chain_start(struct ps_keeper *keeper, bool again);
-/* True with a status as of wait(2) if the worker has told that the program was stopped or continued, or has ended. */
-bool chain_hear(struct ps_keeper *keeper, int *status);
+/* True with a status as of wait(2) if the worker has told that the program was stopped or continued, or has ended.
+ * `last`: it is dead. */
+bool chain_hear(struct ps_keeper *keeper, bool last, int *status);
 bool chain_over(const struct ps_keeper *keeper); /* the worker, which there is, has nobody left */
 void chain_lost(struct ps_keeper *keeper);       /* the worker is dead: we are where it was */
 void chain_dissolve(struct ps_keeper *keeper);   /* ends the worker, if there is one: the program becomes our child */

@@ -34,11 +34,12 @@ void relay_tell(struct ps_relay *relay, int status)
 	atomic_store(&relay->news, count << 32 | (uint32_t)status);
 }
 
-bool relay_hear(struct ps_relay *relay, uint32_t *seen, int *status)
+bool relay_hear(struct ps_relay *relay, bool all, uint32_t *seen, int *status)
 {
 	uint64_t news = atomic_load(&relay->news);
 
-	if ((uint32_t)(news >> 32) == *seen)
+	/* In this order: news from before `looking` is false came with everything that belongs to it. */
+	if ((uint32_t)(news >> 32) == *seen || (!all && atomic_load(&relay->looking)))
 		return false;
 	*seen = (uint32_t)(news >> 32);
 	*status = (int)(uint32_t)news;

@@ -26,6 +26,7 @@ struct ps_relay {
 	_Atomic uint64_t news;  /* what the program has done: how many times << 32 | the last one, as wait(2) says it */
 	_Atomic uint32_t ended; /* processes of the run that have ended */
 	_Atomic bool over;      /* no process of the run is left, and the worker ends */
+	_Atomic bool looking;   /* the worker is about to tell: what it has told may not be all that has happened at once */
 };
 
 /* Memory for it and, behind it, `more` bytes, in which everything is zero. NULL with errno. */
@@ -35,7 +36,9 @@ void relay_free(struct ps_relay *relay, size_t more);
 
 /* The program was stopped, continued, or has ended. */
 void relay_tell(struct ps_relay *relay, int status);
-/* True if there is something new since *seen. Only the last counts: one who was stopped and goes on is not stopped. */
-bool relay_hear(struct ps_relay *relay, uint32_t *seen, int *status);
+/* True if there is something new since *seen. Only the last counts: one who was stopped and goes on is not stopped.
+ * Unless `all`, which is for the end of the worker, nothing is heard before it has told everything: that the program has
+ * ended comes with whether anybody is left. */
+bool relay_hear(struct ps_relay *relay, bool all, uint32_t *seen, int *status);
 
 #endif

@@ -174,12 +174,12 @@ static void note(struct ps_keeper *keeper, int status, int *stop)
 	keeper->status = status;
 }
 
-/* What the worker has told, and what is the end of it. */
-static void collect_from_worker(struct ps_keeper *keeper, int *stop)
+/* What the worker has told. */
+static void collect_from_worker(struct ps_keeper *keeper, bool last, int *stop)
 {
 	int status;
 
-	if (chain_hear(keeper, &status))
+	if (chain_hear(keeper, last, &status))
 		note(keeper, status, stop);
 }
 
@@ -188,13 +188,13 @@ static int collect(struct ps_keeper *keeper)
 	int status, stop = 0;
 	pid_t pid;
 
-	collect_from_worker(keeper, &stop);
+	collect_from_worker(keeper, false, &stop);
 	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
 		bool over = WIFEXITED(status) || WIFSIGNALED(status);
 
 		if (pid == keeper->chain.worker) {
 			if (over) {
-				collect_from_worker(keeper, &stop);
+				collect_from_worker(keeper, true, &stop);
 				chain_lost(keeper);
 			}
 			continue;

@@ -29,7 +29,10 @@
  * Limits. After the keeper has ended there is one server only: a kill -9 of it then makes the calls of what is in
  * the background fail (ENOSYS). A server that took over from a killed worker serves on after the program's end
  * only where Yama is off, or as root: it is nobody's ancestor. A program that asked for a signal at its parent's
- * death (PR_SET_PDEATHSIG) gets it when the worker dies, and not when `portshim run` is killed.
+ * death (PR_SET_PDEATHSIG) gets it when the worker dies, and not when `portshim run` is killed. A program that leaves
+ * the keeper's process group for one of its own has its parent in another session, which makes that group an orphaned
+ * one (setpgid(2)): SIGTSTP, SIGTTIN and SIGTTOU do not stop it there, SIGSTOP does. In the keeper's session it would
+ * be the other way round: what is stopped when the program ends would not be hung up by the kernel.
  */
 #include "keeper.h"
 
@@ -243,10 +246,12 @@ static bool serve(struct ps_keeper *keeper, int signals)
 		if (!fds[0].revents && !(fds[1].revents & POLLHUP))
 			continue;
 		drain(signals);
+		atomic_store(&chain->relay->looking, true);
 		/* A filter that is released when its last process is reaped (before Linux 6.11) hangs up after that. */
 		over = reap(chain->relay, &program) && is_hung_up(chain->listener);
 		if (over)
 			atomic_store(&chain->relay->over, true);
+		atomic_store(&chain->relay->looking, false);
 		poke(chain);
 	}
 	return true;

@@ -5,15 +5,10 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
-from harness import PYTHON, PORTSHIM, STATIC, Skip, alive, descendants, end, line, main, same, settle, state, until
+from harness import PYTHON, PORTSHIM, STATIC, Skip, alive, descendants, end, line, main, parent, same, settle, state, until
 
 
 FILTER = STATIC == "auto"  # there is a worker between run and the program
-
-
-def parent(pid):
-    with open("/proc/%d/stat" % pid) as file:
-        return int(file.read().rsplit(")", 1)[1].split()[1])
 
 
 def test_status(place):

@@ -8,7 +8,7 @@ import sys
 import termios
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
-from harness import LIMIT, PORTSHIM, PYTHON, alive, line, main, same, settle, state, until
+from harness import LIMIT, PORTSHIM, PYTHON, STATIC, alive, line, main, parent, same, settle, state, until
 
 # A shell with job control, as small as it gets: one job; reports on descriptor 3, commands on descriptor 4.
 SHELL = """
@@ -161,6 +161,28 @@ def test_stop_and_continue(place, start):
     terminal.type(b"hello\n")
     until(lambda: terminal.line() == "got hello\n", "the answer")
     same(terminal.next(), "exit 3")
+
+
+if STATIC == "auto":
+    @on_terminal()
+    def test_stop_worker_killed(place, start):
+        """The same when the worker is killed while the program is stopped, and when it is killed before"""
+        terminal = start(PORTSHIM, "run", "--", "sh", "-c", "echo $$; read line; echo got $line; exit 3")
+        program = int(terminal.line())
+        terminal.type(b"\x1a")
+        same(terminal.next(), "stopped %d" % signal.SIGTSTP)
+        os.kill(parent(program), signal.SIGKILL)
+        until(lambda: parent(program) == terminal.job, "run to be its parent")
+        for _ in range(2):
+            same((state(program), state(terminal.job)), ("T", "T"))
+            terminal.foreground()
+            until(lambda: state(program) != "T" and state(terminal.job) != "T", "both to continue")
+            terminal.type(b"\x1a")
+            same(terminal.next(), "stopped %d" % signal.SIGTSTP)
+        terminal.foreground()
+        terminal.type(b"hello\n")
+        until(lambda: terminal.line() == "got hello\n", "the answer")
+        same(terminal.next(), "exit 3")
 
 
 @on_terminal()

@@ -412,6 +412,11 @@ def state(pid):
         return stat.read().rsplit(")", 1)[1].split()[0]
 
 
+def parent(pid):
+    with open("/proc/%d/stat" % pid) as stat:
+        return int(stat.read().rsplit(")", 1)[1].split()[1])
+
+
 def descendants(pid):
     """The process and all that it started, as far as the kernel knows; a process that ends meanwhile has none."""
     found = [pid]

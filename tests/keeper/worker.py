@@ -1,0 +1,336 @@
+"""The worker between `portshim run` and its program: whoever of the two is killed, and when, no call of it fails,
+the program's status and stops come through, daemons go on being served, and nothing is left at the end."""
+import ctypes
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+from harness import PORTSHIM, PYTHON, TOP, Skip, alive, descendants, end, line, main, same, state, unprivileged, until
+
+os.environ["PORTSHIM_STATIC"] = "on"
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: nothing that a run leaves can get away from us
+
+
+def unreached(place):
+    """The program that the library does not reach."""
+    program = os.path.join(place.top, "unreached")
+    made = subprocess.run(["cc", "-O1", "-static", "-o", program, os.path.join(TOP, "tests/keeper/unreached.c")],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if made.returncode:
+        raise Skip("no static program can be linked here: " + made.stdout.strip().split("\n")[-1])
+    return program
+
+
+def name(pid):
+    try:
+        with open("/proc/%d/comm" % pid) as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def worker(child):
+    """The worker's pid, once it serves."""
+    return until(lambda: [pid for pid in descendants(child.pid)[1:] if name(pid) == "portshim-worker"], "the worker")[0]
+
+
+def kill(pid, number=signal.SIGKILL):
+    os.kill(pid, number)
+    until(lambda: not alive(pid), "%d to be dead" % pid)
+
+
+def nothing_left(place):
+    """No process of a run is left, not even a dead one."""
+    def nobody():
+        while True:
+            try:
+                if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                    return False  # the canary dies a moment after its run
+            except ChildProcessError:
+                return True
+    until(nobody, "everything to be gone")
+    same(place.left(), [])
+
+
+def no_bad_call(child, count):
+    lines = [line(child.stdout) for _ in range(count)]
+    same(lines, ["0 bad of many\n"] * count)
+
+
+def hammering(place, count=3):
+    child = place.start("run", "--", unreached(place), "hammer", str(count), stdin=subprocess.PIPE)
+    same([line(child.stdout) for _ in range(count)], ["ready\n"] * count)
+    return child
+
+
+def test_serves(place):
+    """A static program's calls are answered, and nothing is left of it"""
+    program = unreached(place)
+    status, out, err = place.run("run", "--", program, "once")
+    same((status, out, err), (0, "", ""))
+    same([pid for pid in descendants(os.getpid()) if name(pid) == "portshim-worker"], [], "run has seen to its worker")
+    nothing_left(place)
+    same(place.runs(), [])
+
+
+def test_worker_killed(place):
+    """kill -9 of the worker: no call of the program fails, and its status comes through"""
+    for _ in range(5):
+        child = hammering(place)
+        kill(worker(child))
+        child.stdin.close()
+        no_bad_call(child, 3)
+        same(child.wait(30), 0)
+        same(child.stderr.read().decode(), "")
+        nothing_left(place)
+        same(place.runs(), [])
+
+
+def test_worker_killed_early(place):
+    """The same at any moment of the start: the program runs, once, and its status comes through"""
+    delays = random.Random(4)
+    killed = 0
+    for _ in range(150):
+        child = place.start("run", "--static=auto", "--", "sh", "-c", "echo once; exit 7")
+        moment = time.monotonic() + delays.random() * 0.003
+        found = []
+        while not found and child.poll() is None:
+            found = descendants(child.pid)[1:2]
+        while time.monotonic() < moment:
+            pass
+        if found and name(found[0]) in ("portshim", "portshim-worker"):
+            try:
+                os.kill(found[0], signal.SIGKILL)
+                killed += 1
+            except ProcessLookupError:
+                pass
+        out, err = child.communicate(timeout=30)
+        same((child.returncode, out), (7, b"once\n"), err)
+        assert err == b"" or b"static and Go programs are not reached: " in err, err
+        nothing_left(place)
+    assert killed > 30, killed
+
+
+def test_worker_killed_at_the_end(place):
+    """The same at any moment of the program's end"""
+    for how in "exit 7", "kill -TERM $$":
+        for delay in range(40):
+            child = place.start("run", "--", "sh", "-c", "read line; " + how, stdin=subprocess.PIPE)
+            above = worker(child)
+            child.stdin.close()
+            moment = time.monotonic() + delay * 0.00005
+            while time.monotonic() < moment:
+                pass
+            try:
+                os.kill(above, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            same(child.wait(30), 7 if how == "exit 7" else -signal.SIGTERM)
+            nothing_left(place)
+            same(place.runs(), [])
+
+
+def test_worker_killed_signals(place):
+    """After it signals still reach the program once, and a stop is a stop"""
+    child = place.start("run", "--", PYTHON, "-c", """
+import os, signal
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGTERM})
+print(os.getpid(), flush=True)
+while True:
+    number = signal.sigwait({signal.SIGUSR1, signal.SIGTERM})
+    print(int(number), flush=True)
+    if number == signal.SIGTERM:
+        os._exit(9)
+""", start_new_session=True)
+    program = int(line(child.stdout))
+    above = worker(child)
+    os.kill(program, signal.SIGSTOP)
+    until(lambda: state(program) == "T", "it to stop")
+    kill(above)
+    child.send_signal(signal.SIGCONT)
+    until(lambda: state(program) != "T", "it to continue")
+    child.send_signal(signal.SIGUSR1)
+    same(line(child.stdout), "%d\n" % signal.SIGUSR1)
+    os.killpg(child.pid, signal.SIGTERM)
+    same(child.stdout.read().decode(), "%d\n" % signal.SIGTERM)
+    same(child.wait(30), 9)
+    nothing_left(place)
+
+
+def test_ordinary_signals(place):
+    """Other signals do not end a worker, nor does it keep them"""
+    child = hammering(place, 1)
+    above = worker(child)
+    for number in set(range(1, 32)) - {signal.SIGKILL, signal.SIGSTOP}:
+        os.kill(above, number)
+
+    def pending():
+        with open("/proc/%d/status" % above) as file:
+            return [text for text in file.read().splitlines() if text.startswith("ShdPnd") and int(text.split()[1], 16)]
+    until(lambda: not pending(), "it to take them")
+    child.stdin.close()
+    no_bad_call(child, 1)
+    same(child.wait(30), 0)
+    nothing_left(place)
+
+
+def test_keeper_killed(place):
+    """kill -9 of run itself: no call of the program fails, and the worker ends with the last process"""
+    child = hammering(place)
+    above = worker(child)
+    child.kill()
+    child.wait()
+    assert alive(above)
+    child.stdin.close()
+    no_bad_call(child, 3)
+    nothing_left(place)
+
+
+def test_both_killed(place):
+    """kill -9 of both: nobody answers any more, calls fail, but nothing waits for ever"""
+    child = hammering(place)
+    above = worker(child)
+    program = [pid for pid in descendants(above) if name(pid) == "unreached"][0]
+    kill(above)
+    child.kill()
+    child.wait()
+    child.stdin.close()
+    for _ in range(3):
+        said = line(child.stdout)
+        assert said == "0 bad of many\n" or said.endswith("of many: Function not implemented\n"), said
+    until(lambda: not alive(program), "the program to end")
+    nothing_left(place)
+
+
+def daemon(place, *more):
+    """A daemon of a program that is over: run with its status, the daemon's pid. It runs until run's stdin ends."""
+    child = place.start("run", "--", *more, unreached(place), "daemon", stdin=subprocess.PIPE)
+    pid = int(line(child.stdout))
+    same(line(child.stdout), "ready\n")
+    return child, pid
+
+
+def test_daemon(place):
+    """What the program leaves in the background is served when run has ended, and the worker ends with it"""
+    child, pid = daemon(place)
+    same(child.wait(30), 5)
+    assert alive(pid)
+    same(len(place.runs()), 1)
+    child.stdin.close()
+    no_bad_call(child, 1)
+    nothing_left(place)
+
+
+def test_daemon_worker_killed(place):
+    """Also when the worker was killed before that, if who serves may look into it: as root, or without Yama"""
+    if os.getuid() != 0 and os.path.exists("/proc/sys/kernel/yama"):
+        raise Skip("Yama allows it to ancestors only")
+    child = place.start("run", "--", "sh", "-c", '"$0" daemon; kill -9 $PPID; exit 3', unreached(place),
+                        stdin=subprocess.PIPE)
+    line(child.stdout)
+    same(line(child.stdout), "ready\n")
+    same(child.wait(30), 3)
+    child.stdin.close()
+    no_bad_call(child, 1)
+    nothing_left(place)
+
+
+def test_daemon_of_the_library(place):
+    """A daemon that the library reaches keeps the worker as well, since it may start one that it does not reach"""
+    script = "(setsid sh -c 'read line; %s once; echo $?' &) <&3; exit 5" % unreached(place)
+    read, write = os.pipe()
+    child = place.start("run", "--", "bash", "-c", script.replace("&3", "&%d" % read), pass_fds=(read,))
+    os.close(read)
+    same(child.wait(30), 5)
+    os.write(write, b"go\n")
+    os.close(write)
+    same(line(child.stdout), "0\n")
+    nothing_left(place)
+
+
+def test_storm(place):
+    """Two hundred processes at once, every second one an orphan"""
+    status, out, err = place.run("run", "--", unreached(place), "storm", "200")
+    same((status, out, err), (0, "0 bad\n", ""))
+    nothing_left(place)
+
+
+def test_storm_worker_killed(place):
+    """The same while the worker is killed"""
+    program = unreached(place)
+    for delay in range(10):
+        child = place.start("run", "--", program, "storm", "200", stdin=subprocess.PIPE)
+        above = worker(child)
+        child.stdin.close()
+        child.stdin = None
+        time.sleep(delay * 0.001)
+        try:
+            os.kill(above, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        out, err = child.communicate(timeout=60)
+        same((child.returncode, out, err), (0, b"0 bad\n", b""))
+        nothing_left(place)
+
+
+def test_nested(place):
+    """A run inside a run has no filter of its own: the outer one's worker serves it"""
+    script = 'echo $PPID; exec "$0" once'
+    child = place.start("run", "--", PORTSHIM, "run", "--", "sh", "-c", script, unreached(place))
+    out, err = child.communicate(timeout=30)
+    same((child.returncode, err), (0, b""))
+    nothing_left(place)
+
+
+# Puts itself under a filter with a listener, which nobody will serve as it lets everything go, and executes the rest.
+OTHER = """
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+code = struct.pack("HBBI", 6, 0, 0, 0x7fff0000)  # return SECCOMP_RET_ALLOW
+buffer = ctypes.create_string_buffer(code)
+program = struct.pack("HxxxxxxP", 1, ctypes.addressof(buffer))
+libc.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
+seccomp = 317 if os.uname().machine == "x86_64" else 277
+fd = libc.syscall(seccomp, 1, 8, program)  # SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER
+if fd < 0:
+    sys.exit(99)
+os.set_inheritable(fd, True)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_refused(place):
+    """Where there is a listener already, one line says so and the program runs without a filter; --static=on fails"""
+    command = [PYTHON, "-c", OTHER, PORTSHIM, "run"]
+    script = 'grep -c portshim-worker /proc/$PPID/comm; exit 3'
+    more = {"cwd": place.project, "env": place.environment(), "timeout": 30}
+    got = subprocess.run([*command, "--static=auto", "--", "sh", "-c", script], capture_output=True, text=True, **more)
+    same((got.returncode, got.stdout, got.stderr.count("\n")), (3, "0\n", 1), got.stderr)
+    assert got.stderr.startswith("portshim: static and Go programs are not reached: "), got.stderr
+    got = subprocess.run([*command, "--static=on", "--", "echo", "no"], capture_output=True, text=True, **more)
+    same((got.returncode, got.stdout), (125, ""), got.stderr)
+    assert "--static=on cannot be had: " in got.stderr, got.stderr
+    nothing_left(place)
+    same(place.runs(), [])
+
+
+def test_lets_go(place):
+    """The worker holds no descriptor, directory or terminal of the program"""
+    child = hammering(place, 1)
+    above = worker(child)
+    same(os.readlink("/proc/%d/cwd" % above), "/")
+    same(os.getsid(above), above)
+    held = [os.readlink("/proc/%d/fd/%s" % (above, fd)) for fd in os.listdir("/proc/%d/fd" % above)]
+    assert not [what for what in held if not what.startswith(("anon_inode:", "/dev/null"))], held
+    child.stdin.close()
+    child.wait(30)
+    nothing_left(place)
+
+
+if "PORTSHIM_TEST_USER" in os.environ:
+    unprivileged("tests/keeper/unreached.c", user=os.environ["PORTSHIM_TEST_USER"])
+main(globals())
