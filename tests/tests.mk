@@ -90,13 +90,13 @@ SUITES := suites race unit laws contract active abi platform model cli keeper co
 PRODUCTS := $(BUILD)/portshim $(BUILD)/libportshim.so
 unit_NEEDS := $(UNIT)
 laws_NEEDS := $(LAWS)
-contract_NEEDS := $(CONTRACT) $(T)/shim/with_ports $(PRODUCTS)
+contract_NEEDS := $(CONTRACT) $(T)/shim/with_ports $(T)/shim/marked $(PRODUCTS)
 active_NEEDS := $(ACTIVE) $(T)/bench/libempty.so $(PRODUCTS)
 abi_NEEDS := $(PRODUCTS)
 platform_NEEDS := $(PLATFORM)
 cli_NEEDS := $(T)/shim/steps $(PRODUCTS)
 keeper_NEEDS := $(PRODUCTS)
-company_NEEDS := $(COMPANY) $(T)/shim/with_ports $(PRODUCTS)
+company_NEEDS := $(COMPANY) $(T)/shim/with_ports $(T)/shim/marked $(PRODUCTS)
 counts_NEEDS := $(T)/bench/calls $(T)/shim/with_ports $(PRODUCTS)
 # Another version of portshim, as far as the registry's format goes. Not optimized: it is built for one test.
 OTHER := $(T)/fault/other

@@ -31,4 +31,10 @@ struct ps_lock_guard {
 bool lock_enter(struct ps_lock *lock, struct ps_lock_guard *guard);
 void lock_leave(struct ps_lock *lock, const struct ps_lock_guard *guard);
 
+/* The thread that owns the lock, by its id in its own pid namespace; 0: nobody, or somebody else by now. */
+static inline uint32_t lock_owner(const struct ps_lock *lock)
+{
+	return atomic_load_explicit(&lock->word, memory_order_relaxed) & 0x3fffffff; /* FUTEX_TID_MASK */
+}
+
 #endif

@@ -122,7 +122,9 @@ struct ps_scope {
  *	sendto, recvfrom, which have six arguments           the upper half of the fourth, of `flags`, of which the kernel
  *	                                                     takes an int, is the upper half of the pass
  *
- * sendto and recvfrom without an address are not notified, and not marked. The upper half of a pass is neither 0 nor all
+ * sendto and recvfrom without an address are not notified, marked or not. The library does not mark what another library makes
+ * of a call, and libc's calls inside of its own functions: these are notified, and answered with what was decided (law 5). A
+ * thread that owns the run's lock (lock_owner) is such a one in the middle of a decision: its call goes on as it is. The upper half of a pass is neither 0 nor all
  * ones, so a program's own flags never look like one. (x86_64 and aarch64; of a 32-bit system call nothing is free.)
  */
 #define PS_PASS_OFFSET 96

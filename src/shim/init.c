@@ -195,6 +195,8 @@ static struct ps_caller *verify(int fd)
 
 	if (error)
 		caller = NULL;
+	else
+		real_mark(caller->space->run->pass);
 	/* Another network namespace is another host, with ports of its own: nothing to complain of. */
 	if (error == -EXDEV)
 		abroad = true;

@@ -19,6 +19,7 @@
 #include "../core/text.h"
 
 extern struct r_debug _r_debug __attribute__((weak));
+extern unsigned long getauxval(unsigned long) __attribute__((weak));
 extern ElfW(Dyn) _DYNAMIC[] __attribute__((visibility("hidden")));
 
 #define BITS (8 * sizeof(uintptr_t))
@@ -48,11 +49,27 @@ static int read_table(struct next_table *table, const struct link_map *map)
 	return table->symbols && table->strings && table->hash && table->hash[0] && table->hash[2];
 }
 
+/* Objects do not overlap, and start at their load address or (a program at a fixed place) above it. So libc, which has
+ * a function that nobody interposes, reaches at most to where the next one starts. */
+static void find_libc(struct next_tables *tables, const struct link_map *map)
+{
+	uintptr_t inside = (uintptr_t)getauxval, first = 0, end = UINTPTR_MAX;
+
+	for (; map; map = map->l_next)
+		if (map->l_addr > inside && map->l_addr < end)
+			end = map->l_addr;
+		else if (map->l_addr <= inside && map->l_addr > first)
+			first = map->l_addr;
+	tables->libc_first = first;
+	tables->libc_end = first ? end : 0;
+}
+
 void next_start(struct next_tables *tables)
 {
 	const struct link_map *map = &_r_debug ? _r_debug.r_map : NULL;
 
 	tables->count = 0;
+	find_libc(tables, map);
 	while (map && map->l_ld != _DYNAMIC)
 		map = map->l_next;
 	for (map = map ? map->l_next : NULL; map && tables->count < NEXT_OBJECTS; map = map->l_next)

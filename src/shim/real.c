@@ -1,4 +1,17 @@
+/*
+ * Theory of operation
+ *
+ * A hook goes on with the next definition of its function: libc's, or another library's that was preloaded behind this one. Until
+ * those are found the raw system calls stand in.
+ *
+ * Under a filter (scope.h: the pass) the raw system calls come back, for what is notified and where the next definition is libc's own:
+ * they carry the pass, which libc's would not. The program notices nothing of that. What is a cancellation point in libc is one here: while
+ * the call lasts, the thread can be cancelled at any instruction, as in libc's own (nptl, SYSCALL_CANCEL). Another library's
+ * definition is called as before; its calls are notified, and answered with what was decided already (law 5).
+ */
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -10,9 +23,22 @@
 /* Weak and without a version, so that the library can be loaded into any process. Before 2.34 glibc had dlsym in libdl,
  * which may not be there, but what it calls was in libc even then. With neither the raw system calls stay. What next.c finds
  * by itself needs none of them. */
-extern void *dlsym(void *, const char *) __attribute__((weak));
+extern __typeof__(dlsym) dlsym __attribute__((weak));
 extern void *_dl_sym(void *, const char *, void *) __attribute__((weak));
 #define NEXT ((void *)-1L) /* RTLD_NEXT */
+
+extern unsigned long getauxval(unsigned long) __attribute__((weak));
+extern __typeof__(dladdr) dladdr __attribute__((weak));
+extern __typeof__(pthread_setcanceltype) pthread_setcanceltype __attribute__((weak));
+extern char __libc_single_threaded __attribute__((weak)); /* glibc 2.32; declared in <sys/single_threaded.h> */
+
+/* What the raw calls carry: 0 until real_mark(). Changes once, and any function that is called meanwhile may see either. */
+static _Atomic uint64_t marking;
+
+static inline uint64_t pass(void)
+{
+	return atomic_load_explicit(&marking, memory_order_relaxed);
+}
 
 int real_fail(int error)
 {
@@ -29,6 +55,32 @@ static long finish(long result)
 	return result;
 }
 
+/* Where libc's functions are in the place of these, the raw ones only ever run before there are threads to be cancelled. */
+static inline int point_begin(void)
+{
+	int before = PTHREAD_CANCEL_ASYNCHRONOUS;
+
+	if (pass() && pthread_setcanceltype && !(&__libc_single_threaded && __libc_single_threaded))
+		pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &before);
+	return before;
+}
+
+static inline void point_end(int before)
+{
+	if (before != PTHREAD_CANCEL_ASYNCHRONOUS)
+		pthread_setcanceltype(before, NULL);
+}
+
+/* A system call that is a cancellation point. */
+#define AT_POINT(call)                                                                                                 \
+	({                                                                                                             \
+		int point_before = point_begin();                                                                      \
+		long point_result = (call);                                                                            \
+                                                                                                                       \
+		point_end(point_before);                                                                               \
+		finish(point_result);                                                                                  \
+	})
+
 static int raw_socket(int domain, int type, int protocol)
 {
 	return (int)finish(sys3(SYS_socket, domain, type, protocol));
@@ -36,17 +88,17 @@ static int raw_socket(int domain, int type, int protocol)
 
 static int raw_bind(int fd, const struct sockaddr *a, socklen_t n)
 {
-	return (int)finish(sys3(SYS_bind, fd, a, n));
+	return (int)finish(sys_marked3(pass(), SYS_bind, fd, a, n));
 }
 
 static int raw_listen(int fd, int backlog)
 {
-	return (int)finish(sys2(SYS_listen, fd, backlog));
+	return (int)finish(sys_marked2(pass(), SYS_listen, fd, backlog));
 }
 
 static int raw_connect(int fd, const struct sockaddr *a, socklen_t n)
 {
-	return (int)finish(sys3(SYS_connect, fd, a, n));
+	return (int)AT_POINT(sys_marked3(pass(), SYS_connect, fd, a, n));
 }
 
 static int raw_accept(int fd, struct sockaddr *a, socklen_t *n)
@@ -61,36 +113,41 @@ static int raw_accept4(int fd, struct sockaddr *a, socklen_t *n, int flags)
 
 static int raw_getsockname(int fd, struct sockaddr *a, socklen_t *n)
 {
-	return (int)finish(sys3(SYS_getsockname, fd, a, n));
+	return (int)finish(sys_marked3(pass(), SYS_getsockname, fd, a, n));
 }
 
 static int raw_getpeername(int fd, struct sockaddr *a, socklen_t *n)
 {
-	return (int)finish(sys3(SYS_getpeername, fd, a, n));
+	return (int)finish(sys_marked3(pass(), SYS_getpeername, fd, a, n));
 }
 
 static ssize_t raw_sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *a, socklen_t n)
 {
-	return finish(sys6(SYS_sendto, fd, data, size, flags, a, n));
+	return AT_POINT(sys6(SYS_sendto, fd, data, size, pass_flags(pass(), flags), a, n));
 }
 
 static ssize_t raw_sendmsg(int fd, const struct msghdr *m, int flags)
 {
-	return finish(sys3(SYS_sendmsg, fd, m, flags));
+	return AT_POINT(sys_marked3(pass(), SYS_sendmsg, fd, m, flags));
 }
 
 static int raw_sendmmsg(int fd, struct mmsghdr *m, unsigned count, int flags)
 {
-	return (int)finish(sys4(SYS_sendmmsg, fd, m, count, flags));
+	return (int)AT_POINT(sys6(SYS_sendmmsg, fd, m, count, flags, 0, pass()));
 }
 
 static ssize_t raw_recvfrom(int fd, void *data, size_t size, int flags, struct sockaddr *a, socklen_t *n)
 {
-	return finish(sys6(SYS_recvfrom, fd, data, size, flags, a, n));
+	return AT_POINT(sys6(SYS_recvfrom, fd, data, size, pass_flags(pass(), flags), a, n));
 }
+
+/* It ends the program in its own way. */
+static ssize_t (*libc_recvfrom_chk)(int, void *, size_t, size_t, int, struct sockaddr *, socklen_t *);
 
 static ssize_t raw_recvfrom_chk(int fd, void *data, size_t size, size_t room, int flags, struct sockaddr *a, socklen_t *n)
 {
+	if (size > room && libc_recvfrom_chk)
+		return libc_recvfrom_chk(fd, data, size, room, flags, a, n);
 	if (size > room)
 		__builtin_trap(); /* what _FORTIFY_SOURCE promises */
 	return raw_recvfrom(fd, data, size, flags, a, n);
@@ -98,12 +155,12 @@ static ssize_t raw_recvfrom_chk(int fd, void *data, size_t size, size_t room, in
 
 static ssize_t raw_recvmsg(int fd, struct msghdr *m, int flags)
 {
-	return finish(sys3(SYS_recvmsg, fd, m, flags));
+	return AT_POINT(sys_marked3(pass(), SYS_recvmsg, fd, m, flags));
 }
 
 static int raw_recvmmsg(int fd, struct mmsghdr *m, unsigned count, int flags, struct timespec *timeout)
 {
-	return (int)finish(sys5(SYS_recvmmsg, fd, m, count, flags, timeout));
+	return (int)AT_POINT(sys6(SYS_recvmmsg, fd, m, count, flags, timeout, pass()));
 }
 
 static long raw_syscall(long nr, long a, long b, long c, long d, long e, long f)
@@ -238,6 +295,25 @@ static const struct {
 	WANTED(posix_spawnp, "posix_spawnp"),
 };
 
+#define BIT_OF(at) (UINT64_C(1) << (at) / sizeof(void *))
+#define BIT(member) BIT_OF(offsetof(struct shim_real, member))
+_Static_assert(sizeof(real) / sizeof(void *) <= 64, "a bit for each");
+
+/* These go to the kernel as they are in every libc. (A struct msghdr is another in musl, which clears the kernel's padding.) */
+#define PLAIN_CALLS                                                                                                    \
+	(BIT(bind) | BIT(listen) | BIT(connect) | BIT(getsockname) | BIT(getpeername) | BIT(sendto) | BIT(recvfrom))
+
+static uint64_t in_libc; /* BIT_OF what was found in libc itself; written at init only, as all that is looked up */
+
+/* Where there is no loader's list (musl): the same object as a function that nobody interposes. */
+static bool shares_object(const void *found)
+{
+	Dl_info its, libcs;
+
+	return dladdr && getauxval && dladdr(found, &its) && dladdr((const void *)getauxval, &libcs) &&
+	       its.dli_fbase == libcs.dli_fbase;
+}
+
 void real_resolve(void)
 {
 	struct next_tables tables;
@@ -250,7 +326,38 @@ void real_resolve(void)
 			found = dlsym(NEXT, wanted[i].name);
 		else if (!found && _dl_sym)
 			found = _dl_sym(NEXT, wanted[i].name, (void *)real_resolve);
-		if (found)
-			memcpy((uint8_t *)&real + wanted[i].at, &found, sizeof(found));
+		if (!found)
+			continue;
+		memcpy((uint8_t *)&real + wanted[i].at, &found, sizeof(found));
+		if (tables.libc_end ? next_in_libc(&tables, found) : BIT_OF(wanted[i].at) & PLAIN_CALLS && shares_object(found))
+			in_libc |= BIT_OF(wanted[i].at);
 	}
+}
+
+/* A store that a thread which calls at the same time sees whole. */
+#define MARK(member)                                                                                                   \
+	do {                                                                                                           \
+		if (in_libc & BIT(member))                                                                             \
+			__atomic_store_n(&real.member, raw_##member, __ATOMIC_RELEASE);                                \
+	} while (0)
+
+void real_mark(uint64_t with)
+{
+	if (!with || pass() == with)
+		return;
+	atomic_store_explicit(&marking, with, memory_order_release);
+	if (in_libc & BIT(recvfrom_chk) && real.recvfrom_chk != raw_recvfrom_chk)
+		libc_recvfrom_chk = real.recvfrom_chk;
+	MARK(bind);
+	MARK(listen);
+	MARK(connect);
+	MARK(getsockname);
+	MARK(getpeername);
+	MARK(sendto);
+	MARK(sendmsg);
+	MARK(sendmmsg);
+	MARK(recvfrom);
+	MARK(recvfrom_chk);
+	MARK(recvmsg);
+	MARK(recvmmsg);
 }

@@ -67,6 +67,10 @@ extern struct shim_real real;
  * handlers and in children of fork. */
 void real_resolve(void);
 
+/* From now on the functions that are notified under the run's filter are raw system calls with this pass (scope.h), where they would
+ * have been libc's own. 0: nothing changes. */
+void real_mark(uint64_t pass);
+
 /* Sets errno and returns -1: a refusal that the kernel did not make itself. */
 int real_fail(int error);
 

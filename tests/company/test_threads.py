@@ -5,6 +5,8 @@ import os
 from company import alike, bare, free, held, main, program, same, under
 
 THREADS = program("threads")
+# Under a filter that the library's own calls are to pass (tests/shim/marked.c): then they are system calls, not libc's.
+MARKED = [program("../shim/marked"), "under", "errno", "right", THREADS]
 
 
 def test_cancel(place):
@@ -15,6 +17,17 @@ def test_cancel(place):
 def test_no_cancel(place):
     """bind, listen and the names are none, although more happens in them"""
     alike(place, THREADS, "no-cancel", "PORT", out="bind, listen, names: returned, done\n")
+
+
+def test_marked_cancel(place):
+    """Calls that carry the run's pass are cancellation points where libc's are, and only there"""
+    alike(place, *MARKED, "cancel", "PORT", ports=3)
+    alike(place, *MARKED, "no-cancel", "PORT", out="bind, listen, names: returned, done\n")
+
+
+def test_marked_forks(place):
+    """A process whose calls carry the pass forks while its threads bind, listen and connect"""
+    alike(place, *MARKED, "forks", "PORT", ports=4, out="children that failed: 0\njob ok\n")
 
 
 def test_cancel_storm(place):

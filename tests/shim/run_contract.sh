@@ -8,14 +8,15 @@
 #	actual      in an environment where an outsider holds every port that is asked for: the same results on moved
 #	            ports; sockets that listen are reported with their actual port, as is the default (law 10)
 #	requested   the same with "report": "requested", where nothing at all is to be seen of the move
+#	marked      as requested, and every call carries the run's pass (scope.h): raw system calls in the place of libc's
 #	WAY-number, WAY-alias    the calls made by number, or by their other names (contract_calls.c)
 #
 # Usage: tests/shim/run_contract.sh [PROGRAM...], from the top directory.
 set -u
 . tests/lib.sh
 
-mkdir -p "$scratch/actual" "$scratch/requested" "$scratch/alone"
-cat >"$scratch/requested/ports.manifest.json" <<'JSON'
+mkdir -p "$scratch/actual" "$scratch/requested" "$scratch/marked" "$scratch/alone"
+tee "$scratch/marked/ports.manifest.json" >"$scratch/requested/ports.manifest.json" <<'JSON'
 { "version": 1, "project": "contract", "services": {}, "defaults": { "report": "requested" } }
 JSON
 
@@ -31,13 +32,17 @@ way()
 	alone) set -- "$1" "$2" "$tests/shim/with_ports" --guard 28 4 -- env LD_PRELOAD="$shim" "$2" ;;
 	off) set -- "$1" "$2" "$tests/shim/with_ports" 28 4 -- "$portshim" exec --strict --env "test-$$" -- \
 		env PORTSHIM=off "$2" ;;
+	marked) set -- "$1" "$2" "$tests/shim/with_ports" --guard 28 4 -- "$portshim" exec --strict --env "test-$$" -- \
+		"$tests/shim/marked" under allow right "$2" ;;
 	*) set -- "$1" "$2" "$tests/shim/with_ports" --guard 28 4 -- "$portshim" exec --strict --env "test-$$" -- "$2" ;;
 	esac
 	directory=$scratch/$1 as=$1
 	[ -d "$directory" ] || directory=$scratch
+	report=${directory##*/}
+	[ "$report" != marked ] || report=requested
 	shift 2
 	rm -f "$log"
-	(cd "$directory" && CONTRACT_WAY=$as CONTRACT_BY=$by CONTRACT_LOG=$log CONTRACT_REPORT=${directory##*/} \
+	(cd "$directory" && CONTRACT_WAY=$as CONTRACT_BY=$by CONTRACT_LOG=$log CONTRACT_REPORT=$report \
 		timeout 180 "$@") >"$out" 2>&1
 	echo "exit status $?" >>"$out"
 }
@@ -60,7 +65,7 @@ results()
 	fi
 }
 
-ways="inert off alone actual requested off-number actual-number requested-alias"
+ways="inert off alone actual requested marked off-number actual-number requested-alias"
 if [ $# -eq 0 ]; then
 	for source in tests/shim/test_contract_*.c; do
 		program=${source##*/}
