@@ -3,14 +3,16 @@
  *
  * Theory of operation
  *
- * Each structure is known by where its fields are, for either size of a pointer, and is read whole with one call. The kernel has the
- * same two forms (net/compat.c), and what it does with the values afterwards (__copy_msghdr in net/socket.c, import_iovec in
- * lib/iov_iter.c) is followed here as far as it decides whether a call fails: a message with too many parts is EMSGSIZE, a part
- * that is longer than half of the memory is EINVAL, one outside of any process's memory EFAULT.
+ * Each structure is known by where its fields are, for either size of a pointer, and is read whole with one call. The
+ * kernel has the same two forms (net/compat.c), and what it does with the values afterwards (__copy_msghdr in
+ * net/socket.c, import_iovec in lib/iov_iter.c) is followed here as far as it decides whether a call fails: a message
+ * with too many parts is EMSGSIZE, a part that is longer than half of the memory is EINVAL, one outside of any
+ * process's memory EFAULT.
  *
- * Control data is a chain of headers with a length each. The kernel walks it with the length that is left, and so do we: nothing
- * is believed of a header that does not end within the data. Ours are one word longer than those of 32 bits, and padded to eight
- * bytes instead of four; the data behind a header is the same in both, but for the old forms of times.
+ * Control data is a chain of headers with a length each. The kernel walks it with the length that is left, and so do
+ * we: nothing is believed of a header that does not end within the data. Ours are one word longer than those of 32
+ * bits, and padded to eight bytes instead of four; the data behind a header is the same in both, but for the old
+ * forms of times.
  */
 #include "decode.h"
 
@@ -105,7 +107,7 @@ static unsigned argument_count(enum ps_call_kind kind)
 
 int decode_call(const struct seccomp_data *data, int32_t tid, enum ps_call_kind *kind, bool *compat, uint64_t args[6])
 {
-	uint32_t narrow[6];
+	uint32_t narrow[6] = {0};
 	unsigned count;
 	int error;
 
@@ -249,7 +251,8 @@ ssize_t decode_control(const uint8_t *from, size_t size, uint8_t *to)
 		if (narrow.length < NARROW_HEAD || narrow.length > size - done)
 			return -EINVAL;
 		data = narrow.length - NARROW_HEAD;
-		wide = (struct cmsghdr){.cmsg_len = CMSG_LEN(data), .cmsg_level = narrow.level, .cmsg_type = narrow.type};
+		wide = (struct cmsghdr){
+			.cmsg_len = CMSG_LEN(data), .cmsg_level = narrow.level, .cmsg_type = narrow.type};
 		memset(to + filled, 0, CMSG_SPACE(data));
 		memcpy(to + filled, &wide, sizeof(wide));
 		memcpy(to + filled + CMSG_LEN(0), from + done + NARROW_HEAD, data);
@@ -302,7 +305,8 @@ size_t encode_control(const uint8_t *from, size_t size, uint8_t *to, size_t room
 			data = time;
 			length = changed;
 		}
-		/* The kernel writes a header only where it has room for all of it, and then as much as there is of the data. */
+		/* The kernel writes a header only where it has room for all of it, and then as much as there is of
+		 * the data. */
 		if (room - filled < NARROW_HEAD) {
 			*cut = true;
 			break;

@@ -2,8 +2,8 @@
  * fuzz_notify.c - calls and messages in a stranger's memory: any bytes in a page between two that cannot be read, with
  * pointers into all three, in the layouts of 64 and of 32 bits.
  *
- * What is decoded must be what the bytes say and nothing else, no more is read or written than there is, and control data that goes
- * from one layout into the other and back is the same again.
+ * What is decoded must be what the bytes say and nothing else, no more is read or written than there is, and control
+ * data that goes from one layout into the other and back is the same again.
  */
 #include <errno.h>
 #include <linux/audit.h>

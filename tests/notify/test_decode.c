@@ -247,7 +247,8 @@ static void test_control_times(void **state)
 	memset(room, 0, sizeof(room));
 	*c = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(time)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_TIMESTAMP};
 	memcpy(CMSG_DATA(c), time, sizeof(time));
-	assert_int_equal(encode_control((uint8_t *)room, m.msg_controllen, (uint8_t *)narrow, sizeof(narrow), &cut), 20);
+	assert_int_equal(
+		encode_control((uint8_t *)room, m.msg_controllen, (uint8_t *)narrow, sizeof(narrow), &cut), 20);
 	assert_true(!cut && narrow[0] == 20 && narrow[3] == 5 && narrow[4] == 6);
 }
 
