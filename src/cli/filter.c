@@ -99,17 +99,6 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* Its upper half stands in an argument of which programs may have set that half to all zeros or all ones (scope.h). */
-static uint64_t draw_pass(void)
-{
-	uint64_t pass = 0;
-
-	while (pass >> 32 == 0 || pass >> 32 == UINT32_MAX)
-		if (getrandom(&pass, sizeof(pass), 0) != sizeof(pass))
-			pass = UINT64_C(0x9e3779b97f4a7c15); /* it guards nothing: another number will do */
-	return pass;
-}
-
 static int refuse(const char *why, struct ps_error *error)
 {
 	error_set(error, PS_EXIT_FAILED, "--static=on cannot be had: %s", why);
@@ -142,7 +131,7 @@ int filter_choose(struct ps_filter *filter, enum ps_static mode, bool quiet, con
 				why);
 		return 0;
 	}
-	filter->pass = draw_pass();
+	filter->pass = space_pass();
 	filter->barred = filter_bars();
 	filter->mode = mode;
 	if (!quiet && is_spoilt(program))

@@ -425,11 +425,11 @@ static int create_run(struct ps_launch *launch, struct ps_scope_spec *spec, uint
 	/* Only a keeper can start a program again. */
 	spec->flags = flags | (flags & PS_SCOPE_KEPT && plan_yields_any(launch->plan) ? PS_SCOPE_YIELDS : 0);
 	spec->root = process_self();
+	spec->pass = launch->filter.pass;
 	spec->plan = launch->plan;
 	spec->plan_size = launch->plan ? launch->plan->size : 0;
 	error = space_create_run(launch->runtime, spec, launch->run_path, &run);
 	if (!error) {
-		run->pass = launch->filter.pass;
 		space_close_scope(run);
 		error = space_open(&launch->space, launch->run_path);
 		if (error)
