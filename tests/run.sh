@@ -121,7 +121,7 @@ suite()
 	keeper)
 		for mode in off auto; do # without the filter and its worker, and with them
 			for script in tests/keeper/*.py; do
-				case "$mode ${script##*/}" in "off worker.py" | "auto yields.py") continue ;; esac
+				[ "$mode ${script##*/}" = "off worker.py" ] && continue
 				one "${script#tests/} $mode" env "PORTSHIM_TEST_STATIC=$mode" "${PYTHON:-/usr/bin/python3}" "$script"
 			done
 		done

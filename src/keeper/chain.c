@@ -45,11 +45,13 @@ static void close_fd(int fd)
 		close(fd);
 }
 
-static bool is_hung_up(const struct ps_chain *chain)
+bool chain_hung_up(const struct ps_chain *chain)
 {
 	struct pollfd fd = {chain->listener, 0, 0};
 
-	return chain->listener < 0 || (poll(&fd, 1, 0) == 1 && fd.revents & (POLLHUP | POLLNVAL));
+	while (chain->listener >= 0 && poll(&fd, 1, 0) < 0)
+		; /* of one descriptor: there is nothing that could fail but by a signal */
+	return chain->listener < 0 || fd.revents & (POLLHUP | POLLNVAL);
 }
 
 static void stop_serving(struct ps_chain *chain)
@@ -66,7 +68,7 @@ static void release(struct ps_keeper *keeper)
 {
 	struct ps_chain *chain = &keeper->chain;
 
-	if (chain->serving && is_hung_up(chain))
+	if (chain->serving && chain_hung_up(chain))
 		stop_serving(chain);
 	if (!chain->serving) {
 		if (chain->notify)
@@ -219,7 +221,7 @@ void chain_lost(struct ps_keeper *keeper)
 	struct ps_chain *chain = &keeper->chain;
 
 	chain->worker = 0;
-	if (is_hung_up(chain))
+	if (chain_hung_up(chain))
 		return;
 	chain->serving = notify_start(chain->notify, chain->listener, keeper->space) == 0;
 }
@@ -281,6 +283,6 @@ void chain_end(struct ps_keeper *keeper)
 
 	if (chain->worker && chain_over(keeper))
 		wait_for_worker(chain);
-	else if (chain->serving && !is_hung_up(chain))
+	else if (chain->serving && !chain_hung_up(chain))
 		leave_heir(keeper);
 }

@@ -120,6 +120,7 @@ int chain_start(struct ps_keeper *keeper, bool again);
  * `last`: it is dead. */
 bool chain_hear(struct ps_keeper *keeper, bool last, int *status);
 bool chain_over(const struct ps_keeper *keeper); /* the worker, which there is, has nobody left */
+bool chain_hung_up(const struct ps_chain *chain); /* nobody is left under the filter, or there is none */
 void chain_lost(struct ps_keeper *keeper);       /* the worker is dead: we are where it was */
 void chain_dissolve(struct ps_keeper *keeper);   /* ends the worker, if there is one: the program becomes our child */
 /* Sends the program a signal; `info` for one with a value, else NULL. */

@@ -181,17 +181,17 @@ static int kind_of(const siginfo_t *info)
 	return info->si_code == CLD_STOPPED ? WSTOPPED : info->si_code == CLD_CONTINUED ? WCONTINUED : WEXITED;
 }
 
-/* True if no child is left. */
-static bool reap(struct ps_relay *relay, pid_t *program)
+/* 0 or -errno: ECHILD when no child is left. Others cannot be, but would mean that we wait for nothing. */
+static int reap(struct ps_relay *relay, pid_t *program)
 {
 	for (;;) {
 		siginfo_t info = {0};
 		int kind;
 
 		if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WCONTINUED | WNOHANG | WNOWAIT) < 0)
-			return errno == ECHILD;
+			return -errno;
 		if (!info.si_pid)
-			return false;
+			return 0;
 		kind = kind_of(&info);
 		if (info.si_pid == *program) {
 			relay_tell(relay, status_of(&info));
@@ -200,16 +200,9 @@ static bool reap(struct ps_relay *relay, pid_t *program)
 		}
 		if (kind == WEXITED)
 			atomic_fetch_add(&relay->ended, 1);
-		waitid(P_PID, (id_t)info.si_pid, &info, kind | WNOHANG);
+		if (waitid(P_PID, (id_t)info.si_pid, &info, kind | WNOHANG) < 0)
+			return -errno;
 	}
-}
-
-/* Nobody is left who uses the filter. */
-static bool is_hung_up(int listener)
-{
-	struct pollfd fd = {listener, 0, 0};
-
-	return listener < 0 || (poll(&fd, 1, 0) == 1 && fd.revents & (POLLHUP | POLLNVAL));
 }
 
 /* SIGCHLD wakes us; all others are taken and forgotten. */
@@ -227,6 +220,7 @@ static bool serve(struct ps_keeper *keeper, int signals)
 	struct ps_chain *chain = &keeper->chain;
 	pid_t program = chain->relay->program;
 	bool over = false, hung_up = chain->listener < 0;
+	int error;
 
 	if (!hung_up && notify_start(chain->notify, chain->listener, keeper->space) != 0)
 		return false;
@@ -248,7 +242,10 @@ static bool serve(struct ps_keeper *keeper, int signals)
 		drain(signals);
 		atomic_store(&chain->relay->looking, true);
 		/* A filter that is released when its last process is reaped (before Linux 6.11) hangs up after that. */
-		over = reap(chain->relay, &program) && is_hung_up(chain->listener);
+		error = reap(chain->relay, &program);
+		if (error && error != -ECHILD)
+			return false;
+		over = error && chain_hung_up(chain);
 		if (over)
 			atomic_store(&chain->relay->over, true);
 		atomic_store(&chain->relay->looking, false);
