@@ -53,7 +53,8 @@ static inline bool bind_again(struct ps_caller *caller, const struct ps_caller_c
 	return *result != -EADDRINUSE || registry_lost(space, actual, protocol) <= 0;
 }
 
-static inline int bind_inet(struct ps_caller *caller, const struct ps_caller_calls *calls, int fd, struct ps_address *a)
+static inline int bind_inet(struct ps_caller *caller, const struct ps_caller_calls *calls, int fd,
+			    struct ps_address *a)
 {
 	struct ps_space *space = caller->space;
 	uint16_t requested = address_port(a);
@@ -80,7 +81,8 @@ static inline bool bind_copy_unspec(int fd, struct ps_address *a, const struct s
 	       address_locality(a) == PS_WILDCARD && call_option(fd, SOL_SOCKET, SO_DOMAIN) == AF_INET;
 }
 
-static inline __attribute__((always_inline)) int call_bind_by(struct ps_caller *caller, const struct ps_caller_calls *calls, int fd,
+static inline __attribute__((always_inline)) int call_bind_by(struct ps_caller *caller,
+							      const struct ps_caller_calls *calls, int fd,
 							      const struct sockaddr *address, socklen_t length)
 {
 	struct ps_address a;

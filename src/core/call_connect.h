@@ -30,8 +30,8 @@ static inline void connect_decide(struct ps_caller *caller, int fd, const struct
 	to->route = route_out(caller, fd, address, length, port, &to->moved);
 }
 
-static inline int connect_go(struct ps_caller *caller, const struct ps_caller_calls *calls, int fd, const struct sockaddr *address,
-			     socklen_t length, const struct destination *to)
+static inline int connect_go(struct ps_caller *caller, const struct ps_caller_calls *calls, int fd,
+			     const struct sockaddr *address, socklen_t length, const struct destination *to)
 {
 	switch (to->route) {
 	case PS_ROUTE_MOVED:

@@ -61,7 +61,7 @@ static inline int point_begin(void)
 	int before = PTHREAD_CANCEL_ASYNCHRONOUS;
 
 	if (pass() && pthread_setcanceltype && !(&__libc_single_threaded && __libc_single_threaded))
-		pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &before);
+		pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &before); /* NOLINT(cert-pos47-c,concurrency-*): as libc does */
 	return before;
 }
 
@@ -329,17 +329,20 @@ void real_resolve(void)
 		if (!found)
 			continue;
 		memcpy((uint8_t *)&real + wanted[i].at, &found, sizeof(found));
-		if (tables.libc_end ? next_in_libc(&tables, found) : BIT_OF(wanted[i].at) & PLAIN_CALLS && shares_object(found))
+		if (tables.libc_end ? next_in_libc(&tables, found)
+				    : BIT_OF(wanted[i].at) & PLAIN_CALLS && shares_object(found))
 			in_libc |= BIT_OF(wanted[i].at);
 	}
 }
 
-/* A store that a thread which calls at the same time sees whole. */
-#define MARK(member)                                                                                                   \
-	do {                                                                                                           \
-		if (in_libc & BIT(member))                                                                             \
-			__atomic_store_n(&real.member, raw_##member, __ATOMIC_RELEASE);                                \
-	} while (0)
+/* A thread that calls at the same time sees the one or the other. */
+static void mark(size_t at, void *raw)
+{
+	if (in_libc & BIT_OF(at))
+		__atomic_store_n((void **)((uint8_t *)&real + at), raw, __ATOMIC_RELEASE);
+}
+
+#define MARK(member) mark(offsetof(struct shim_real, member), (void *)raw_##member)
 
 void real_mark(uint64_t with)
 {

@@ -12,6 +12,7 @@ __recvfrom_chk sendmsg recvmsg sendmmsg recvmmsg"
 # calls ACTION PASS ENVIRONMENT: on ports that somebody holds, so that they are moved.
 calls()
 {
+	# shellcheck disable=SC2016 # the inner shell has with_ports' variables
 	"$tests/shim/with_ports" --guard 2 0 -- sh -c '"$@" "$PORTS_FIRST"' - \
 		"$portshim" exec --strict --env "$3" -- "$tests/shim/marked" under "$1" "$2" "$tests/shim/marked" calls 2>&1
 }
