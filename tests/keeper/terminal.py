@@ -245,4 +245,21 @@ def test_hangup(place, start):
     until(lambda: os.path.exists(mark) and not alive(program), "the program to be hung up", LIMIT)
 
 
+def test_hangup_leader(place):
+    """The same where run itself leads the session, as in a terminal's own window; run ends as the program does"""
+    mark = os.path.join(place.project, "hung-up")
+    script = "trap 'echo yes >>%s; exit 7' HUP; echo $$; while :; do read line || sleep 0.01; done" % mark
+    pid, master = pty.fork()
+    if pid == 0:
+        os.chdir(place.project)
+        os.execve(PORTSHIM, [PORTSHIM, "run", "--", "sh", "-c", script], place.environment())
+    with os.fdopen(master, "rb", buffering=0) as screen:
+        program = int(line(screen))
+    status = until(lambda: (lambda got: got if got[0] else None)(os.waitpid(pid, os.WNOHANG)), "run to end")[1]
+    same(os.waitstatus_to_exitcode(status), 7)
+    assert not alive(program)
+    with open(mark, encoding="ascii") as file:
+        same(file.read(), "yes\n")
+
+
 main(globals())
