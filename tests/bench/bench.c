@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -490,6 +491,17 @@ static void setup_crowd(void)
 	}
 }
 
+/* ---- a call that portshim has nothing to do with ---- */
+
+static uint64_t batch_getppid(unsigned n)
+{
+	uint64_t start = now();
+
+	while (n--)
+		syscall(SYS_getppid);
+	return now() - start;
+}
+
 /* ---- processes ---- */
 
 static uint64_t batch_spawn(unsigned n)
@@ -557,6 +569,7 @@ static const struct workload {
 	{ "listen", setup_address, batch_listen },
 	{ "listen-new", setup_address, batch_listen_new },
 	{ "listen-crowd", setup_crowd, batch_listen_new },
+	{ "getppid", setup_nothing, batch_getppid },
 	{ "spawn", setup_nothing, batch_spawn },
 	{ "memory", setup_memory, NULL },
 };
