@@ -88,7 +88,9 @@ static int run(int argc, char **argv)
 		code = launch_exec_error(argv[0], failure, &error);
 		goto out;
 	}
-	launch_free(&launch);
+	/* Where the keeper serves the filter in its worker's place, its threads may be in a call until the very end. */
+	if (!keeper.chain.serving)
+		launch_free(&launch);
 	return keeper_status(keeper.status);
 out:
 	error_print(&error);
