@@ -137,6 +137,7 @@ suite()
 		;;
 	suites) one suites/all.sh bash tests/suites/all.sh ;;
 	race) scripts 'tests/race/*.sh' ;;
+	static) scripts 'tests/static/*.py' ;;
 	real)
 		scripts 'tests/real/*.sh'
 		scripts 'tests/real/*.py'

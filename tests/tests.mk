@@ -108,6 +108,7 @@ fault_NEEDS := $(FAULT) $(OTHER)/portshim $(T)/shim/steps $(T)/shim/with_ports $
 race_NEEDS := $(RACE) $(PRODUCTS)
 real_NEEDS := $(PRODUCTS)
 suites_NEEDS := $(PRODUCTS)
+static_NEEDS := $(T)/shim/with_ports $(PRODUCTS)
 
 # The programs alone; `make -j check-programs` is what `make check` needs built.
 check-programs: $(OWN_NETWORK) $(sort $(foreach s,$(SUITES),$($(s)_NEEDS)))
@@ -120,7 +121,7 @@ check-$(1): $$(OWN_NETWORK) $$($(1)_NEEDS)
 	$$(Q)tests/run.sh $$(BUILD) $(1)
 .PHONY: check-$(1)
 endef
-$(foreach s,$(SUITES),$(eval $(call suite_target,$(s))))
+$(foreach s,$(SUITES) static,$(eval $(call suite_target,$(s))))
 
 # The part of the suite race that kills at random, for an hour: SOAK_SECONDS, and SOAK_SEED to try a round again.
 soak: $(race_NEEDS)

@@ -1,7 +1,7 @@
 /* The smallest programs whose start is measured: `once bind PORT` binds a port once; `once up PROGRAM ARGS...` brings
- * the loopback interface of a new network namespace up, which makes it usable, and becomes the program. And the smallest
- * filter: `once allow PROGRAM ARGS...` puts the program under one that allows everything, and all that the kernel does
- * for it is what any filter costs. */
+ * the loopback interface of a new network namespace up, which makes it usable, and becomes the program. And the
+ * smallest filter: `once allow PROGRAM ARGS...` puts the program under one that allows everything, and all that the
+ * kernel does for it is what any filter costs. */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <net/if.h>

@@ -46,8 +46,9 @@ class Worker:
     def __init__(self, prefix, environment, arguments, cpu, program=None):
         environment = dict(os.environ, **environment)
         environment["BENCH_CPU"] = "" if cpu is None else str(cpu)
-        self.process = subprocess.Popen(prefix + [program or BENCH] + [str(a) for a in arguments], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        self.process = subprocess.Popen(prefix + [program or BENCH] + [str(a) for a in arguments],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        text=True, env=environment,
                                         cwd=SCRATCH)
         line = self.process.stdout.readline().strip()
         if line != "ready":
@@ -201,7 +202,8 @@ def static_programs():
     static, go = os.path.join(SCRATCH, "static"), os.path.join(SCRATCH, "go")
     environment = dict(os.environ, CGO_ENABLED="0", GOCACHE=os.path.join(SCRATCH, "cache"), GOFLAGS="-mod=mod",
                        GO111MODULE="off")
-    builds = (([shutil.which("musl-gcc") or "cc", "-static", "-D_GNU_SOURCE", "-std=gnu11", "-O2", "-pthread", "-o", static,
+    builds = (([shutil.which("musl-gcc") or "cc", "-static", "-D_GNU_SOURCE", "-std=gnu11", "-O2", "-pthread",
+                "-idirafter", "/usr/include", "-idirafter", "/usr/include/x86_64-linux-gnu", "-o", static,
                 os.path.join(source, "bench.c")], static),
               ([shutil.which("go") or "go", "build", "-o", go, os.path.join(source, "bench.go")], go))
     for words, _ in builds:
