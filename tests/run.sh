@@ -129,6 +129,7 @@ suite()
 		[ "$(id -u)" -ne 0 ] || one "keeper/worker.py nobody" \
 			env PORTSHIM_TEST_STATIC=auto PORTSHIM_TEST_USER=nobody "${PYTHON:-/usr/bin/python3}" tests/keeper/worker.py
 		;;
+	notify) scripts 'tests/notify/*.py' ;;
 	company) scripts 'tests/company/test_*.py' ;;
 	counts) scripts 'tests/bench/counts.py' ;;
 	fault)

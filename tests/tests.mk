@@ -86,7 +86,7 @@ $(filter %.so,$(COMPANY)): $(T)/company/%.so: tests/company/%.c tests/company/jo
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $< -ldl
 
-SUITES := suites race unit laws contract active abi platform model cli keeper company counts fault real
+SUITES := suites race unit laws contract active abi platform model cli keeper notify company counts fault real
 PRODUCTS := $(BUILD)/portshim $(BUILD)/libportshim.so
 unit_NEEDS := $(UNIT)
 laws_NEEDS := $(LAWS)
@@ -96,6 +96,7 @@ abi_NEEDS := $(PRODUCTS)
 platform_NEEDS := $(PLATFORM)
 cli_NEEDS := $(T)/shim/steps $(PRODUCTS)
 keeper_NEEDS := $(PRODUCTS)
+notify_NEEDS := $(PRODUCTS)
 company_NEEDS := $(COMPANY) $(T)/shim/with_ports $(T)/shim/marked $(PRODUCTS)
 counts_NEEDS := $(T)/bench/calls $(T)/shim/with_ports $(PRODUCTS)
 # Another version of portshim, as far as the registry's format goes. Not optimized: it is built for one test.

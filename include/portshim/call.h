@@ -14,6 +14,14 @@
 #include <portshim/caller.h>
 
 int call_bind(struct ps_caller *caller, int fd, const struct sockaddr *address, socklen_t length);
+/* The part of call_bind that never waits: a TCP port that the run has already. True if that is all there is to it,
+ * and *result is what call_bind would have returned; false: the socket is not bound, and call_bind has to see to it. */
+bool call_bind_at_once(struct ps_caller *caller, int fd, const struct sockaddr *address, socklen_t length, int *result);
+
+/* For a socket that was not bound when somebody, who is dead now, was about to do call_bind for the caller, and is
+ * bound: does what may be left of it. */
+int call_bind_bound(struct ps_caller *caller, int fd, const struct sockaddr *address, socklen_t length);
+
 int call_listen(struct ps_caller *caller, int fd, int backlog);
 int call_connect(struct ps_caller *caller, int fd, const struct sockaddr *address, socklen_t length);
 
@@ -26,8 +34,8 @@ unsigned call_protocol(int fd);
 /* An option that is a number; -1 if it cannot be had. */
 int call_option(int fd, int level, int name);
 
-/* The local address of a socket, with the actual port, from the kernel: 0, or a negative errno. -EAFNOSUPPORT: it has no inet
- * address. */
+/* The local address of a socket, with the actual port, from the kernel: 0, or a negative errno. -EAFNOSUPPORT: it
+ * has no inet address. */
 int call_local(const struct ps_caller *caller, int fd, struct ps_address *local);
 
 #endif

@@ -569,6 +569,39 @@ int assign(struct ps_caller *caller, int fd, const struct ps_address *wanted, un
 	return result;
 }
 
+/* ---- a socket that is bound, and nobody knows whether that was recorded ---- */
+
+static enum outcome hold_bound(struct attempt *t)
+{
+	struct ps_address local;
+	uint16_t port;
+
+	if (call_local(t->caller, t->fd, &local) != 0)
+		return UNRECORDED;
+	port = address_port(&local);
+	address_set_port(&t->address, port);
+	if (registry_is_own_actual(t->space, port))
+		return HELD;
+	return hold_chosen(t, port == t->requested ? PS_REASON_REQUESTED : PS_REASON_DEFAULT);
+}
+
+void assign_bound(struct ps_caller *caller, int fd, const struct ps_address *wanted, unsigned protocol)
+{
+	struct ps_space *space = caller->space;
+	struct attempt t = {.caller = caller, .space = space, .fd = fd, .address = *wanted, .protocol = protocol,
+			    .error = EADDRINUSE};
+	bool by_process = plan_needs_subject(space->plan, address_port(wanted)), publish;
+	struct ps_lock_guard guard;
+
+	if (!prepare(&t, by_process) || !lock_enter(&space->run->lock, &guard))
+		return;
+	t.owner = caller->identity ? caller->identity : guard.since;
+	publish = hold_bound(&t) == HELD && protocol == PS_UDP && publish_record(caller, fd, &t.address, PS_UDP);
+	lock_leave(&space->run->lock, &guard);
+	if (publish)
+		publish_write(caller, address_port(&t.address));
+}
+
 /* ---- a port that was lost before the socket listened ---- */
 
 int assign_again(struct ps_caller *caller, int fd, struct ps_address *local)

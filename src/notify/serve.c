@@ -31,7 +31,6 @@
  * is the only sharing. Signals are blocked in threads. RLIMIT_NOFILE, RLIMIT_NPROC: a duplicate that cannot be had makes the call
  * go on as without portshim, a thread that cannot be had makes the call block the server for as long as it takes.
  */
-#include "served.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -46,7 +45,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "calls.h"
 #include "decode.h"
+#include "held.h"
+#include "served.h"
 
 #define THREAD_STACK (128 << 10)
 
@@ -103,6 +105,8 @@ void serve_finish(struct ps_call *call, enum ps_answer answer)
 	/* An error means that the program is gone. */
 	ioctl(call->notify->listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
 	free_slot(call->notify, call->slot);
+	if (call->target)
+		target_release(call->target);
 }
 
 struct handed {
@@ -160,7 +164,20 @@ enum ps_answer serve_by_thread(struct ps_call *call, ps_handler *handler)
 
 /* ---- one call ---- */
 
-static ps_handler *const handlers[PS_CALL_KINDS] = {0};
+static ps_handler *const handlers[PS_CALL_KINDS] = {
+	[PS_CALL_BIND] = bind_serve,
+	[PS_CALL_LISTEN] = listen_serve,
+	[PS_CALL_CONNECT] = connect_serve,
+	[PS_CALL_GETSOCKNAME] = names_serve,
+	[PS_CALL_GETPEERNAME] = names_serve,
+	[PS_CALL_SENDTO] = datagram_serve,
+	[PS_CALL_SENDMSG] = datagram_serve,
+	[PS_CALL_SENDMMSG] = datagram_serve,
+	[PS_CALL_RECVFROM] = datagram_serve,
+	[PS_CALL_RECVMSG] = datagram_serve,
+	[PS_CALL_RECVMMSG] = datagram_serve,
+	[PS_CALL_RECVMMSG_TIME64] = datagram_serve,
+};
 
 static void serve(struct ps_notify *notify, struct ps_slot *slot, bool again)
 {
@@ -198,8 +215,7 @@ void notify_poll(const struct ps_notify *notify, struct pollfd fds[PS_NOTIFY_FDS
 
 int notify_time_left(const struct ps_notify *notify)
 {
-	(void)notify;
-	return -1;
+	return held_time_left(notify);
 }
 
 void notify_serve(struct ps_notify *notify, const struct pollfd fds[PS_NOTIFY_FDS])
@@ -208,6 +224,7 @@ void notify_serve(struct ps_notify *notify, const struct pollfd fds[PS_NOTIFY_FD
 
 	if (fds[1].revents)
 		eventfd_read(notify->freed, &count);
+	held_serve(notify);
 	if (fds[0].revents & POLLIN)
 		receive(notify);
 }
@@ -278,6 +295,10 @@ int notify_start(struct ps_notify *notify, int listener, struct ps_space *own)
 	error = open_events(notify);
 	if (error)
 		return error;
+	error = target_start(notify);
+	if (error)
+		return error;
+	notify->privileged = calls_privileged();
 	ioctl(listener, SET_FLAGS, FLAG_SYNC_WAKE_UP); /* where there is none it is slower */
 	recover(notify);
 	return 0;
@@ -289,6 +310,7 @@ void notify_close(struct ps_notify *notify)
 
 	while ((threads = atomic_load(&notify->threads)))
 		syscall(SYS_futex, &notify->threads, FUTEX_WAIT_PRIVATE, threads, NULL, NULL, 0);
+	target_end(notify);
 	if (notify->events >= 0)
 		close(notify->events);
 	if (notify->freed >= 0)

@@ -23,8 +23,8 @@
 /* ---- the journal ---- */
 
 /*
- * How far a call has come. Written before what it announces is begun, by the one thread that has the call. The server that
- * takes over from a dead one reads it once (serve.c, recover).
+ * How far a call has come. Written before what it announces is begun, by the one thread that has the call. The server
+ * that takes over from a dead one reads it once (serve.c, recover).
  *
  *	FREE      nobody's
  *	RECEIVED  to be received into, or received: id is not 0. Nothing was done that the program could see
@@ -34,15 +34,32 @@
 enum ps_stage { PS_STAGE_FREE, PS_STAGE_RECEIVED, PS_STAGE_BEGUN };
 
 /* What a second attempt at the same call must know of the first. */
+struct ps_saved_bind {
+	uint32_t length;
+	_Alignas(8) unsigned char address[sizeof(struct sockaddr_storage)];
+};
+
+struct ps_saved_connect {
+	int32_t file_flags; /* of the socket, before O_NONBLOCK was put in */
+};
+
+struct ps_saved_name {
+	int32_t room; /* the program's length, before it was written to */
+};
+
+struct ps_saved_datagram {
+	int64_t deadline;  /* of the wait for the next message (held.h); 0: there was none yet */
+	int64_t end, left; /* recvmmsg: its time, and what was left of it after the last message */
+	uint32_t done;     /* messages */
+	bool limited;      /* the wait has a deadline */
+};
+
 union ps_saved {
-	struct {
-		int32_t file_flags; /* of the socket, before O_NONBLOCK was put in; -1: it was not touched */
-		uint32_t state;     /* of TCP, before */
-	} connect;
-	struct {
-		uint32_t room; /* as the program's length was before it was written to */
-	} name;
-	uint64_t words[15];
+	struct ps_saved_bind bind;
+	struct ps_saved_connect connect;
+	struct ps_saved_name name;
+	struct ps_saved_datagram datagram;
+	uint64_t words[40];
 };
 
 /* A slot never lies in two pages: what the kernel writes to it is written whole, or the call was not received. */
@@ -54,14 +71,16 @@ struct ps_slot {
 		char room[120]; /* newer kernels may tell more (SECCOMP_GET_NOTIF_SIZES) */
 	} u;
 	union ps_saved saved;
-	uint64_t pad1;
+	uint64_t pad1[8];
 };
-_Static_assert(sizeof(struct ps_slot) == 256, "a divisor of a page");
+_Static_assert(sizeof(struct ps_slot) == 512, "a divisor of a page");
 
 #define PS_SLOTS 1024
+#define PS_SPEAKERS 32768
 
 struct ps_journal {
 	struct ps_slot slot[PS_SLOTS];
+	_Atomic uint64_t speakers[PS_SPEAKERS / 64]; /* processes that spoke to moved UDP ports (datagram.c), by pid */
 };
 
 /* ---- the server: one in each process that serves ---- */
@@ -77,6 +96,7 @@ struct ps_notify {
 	int freed;                 /* eventfd: a slot came free when there was none */
 	_Atomic bool full;         /* there is none */
 	_Atomic unsigned threads;  /* that serve calls. A futex */
+	uint32_t privileged;       /* calls_privileged() */
 	struct ps_targets *targets; /* target.c */
 	struct ps_holds *holds;    /* held.c */
 };
@@ -102,6 +122,8 @@ struct ps_call {
 	uint64_t args[6];       /* of the call itself, also where it came by socketcall */
 	long value;
 	int fd;                 /* a duplicate of the socket, -1: none yet. Closed by serve_finish */
+	int number;             /* what the program calls it */
+	int pidfd;              /* of the thread; the serving thread's, which may close it: for target_socket */
 	struct ps_target *target; /* NULL until call_target was successful */
 	struct ps_caller caller;
 };
@@ -112,11 +134,18 @@ typedef enum ps_answer ps_handler(struct ps_call *call);
 ps_handler bind_serve, listen_serve, connect_serve, names_serve;
 ps_handler datagram_serve;
 
-/* Copies the call, and has a thread of its own serve it by this handler, which may block, and which is run at once where no
- * thread can be made. */
+/* datagram.c: the process has sent to, or connected a UDP socket to, a moved port: what it receives is to be
+ * translated. */
+void datagram_spoke(struct ps_call *call);
+/* A process is new to us, and does what its parent's sockets did. */
+void datagram_inherit(struct ps_notify *notify, int32_t pid);
+
+/* Copies the call, and has a thread of its own serve it by this handler, which may block, and which is run at once
+ * where no thread can be made. */
 enum ps_answer serve_by_thread(struct ps_call *call, ps_handler *handler);
 
-/* The end of a call: closes its duplicate, lets go of its target, answers, frees its slot. Any thread; once for each call. */
+/* The end of a call: closes its duplicate, lets go of its target, answers, frees its slot. Any thread; once for each
+ * call. */
 void serve_finish(struct ps_call *call, enum ps_answer answer);
 
 /* Says in the journal that the call's effects begin now. */
@@ -129,19 +158,27 @@ static inline void serve_begin(struct ps_call *call)
 
 /* Finds out whose call it is, and fills in call->target and call->caller. False: the call is to be continued, because
  * portshim has nothing to do with the process, it cannot be read, or it is gone. */
-bool target_find(struct ps_call *call);
+bool target_of(struct ps_call *call);
 
-/* A duplicate of the caller's descriptor `number`, as call->fd: 0 if it is an inet socket of the network namespace that the
- * space is of, and the call still waits. Else a negative errno, and the call is to be continued. The duplicate has the same open file
- * description: flags, offset and socket are the program's own. */
+/* A duplicate of the caller's descriptor `number`, as call->fd: 0 if it is an inet socket of the network namespace
+ * that the space is of, and the call still waits. Else a negative errno, and the call is to be continued. The
+ * duplicate has the same open file description: flags, offset and socket are the program's own. */
 int target_socket(struct ps_call *call, int number);
 
-/* The program's memory: 0 if all of it could be read or written, else -EFAULT; -EPERM if the process may not be read. */
-int target_read(const struct ps_call *call, uint64_t address, void *data, size_t size);
+/* The program's memory: 0 if all of it could be read or written, else a negative errno. A process that may not be
+ * read is told of once. */
+int target_read(struct ps_call *call, uint64_t address, void *data, size_t size);
 int target_write(const struct ps_call *call, uint64_t address, const void *data, size_t size);
 
 /* True while the thread waits for this call's answer: nobody else can have got its process id since. */
 bool target_waits(const struct ps_call *call);
+
+/* The beginning of /proc/TID/status, and the number that follows "\nNAME:\t" there. */
+long target_status(int32_t tid, char *text, size_t size);
+uint64_t target_field(const char *status, const char *name, int base);
+
+int target_start(struct ps_notify *notify);
+void target_end(struct ps_notify *notify);
 
 /* Any number of threads may let go of a target that the serving thread found for them. */
 void target_hold(struct ps_target *target);
