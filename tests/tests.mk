@@ -86,7 +86,7 @@ $(filter %.so,$(COMPANY)): $(T)/company/%.so: tests/company/%.c tests/company/jo
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $< -ldl
 
-SUITES := suites race unit laws contract active abi platform model cli keeper notify company counts fault real
+SUITES := suites race static unit laws contract active abi platform model cli keeper notify company counts fault real
 PRODUCTS := $(BUILD)/portshim $(BUILD)/libportshim.so
 unit_NEEDS := $(UNIT)
 laws_NEEDS := $(LAWS)
@@ -122,7 +122,7 @@ check-$(1): $$(OWN_NETWORK) $$($(1)_NEEDS)
 	$$(Q)tests/run.sh $$(BUILD) $(1)
 .PHONY: check-$(1)
 endef
-$(foreach s,$(SUITES) static,$(eval $(call suite_target,$(s))))
+$(foreach s,$(SUITES),$(eval $(call suite_target,$(s))))
 
 # The part of the suite race that kills at random, for an hour: SOAK_SECONDS, and SOAK_SEED to try a round again.
 soak: $(race_NEEDS)

@@ -24,7 +24,7 @@
 
 #include <portshim/call.h>
 
-#include "served.h"
+#include "held.h"
 
 #define UNTOUCHED (-1)
 
@@ -72,7 +72,7 @@ static enum ps_answer connect_stream(struct ps_call *call, const struct ps_addre
 		call->value = -EINPROGRESS;
 	if (call->value != -EINPROGRESS || flags & O_NONBLOCK)
 		return PS_ANSWER_VALUE;
-	return PS_ANSWER_CONTINUE;
+	return held_limit(call->fd, SO_SNDTIMEO) == HELD_FOREVER ? PS_ANSWER_CONTINUE : held_connect(call);
 }
 
 enum ps_answer connect_serve(struct ps_call *call)

@@ -1,12 +1,13 @@
 """The processes that answer the filter, killed and stopped at moments of chance while static programs make calls as
 fast as they can (hammer.c), twice in parallel on the same numbers: no call fails, none is lost, none reaches another's
-server. Then both of them killed.
+server. Then both of them killed; too few descriptors for them.
 
 By hand: BUILD=build build/tests/own_network /usr/bin/python3 tests/static/killed.py [SEED]
 """
 import os
 import random
 import re
+import resource
 import select
 import signal
 import socket
@@ -197,12 +198,33 @@ def check_stopped():
     untouched(outsiders, "stopped")
 
 
+def check_few_descriptors():
+    """portshim may have only so many: either it says that it cannot, or nothing is to be seen of it."""
+    for limit in (4, 5, 6, 7, 8, 10, 14, 20):
+        numbers, outsiders = held()
+        child = start(PORTSHIM, "run", "--quiet", "--static=on", "--", os.path.abspath("hammer"), *map(str, numbers),
+                      stdin=subprocess.PIPE,
+                      preexec_fn=lambda n=limit: resource.setrlimit(resource.RLIMIT_NOFILE, (n, 1024)))
+        said = line(child.stdout)
+        if said.startswith("ready"):
+            time.sleep(0.1)
+            os.write(child.stdin.fileno(), b"x")
+            counts = [int(n) for n in re.findall("[0-9]+", line(child.stdout))]
+            check(len(counts) == 4 and all(counts[:3]), "%d descriptors: %s" % (limit, counts))
+        child.stdin.close()
+        child.wait(LIMIT)
+        err = child.stderr.read()
+        check(child.returncode == 0 if said else child.returncode == 125 and err.startswith("portshim:"),
+              "%d descriptors: %r, status %s, %r" % (limit, said, child.returncode, err))
+        untouched(outsiders, "%d descriptors" % limit)
+
+
 def main():
     print("seed %d" % SEED, flush=True)
     write("ports.manifest.json", {"version": 1, "services": {}, "defaults": {"report": "requested"}})
     if build_any("hammer", "static/hammer.c"):
         for function in (check_killed_worker, check_killed_while_it_starts, check_killed_keeper, check_both_killed,
-                         check_stopped):
+                         check_stopped, check_few_descriptors):
             begin = time.monotonic()
             function()
             print("%s: %.1f s" % (function.__name__, time.monotonic() - begin), flush=True)

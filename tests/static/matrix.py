@@ -87,7 +87,7 @@ def interrupted(who, case, bare, there):
     if not check(len(numbers[1]) == 5, "%s: %s: %s" % (who, case, there)):
         return
     print("%s: %s: bare %s; under portshim %s" % (who, case, bare, there), flush=True)
-    check(numbers[0][2] == 0 and numbers[1][2] * 10 <= numbers[1][4],
+    check(numbers[0][2] == 0 and numbers[1][2] * 3 <= numbers[1][4],
           "%s: %s: too many are interrupted: %s" % (who, case, there))
 
 
