@@ -33,7 +33,7 @@ struct ps_yield {
 
 enum ps_static { PS_STATIC_OFF, PS_STATIC_AUTO, PS_STATIC_ON };
 
-#define PS_STATIC_DEFAULT PS_STATIC_OFF /* AUTO once keeper_run() starts the filter's worker */
+#define PS_STATIC_DEFAULT PS_STATIC_AUTO
 
 /* Is the program started under the filter of src/notify? */
 struct ps_keeper_filter {

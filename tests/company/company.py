@@ -73,6 +73,14 @@ def under(place, *command, options=(), **more):
     return call(place, [PORTSHIM, "run", *options, "--", *command], **more)
 
 
+OFF = ("--static=off",)
+
+
+def has_second_path(place):
+    """Can programs be reached here that the library does not get into?"""
+    return call(place, [PORTSHIM, "run", "--static=on", "--", "true"]).status == 0
+
+
 def alike(place, *command, ports=1, status=0, out=None, **more):
     """Runs a command, in which "PORT" stands for the first of some port numbers, both ways. The two must not differ,
     and each of the ports must have been moved."""

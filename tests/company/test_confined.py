@@ -3,8 +3,8 @@ import os
 import shutil
 import subprocess
 
-from company import (HELD, LIMIT, NOBODY, PORTSHIM, SHIM, Skip, alike, bare, call, find_program, free, held, main,
-                     need_root, preload, program, same, under)
+from company import (HELD, LIMIT, NOBODY, OFF, PORTSHIM, SHIM, Skip, alike, bare, call, find_program, free,
+                     has_second_path, held, main, need_root, preload, program, same, under)
 from harness import line
 
 CONFINE, PROCESS = program("confine"), program("process")
@@ -74,9 +74,11 @@ def test_mounts_exec(place):
         raise Skip("the kernel refuses")
     if not place.runtime.startswith("/dev/shm/"):
         raise Skip("the runtime directory is not in /dev/shm")
-    done = under(place, CONFINE, "mounts-exec", held())
+    done = under(place, CONFINE, "mounts-exec", held(), options=OFF)
     same((done.status, done.out), (1, "here ok\njob udp bind\njob EADDRINUSE\n"), repr(done))
     assert "portshim: cannot use " in done.err, repr(done)
+    if has_second_path(place):
+        same(under(place, CONFINE, "mounts-exec", held()).status, 0, "the second path needs no file there")
 
 
 def test_root(place):
