@@ -137,6 +137,11 @@ check_needs()
 		ruby ruby
 		php php-cli
 		go golang-go
+		rustc rustc
+		caddy caddy
+		hugo hugo
+		esbuild esbuild
+		chromium chromium
 		elixir elixir
 		shellcheck shellcheck
 		tclsh tcl

@@ -143,6 +143,7 @@ suite()
 		scripts 'tests/real/*.sh'
 		scripts 'tests/real/*.py'
 		;;
+	reach) scripts 'tests/reach/*.sh' ;;
 	*)
 		echo "tests/run.sh: no suite '$1'" >&2
 		exit 2

@@ -86,7 +86,7 @@ $(filter %.so,$(COMPANY)): $(T)/company/%.so: tests/company/%.c tests/company/jo
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $< -ldl
 
-SUITES := suites race static unit laws contract active abi platform model cli keeper notify company counts fault real
+SUITES := suites race static unit laws contract active abi platform model cli keeper notify company counts fault real reach
 PRODUCTS := $(BUILD)/portshim $(BUILD)/libportshim.so
 unit_NEEDS := $(UNIT)
 laws_NEEDS := $(LAWS)
@@ -108,6 +108,7 @@ $(OTHER)/portshim: $(PRODUCTS)
 fault_NEEDS := $(FAULT) $(OTHER)/portshim $(T)/shim/steps $(T)/shim/with_ports $(PRODUCTS)
 race_NEEDS := $(RACE) $(PRODUCTS)
 real_NEEDS := $(PRODUCTS)
+reach_NEEDS := $(PRODUCTS)
 suites_NEEDS := $(PRODUCTS)
 static_NEEDS := $(T)/shim/with_ports $(PRODUCTS)
 

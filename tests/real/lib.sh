@@ -111,6 +111,14 @@ need() { # PROGRAM...
 	fi
 }
 
+# For what no preload reaches. Where doctor says that the second path can be had, it must be there: that is no reason to
+# skip.
+need_second_path() {
+	local verdict
+	verdict=$("$PORTSHIM" doctor 2>&1 | sed -n 's/^\([a-z]*\)  *second-path  */\1 /p')
+	[ "${verdict%% *}" = ok ] || skip_all "portshim doctor: ${verdict#* }"
+}
+
 # ---- cleaning up ----------------------------------------------------------------------------------------------------
 
 # Waits for the end of a process that need not be a child of ours.
@@ -150,7 +158,7 @@ trap 'echo "# $NAME: out of time" >&2; exit 124' TERM INT
 new_port() {
 	local slice file hex
 	slice=0
-	for file in "$REAL"/*.sh; do
+	for file in "$REAL"/*.sh "$TOP"/tests/reach/*.sh; do
 		[ "$(basename "$file" .sh)" = "$NAME" ] && break
 		slice=$((slice + 1))
 	done

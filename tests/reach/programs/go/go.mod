@@ -1,0 +1,3 @@
+module portshim.test/talk
+
+go 1.18
