@@ -81,7 +81,8 @@ static bool may_bind_privileged(const struct ps_call *call)
 	char status[4096];
 
 	return target_status(call->tid, status, sizeof(status)) > 0 &&
-	       target_field(status, "\nCapEff:\t", 16) >> CAP_NET_BIND_SERVICE & 1 && is_in_our_user_namespace(call->tid);
+	       target_field(status, "\nCapEff:\t", 16) >> CAP_NET_BIND_SERVICE & 1 &&
+	       is_in_our_user_namespace(call->tid);
 }
 
 static int target_bind(struct ps_caller *caller, int fd, const struct sockaddr *address, socklen_t length)

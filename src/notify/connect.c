@@ -20,13 +20,11 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/time.h>
 
 #include <portshim/call.h>
 
 #include "held.h"
-
-#define UNTOUCHED (-1)
+#include "served.h"
 
 static bool read_address(struct ps_call *call, struct ps_address *a)
 {
@@ -41,10 +39,10 @@ static bool read_address(struct ps_call *call, struct ps_address *a)
 /* enum in netinet/tcp.h. What says nothing is a fresh socket. */
 static uint8_t tcp_state(int fd)
 {
-	uint8_t state;
+	uint8_t state = TCP_CLOSE;
 	socklen_t length = sizeof(state);
 
-	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &length) == 0 && length == sizeof(state) ? state : TCP_CLOSE;
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &length) == 0 ? state : TCP_CLOSE;
 }
 
 static enum ps_answer connect_stream(struct ps_call *call, const struct ps_address *a)
@@ -55,10 +53,14 @@ static enum ps_answer connect_stream(struct ps_call *call, const struct ps_addre
 	if (call->again) {
 		flags = saved->file_flags;
 	} else {
+		int64_t limit;
+
 		flags = fcntl(call->fd, F_GETFL);
 		if (flags < 0 || tcp_state(call->fd) != TCP_CLOSE)
 			return PS_ANSWER_CONTINUE;
+		limit = flags & O_NONBLOCK ? HELD_FOREVER : held_limit(call->fd, SO_SNDTIMEO);
 		saved->file_flags = flags;
+		saved->deadline = limit == HELD_FOREVER ? HELD_FOREVER : held_now() + limit;
 		serve_begin(call);
 	}
 	if (!(flags & O_NONBLOCK))
@@ -72,7 +74,7 @@ static enum ps_answer connect_stream(struct ps_call *call, const struct ps_addre
 		call->value = -EINPROGRESS;
 	if (call->value != -EINPROGRESS || flags & O_NONBLOCK)
 		return PS_ANSWER_VALUE;
-	return held_limit(call->fd, SO_SNDTIMEO) == HELD_FOREVER ? PS_ANSWER_CONTINUE : held_connect(call);
+	return saved->deadline == HELD_FOREVER ? PS_ANSWER_CONTINUE : held_connect(call, saved->deadline);
 }
 
 enum ps_answer connect_serve(struct ps_call *call)

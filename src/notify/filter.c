@@ -4,20 +4,21 @@
  * Theory of operation
  *
  * The program is built from one table of calls: for each, its number on each architecture and what is to be looked at
- * in its arguments. Everything else is allowed, by a decision that depends on architecture and number alone. That is more
- * than tidiness: since Linux 5.11 the kernel finds out at installation which numbers a filter always allows
+ * in its arguments. Everything else is allowed, by a decision that depends on architecture and number alone. That is
+ * more than tidiness: since Linux 5.11 the kernel finds out at installation which numbers a filter always allows
  * (kernel/seccomp.c, seccomp_cache_prepare) and does not even run it for them.
  *
- * A preloaded program's own calls carry the run's pass, 64 random bits, in what the call does not use (scope.h says where): two
- * comparisons at most, and they go on. The pass is no secret from the program and keeps nobody in: the filter is there to help.
+ * A preloaded program's own calls carry the run's pass, 64 random bits, in what the call does not use (scope.h says
+ * where): two comparisons at most, and they go on. The pass is no secret from the program and keeps nobody in: the
+ * filter is there to help.
  *
  * The 32-bit entry points are open to every 64-bit program (int 0x80), so they are told as well. x32, the third one of
- * x86, which hardly any kernel has, looks as if it were missing, where it would be one of these calls. io_uring makes the same
- * calls without making them, so it looks as if the kernel had none, and programs use something else (unless they are run with
- * --allow-io-uring).
+ * x86, which hardly any kernel has, looks as if it were missing, where it would be one of these calls. io_uring makes
+ * the same calls without making them, so it looks as if the kernel had none, and programs use something else (unless
+ * they are run with --allow-io-uring).
  *
- * Sources: seccomp(2), seccomp_unotify(2), the kernel's include/uapi/asm-generic/unistd.h, arch/x86/entry/syscalls/ and
- * arch/arm/tools/syscall.tbl, include/uapi/linux/net.h for socketcall.
+ * Sources: seccomp(2), seccomp_unotify(2), the kernel's include/uapi/asm-generic/unistd.h, arch/x86/entry/syscalls/
+ * and arch/arm/tools/syscall.tbl, include/uapi/linux/net.h for socketcall.
  */
 #include "filter.h"
 
@@ -91,16 +92,21 @@ static const uint16_t x32_numbers[] = {42, 44, 49, 50, 51, 52, 307, 299, 45, 46,
 static const struct {
 	uint8_t number, kind;
 } subcalls[] = {
-	{2, PS_CALL_BIND}, {3, PS_CALL_CONNECT}, {4, PS_CALL_LISTEN}, {6, PS_CALL_GETSOCKNAME}, {7, PS_CALL_GETPEERNAME},
-	{11, PS_CALL_SENDTO}, {12, PS_CALL_RECVFROM}, {16, PS_CALL_SENDMSG}, {17, PS_CALL_RECVMSG},
-	{19, PS_CALL_RECVMMSG}, {20, PS_CALL_SENDMMSG},
+	{2, PS_CALL_BIND}, {3, PS_CALL_CONNECT}, {4, PS_CALL_LISTEN}, {6, PS_CALL_GETSOCKNAME},
+	{7, PS_CALL_GETPEERNAME}, {11, PS_CALL_SENDTO}, {12, PS_CALL_RECVFROM}, {16, PS_CALL_SENDMSG},
+	{17, PS_CALL_RECVMSG}, {19, PS_CALL_RECVMMSG}, {20, PS_CALL_SENDMMSG},
 };
 
 #define SUBCALLS (sizeof(subcalls) / sizeof(subcalls[0]))
 
 /* ---- building: blocks that end with a verdict, and jumps to them, which are known only when all blocks are ---- */
 
-enum block { NEXT, ALLOW, NOTIFY, NOSYS, SIXTH, ADDRESS, HALF, COMPAT_CALLS, COMPAT_ADDRESS, SUBCALL, X32_CALLS, BLOCKS };
+enum block {
+	NEXT, ALLOW, NOTIFY, NOSYS,                          /* verdicts */
+	SIXTH, ADDRESS, HALF,                                /* of native calls */
+	COMPAT_CALLS, COMPAT_ADDRESS, SUBCALL, X32_CALLS,
+	BLOCKS
+};
 
 struct builder {
 	struct sock_filter *program;

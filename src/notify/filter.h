@@ -26,7 +26,7 @@ enum ps_call_kind {
 	PS_CALL_SENDMMSG,
 	PS_CALL_RECVMMSG,
 	PS_CALL_RECVMMSG_TIME64, /* 32 bits: with a timespec of 64 */
-	PS_CALL_SOCKETCALL,      /* i386: which call it is, its first argument says, and the second points to the arguments */
+	PS_CALL_SOCKETCALL,      /* i386: its first argument says which call it is, the second has the arguments */
 	PS_CALL_KINDS
 };
 
@@ -35,7 +35,7 @@ enum ps_call_kind {
 /* Builds the program for this machine; the number of instructions. Pure. */
 unsigned filter_build(struct sock_filter program[FILTER_MOST], uint64_t pass, unsigned flags);
 
-/* Which call it is that was notified. *compat: its arguments are of 32 bits, and so are structures that they point to. */
+/* Which call it is that was notified. *compat: its arguments, and structures that they point to, are of 32 bits. */
 enum ps_call_kind filter_kind(const struct seccomp_data *data, bool *compat);
 
 /* The call that is behind this number of socketcall(2), PS_CALL_NONE if it is not one of ours. */

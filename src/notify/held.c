@@ -241,13 +241,10 @@ int64_t held_limit(int fd, int option)
 	return limit.tv_sec * INT64_C(1000000000) + limit.tv_usec * INT64_C(1000);
 }
 
-enum ps_answer held_connect(struct ps_call *call)
+enum ps_answer held_connect(struct ps_call *call, int64_t deadline)
 {
-	struct ps_wait wait = {.events = EPOLLOUT, .deadline = HELD_FOREVER, .wake = wake_connect};
-	int64_t limit = held_limit(call->fd, SO_SNDTIMEO);
+	struct ps_wait wait = {.events = EPOLLOUT, .deadline = deadline, .wake = wake_connect};
 
-	if (limit != HELD_FOREVER)
-		wait.deadline = held_now() + limit;
 	return held_keep(call, &wait);
 }
 

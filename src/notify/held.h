@@ -39,8 +39,8 @@ int64_t held_limit(int fd, int option);
  * PS_ANSWER_CONTINUE, where no more can be held or where /proc does not say what a thread's signals are. */
 enum ps_answer held_keep(struct ps_call *call, const struct ps_wait *wait);
 
-/* Holds a connect that is on its way (call->fd) as long as SO_SNDTIMEO says. */
-enum ps_answer held_connect(struct ps_call *call);
+/* Holds a connect that is on its way (call->fd), as SO_SNDTIMEO says. */
+enum ps_answer held_connect(struct ps_call *call, int64_t deadline);
 
 /* Milliseconds until held_serve should be called although nothing has happened; -1: nothing is held. */
 int held_time_left(const struct ps_notify *notify);

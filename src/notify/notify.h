@@ -18,29 +18,31 @@
 
 #define PS_FILTER_IO_URING 1u /* io_uring_setup is allowed */
 
-/* Puts the calling thread, and all that it will start, under the filter, for good. Calls that carry `pass` go through (0:
- * none does). The listener, which is closed by exec, or a negative errno: -EBUSY if another filter with a listener is there. Without
- * CAP_SYS_ADMIN this sets no_new_privs. Raw system calls only, no memory of others is written: for a child of vfork.
- * After it, the caller must not make a call that is notified before somebody serves. */
+/* Puts the calling thread, and all that it will start, under the filter, for good. Calls that carry `pass` go through
+ * (0: none does). The listener, which is closed by exec, or a negative errno: -EBUSY if another filter with a listener
+ * is there. Without CAP_SYS_ADMIN this sets no_new_privs. Raw system calls only, no memory of others is written: for a
+ * child of vfork. After it, the caller must not make a call that is notified before somebody serves. */
 int notify_filter(uint64_t pass, unsigned flags);
 
 /* 0 if a program can be put under the filter here and served by this process; else a negative errno with the reason in
  * words, without a full stop, in why[]. */
 int notify_possible(char *why, size_t size);
 
-/* What a server has of it. The journal lies in memory that all possible servers share, and that is zero at first; the rest
- * is the process's own. Made before the fork that separates them. NULL: no memory. */
+/* What a server has of it. The journal lies in memory that all possible servers share, and that is zero at first; the
+ * rest is the process's own. Made before the fork that separates them. NULL: no memory. */
 struct ps_notify;
 size_t notify_size(void);
 struct ps_notify *notify_create(void *shared);
 
-/* Begins to serve, in the process that does so from now on. `listener` and `own`, the space of the run that the filter was
- * installed for, are the caller's and must stay. Finishes the calls that a server before this one, which is dead, had begun. */
+/* Begins to serve, in the process that does so from now on. `listener` and `own`, the space of the run that the filter
+ * was installed for, are the caller's and must stay. Finishes the calls that a server before this one, which is dead,
+ * had begun. */
 int notify_start(struct ps_notify *notify, int listener, struct ps_space *own);
 
-/* What the server waits for with poll(2): fills in fds[], which it passes to notify_serve with what poll said. The first one is the
- * listener: POLLHUP there means that nobody is left under the filter. (Polled by itself, and not by an epoll instance: the
- * kernel then wakes the server on the processor of the program that waits, and saves it half of the time.) */
+/* What the server waits for with poll(2): fills in fds[], which it passes to notify_serve with what poll said. The
+ * first one is the listener: POLLHUP there means that nobody is left under the filter. (Polled by itself, and not by
+ * an epoll instance: the kernel then wakes the server on the processor of the program that waits, and saves it half of
+ * the time.) */
 #define PS_NOTIFY_FDS 2
 void notify_poll(const struct ps_notify *notify, struct pollfd fds[PS_NOTIFY_FDS]);
 
@@ -50,8 +52,8 @@ int notify_time_left(const struct ps_notify *notify);
 /* Serves what there is to be served, and returns soon. Never blocks. */
 void notify_serve(struct ps_notify *notify, const struct pollfd fds[PS_NOTIFY_FDS]);
 
-/* Waits for the threads that serve calls, and lets go of everything but the listener, the space and the shared memory. Only when
- * nobody is left under the filter. */
+/* Waits for the threads that serve calls, and lets go of everything but the listener, the space and the shared memory.
+ * Only when nobody is left under the filter. */
 void notify_close(struct ps_notify *notify);
 
 #endif

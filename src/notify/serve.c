@@ -3,33 +3,35 @@
  *
  * Theory of operation
  *
- * A thread under the filter (filter.c) that makes one of its calls sleeps in the kernel until somebody answers: with a result,
- * or that the call is to go on as if nothing had been. One thread, the server's, receives these calls and serves what cannot block:
- * that was faster than several, because the kernel wakes it on the processor that the program has just left. A call that may
- * block, a first bind or a listen, which take the run's lock and write files, gets a thread of its own (serve_by_thread), so that
- * no program ever waits for another one's disk, lock or wish.
+ * A thread under the filter (filter.c) that makes one of its calls sleeps in the kernel until somebody answers: with a
+ * result, or that the call is to go on as if nothing had been. One thread, the server's, receives these calls and
+ * serves what cannot block: that was faster than several, because the kernel wakes it on the processor that the
+ * program has just left. A call that may block, a first bind or a listen, which take the run's lock and write files,
+ * gets a thread of its own (serve_by_thread), so that no program ever waits for another one's disk, lock or wish.
  *
- * A program that waits for an answer must get it, whatever becomes of the server. So everything about a call is in a journal, in
- * memory that is shared with the process that would take over. The kernel copies the notification right into a slot of the
- * journal, and there is no moment at which it is received and not in there: what the kernel could not copy whole, because
- * the receiver was killed, it puts back (kernel/seccomp.c, seccomp_notify_recv). A received notification belongs to nobody:
- * whoever holds the listener can answer it by its id.
+ * A program that waits for an answer must get it, whatever becomes of the server. So everything about a call is in a
+ * journal, in memory that is shared with the process that would take over. The kernel copies the notification right
+ * into a slot of the journal, and there is no moment at which it is received and not in there: what the kernel could
+ * not copy whole, because the receiver was killed, it puts back (kernel/seccomp.c, seccomp_notify_recv). A received
+ * notification belongs to nobody: whoever holds the listener can answer it by its id.
  *
  * The next server reads the journal before it receives anything (recover):
  *
  *	RECEIVED, id 0                 nothing was received
- *	any, the kernel does not       it was answered, or the program was killed; or the receiver was killed while the kernel
- *	know the id as received        copied it, and it will be received again. Nothing is to be done
+ *	any, the kernel does not       it was answered, or the program was killed; or the receiver was killed while the
+ *	know the id as received        kernel copied it, and it will be received again. Nothing is to be done
  *	RECEIVED                       nothing was done about it yet: served from the beginning
- *	BEGUN                          served from the beginning by a handler that knows (call->again) that its effects may be there
- *	                               already, and comes out as if they had happened once
+ *	BEGUN                          served from the beginning by a handler that knows (call->again) that its effects
+ *	                               may be there already, and comes out as if they had happened once
  *
- * What each handler does about `again` is in its file. What the core had half done in the registry, it finds itself: there, a
- * dead server is what a dead program is. One thread at a time has a slot, and only its `stage` is ever read by another.
+ * What each handler does about `again` is in its file. What the core had half done in the registry, it finds itself:
+ * there, a dead server is what a dead program is. One thread at a time has a slot, and only its `stage` is ever read
+ * by another.
  *
- * No signal handler runs here and no lock of libc is held while something is served but for threads' starts: malloc by those
- * is the only sharing. Signals are blocked in threads. RLIMIT_NOFILE, RLIMIT_NPROC: a duplicate that cannot be had makes the call
- * go on as without portshim, a thread that cannot be had makes the call block the server for as long as it takes.
+ * No signal handler runs here and no lock of libc is held while something is served but for threads' starts: malloc by
+ * those is the only sharing. Signals are blocked in threads. RLIMIT_NOFILE, RLIMIT_NPROC: a duplicate that cannot be
+ * had makes the call go on as without portshim, a thread that cannot be had makes the call block the server for as
+ * long as it takes.
  */
 
 #include <errno.h>
@@ -182,8 +184,8 @@ static ps_handler *const handlers[PS_CALL_KINDS] = {
 static void serve(struct ps_notify *notify, struct ps_slot *slot, bool again)
 {
 	const struct seccomp_notif *notif = &slot->u.notif;
-	struct ps_call call = {.notify = notify, .slot = slot, .id = notif->id, .tid = (int32_t)notif->pid, .again = again,
-			       .fd = -1};
+	struct ps_call call = {.notify = notify, .slot = slot, .id = notif->id, .tid = (int32_t)notif->pid,
+			       .again = again, .fd = -1};
 	enum ps_answer answer = PS_ANSWER_CONTINUE;
 
 	if (decode_call(&notif->data, call.tid, &call.kind, &call.compat, call.args) == 0 && handlers[call.kind])
@@ -192,7 +194,8 @@ static void serve(struct ps_notify *notify, struct ps_slot *slot, bool again)
 		serve_finish(&call, answer);
 }
 
-/* poll has said that there is one, and nobody else receives: so this does not wait. The program may have been killed since: ENOENT. */
+/* poll has said that there is one, and nobody else receives: so this does not wait. The program may have been killed
+ * since: ENOENT. */
 static void receive(struct ps_notify *notify)
 {
 	struct ps_slot *slot = take_slot(notify);
@@ -275,7 +278,8 @@ static int open_events(struct ps_notify *notify)
 
 	notify->events = epoll_create1(EPOLL_CLOEXEC);
 	notify->freed = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (notify->events < 0 || notify->freed < 0 || epoll_ctl(notify->events, EPOLL_CTL_ADD, notify->freed, &event) < 0)
+	if (notify->events < 0 || notify->freed < 0 ||
+	    epoll_ctl(notify->events, EPOLL_CTL_ADD, notify->freed, &event) < 0)
 		return -errno;
 	return 0;
 }

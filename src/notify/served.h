@@ -3,7 +3,8 @@
  *
  * A notified call goes through here:
  *
- *	serve.c     receives it into a slot of the journal, finds out which call it is, has it handled, answers, frees the slot
+ *	serve.c     receives it into a slot of the journal, finds out which call it is, has it handled, answers, frees
+ *	            the slot
  *	target.c    whose call it is: the process, the run that it belongs to, its memory, duplicates of its descriptors
  *	calls.c     what the core needs to act on another process's socket (caller.h)
  *	bind.c, connect.c, names.c   the handlers of the calls that they are named after
@@ -41,6 +42,7 @@ struct ps_saved_bind {
 
 struct ps_saved_connect {
 	int32_t file_flags; /* of the socket, before O_NONBLOCK was put in */
+	int64_t deadline;   /* of held_now; HELD_FOREVER: SO_SNDTIMEO sets none */
 };
 
 struct ps_saved_name {
@@ -107,7 +109,7 @@ struct ps_target;
 
 enum ps_answer {
 	PS_ANSWER_CONTINUE, /* the kernel does what it would have done without us */
-	PS_ANSWER_VALUE,    /* the program gets `value`, which is what the system call returns: a number or a negative errno */
+	PS_ANSWER_VALUE,    /* the program gets `value`, what the system call returns: a number or a negative errno */
 	PS_ANSWER_LATER,    /* somebody else has the call now, and will call serve_finish */
 };
 

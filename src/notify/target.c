@@ -485,7 +485,7 @@ int target_read(struct ps_call *call, uint64_t address, void *data, size_t size)
 {
 	int error = memory_read(call->tid, address, data, size);
 
-	if (error == -EPERM && !call->target) /* so this is the serving thread: others have a target, and that is readable */
+	if (error == -EPERM && !call->target) /* so in the serving thread: others have a target, which is readable */
 		tell_unreadable(call->notify, pid_of(call->tid));
 	return error;
 }

@@ -20,8 +20,8 @@
 static struct sock_filter program[FILTER_MOST];
 static unsigned length;
 
-/* The part of classic BPF that seccomp allows and that filters of ours are made of. `blind`: the program may look at number and
- * architecture only, as the kernel's bitmap does at installation; UNKNOWN if it looks at more. */
+/* The part of classic BPF that seccomp allows and that filters of ours are made of. `blind`: the program may look at
+ * number and architecture only, as the kernel's bitmap does at installation; UNKNOWN if it looks at more. */
 static uint32_t run(const struct seccomp_data *data, bool blind)
 {
 	uint32_t a = 0;
@@ -102,7 +102,8 @@ static void test_sixth_argument(void **state)
 		assert_int_equal(verdict(NATIVE, nr, 3, 0, 0, PASS), SECCOMP_RET_ALLOW);
 		assert_int_equal(verdict(NATIVE, nr, 3, PASS, PASS, 0), SECCOMP_RET_USER_NOTIF);
 		for (unsigned bit = 0; bit < 64; bit++)
-			assert_int_equal(verdict(NATIVE, nr, 3, 0, 0, PASS ^ UINT64_C(1) << bit), SECCOMP_RET_USER_NOTIF);
+			assert_int_equal(verdict(NATIVE, nr, 3, 0, 0, PASS ^ UINT64_C(1) << bit),
+					 SECCOMP_RET_USER_NOTIF);
 	}
 }
 
@@ -119,7 +120,8 @@ static void test_calls_with_an_address(void **state)
 		assert_int_equal(verdict(NATIVE, numbers[i], 3, 0x4040, UINT64_C(0x700000000000), 16),
 				 SECCOMP_RET_USER_NOTIF);
 		assert_int_equal(verdict(NATIVE, numbers[i], 3, flags, 0x1000, 16), SECCOMP_RET_ALLOW);
-		assert_int_equal(verdict(NATIVE, numbers[i], 3, flags, UINT64_C(0x700000000000), 16), SECCOMP_RET_ALLOW);
+		assert_int_equal(verdict(NATIVE, numbers[i], 3, flags, UINT64_C(0x700000000000), 16),
+				 SECCOMP_RET_ALLOW);
 		for (unsigned bit = 32; bit < 64; bit++)
 			assert_int_equal(verdict(NATIVE, numbers[i], 3, flags ^ UINT64_C(1) << bit, 0x1000, 16),
 					 SECCOMP_RET_USER_NOTIF);
@@ -160,7 +162,8 @@ static void test_socketcall(void **state)
 	for (uint32_t call = 0; call < 64; call++) {
 		bool is_told = is_in(told, COUNT(told), call);
 
-		assert_int_equal(verdict(COMPAT, 102, call, 0, 0, 0), is_told ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ALLOW);
+		assert_int_equal(verdict(COMPAT, 102, call, 0, 0, 0),
+				 is_told ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ALLOW);
 		assert_int_equal(filter_socketcall(call) != PS_CALL_NONE, is_told);
 	}
 	assert_int_equal(filter_socketcall(2), PS_CALL_BIND);
