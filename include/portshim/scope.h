@@ -35,7 +35,7 @@
 #define PS_CLUSTER_MAX 16
 #define PS_EVENTS 16
 #define PS_NEAR 256
-#define PS_BARRED 4
+#define PS_NAMED 4
 
 #define PS_SCOPE_PRIVATE 1u /* --isolate: always moved, gone at the end */
 #define PS_SCOPE_STRICT 2u  /* --strict: fail closed */
@@ -58,7 +58,8 @@ enum ps_event_kind {
 	PS_EVENT_UNMOVED,    /* somebody else listened first, and the socket could not be replaced: `error` says why */
 	PS_EVENT_UNYIELDED,  /* aggressive: the port's holder keeps it. EADDRINUSE: it was not asked; else how that ended */
 	/* These two are about a process. They are told of by a keeper only: without one there is no filter. */
-	PS_EVENT_ESCAPED,      /* a process that cannot be read makes its calls as without portshim: `pid` */
+	PS_EVENT_ESCAPED,      /* a process that cannot be read makes its calls as without portshim: `pid`; instead of a port,
+	                          the place of its name in escaped[] */
 	PS_EVENT_UNPRIVILEGED, /* a set-user-ID program is executed, and the filter's no_new_privs makes it an ordinary one: `pid`; instead of
 	                          a port, its place in barred[] */
 };
@@ -97,7 +98,9 @@ struct ps_scope {
 	char discovery[PS_PATH_MAX]; /* discovery file, absolute */
 	struct ps_event event[PS_EVENTS];
 	_Atomic uint32_t near[PS_NEAR]; /* requested << 16 | actual: the first one that came to each place, and stays there */
-	_Atomic uint64_t barred[PS_BARRED][2]; /* run: names of programs that did not get the rights of their files; 0: nobody's place */
+	/* Run: names of programs that events were about (space_name); 0: nobody's place. */
+	_Atomic uint64_t barred[PS_NAMED][2];  /* PS_EVENT_UNPRIVILEGED */
+	_Atomic uint64_t escaped[PS_NAMED][2]; /* PS_EVENT_ESCAPED */
 	_Atomic uint32_t undrawn;       /* environment: changes of its records << 16 | those that its discovery file shows */
 	/* A run with PS_SCOPE_YIELDS and those who want a port of it (want.h). Written under its lock. */
 	_Atomic uint32_t answers;       /* number of wishes answered << 16 | the port that the last one was about; a futex */
@@ -106,7 +109,7 @@ struct ps_scope {
 	_Atomic uint32_t yielded_for;   /* the run that `yielded` went to */
 	_Atomic uint16_t wanted;        /* the actual port */
 	_Atomic uint16_t yielded;       /* the last one that was given up, which this run never takes again; 0: none */
-	uint8_t pad[4096 - 40 - 16 - 32 - 12 - 64 - 16 - 3 * PS_NAME_MAX - 2 * PS_PATH_MAX - 16 * PS_EVENTS - 8 - 4 * PS_NEAR - 16 * PS_BARRED - 28];
+	uint8_t pad[4096 - 40 - 16 - 32 - 12 - 64 - 16 - 3 * PS_NAME_MAX - 2 * PS_PATH_MAX - 16 * PS_EVENTS - 8 - 4 * PS_NEAR - 32 * PS_NAMED - 28];
 	_Atomic uint64_t actual[PS_BITMAP_WORDS]; /* environment: actual ports that may be recorded in it */
 	_Atomic uint16_t forward[PS_PORTS]; /* the others */
 };

@@ -108,6 +108,11 @@ void space_poke(const char *runtime, uint32_t id);
 void space_event(struct ps_space *space, enum ps_event_kind kind, uint16_t port, int error);
 void space_event_by(struct ps_space *space, int32_t pid, enum ps_event_kind kind, uint16_t port, int error);
 
+/* For events that are told once for each program: true if its name was not among these, and there was a place left, whose number
+ * is *place; it has the name now, cut to PS_NAMED_MAX - 1 bytes. */
+#define PS_NAMED_MAX 16
+bool space_name(_Atomic uint64_t names[PS_NAMED][2], const char *name, uint16_t *place);
+
 /* A new pass (scope.h). */
 uint64_t space_pass(void);
 

@@ -18,7 +18,6 @@
 #include "relay.h"
 
 #define PS_YIELD_TOLD 64
-#define PS_ESCAPED_TOLD 8
 
 enum ps_yielding { PS_YIELD_NO, PS_YIELD_ENDING, PS_YIELD_KILLING };
 
@@ -75,7 +74,6 @@ struct ps_keeper {
 	uint64_t refused[PS_BITMAP_WORDS]; /* ports of refused connects that were told */
 	uint32_t events;                   /* of the run's ring, the number seen */
 	unsigned kinds;                    /* bit set: this kind of event, which is told once only, was told */
-	char escaped[PS_ESCAPED_TOLD][16]; /* programs of which was told that they cannot be reached */
 	bool lasting;                      /* some service yields: the program may have to be started again */
 	char *const *argv;                 /* only then these */
 	int kept[3];                       /* what the program has as descriptors 0 to 2; -1: nothing */

@@ -363,36 +363,35 @@ static void tell_unasked(unsigned port, int error)
 		say("portshim: a server is not recorded: the kernel does not say its port: %s\n", strerror(error));
 }
 
-/* A process that the worker cannot look into. Its name is the kernel's, which everybody may read. */
-static void tell_escaped(struct ps_keeper *keeper, int32_t pid)
-{
-	struct ps_holder process;
-	unsigned i;
+#define NAME_ROOM (4 * PS_NAMED_MAX)
 
-	memset(&process, 0, sizeof(process));
-	if (!holder_process(&process, pid))
-		snprintf(process.command, sizeof(process.command), "a program");
-	for (i = 0; i < PS_ESCAPED_TOLD && keeper->escaped[i][0]; i++)
-		if (strncmp(keeper->escaped[i], process.command, sizeof(keeper->escaped[i]) - 1) == 0)
-			return;
-	if (i == PS_ESCAPED_TOLD)
-		return;
-	snprintf(keeper->escaped[i], sizeof(keeper->escaped[i]), "%.15s", process.command);
-	say("portshim: %s (pid %d) cannot be reached: it is not dumpable, so nobody may read it; its ports are as it asks\n",
-	    process.command, (int)pid);
-}
-
-static void tell_unprivileged(const struct ps_space *space, unsigned place)
+/* A name that came with an event, for a terminal. */
+static const char *event_name(const _Atomic uint64_t names[PS_NAMED][2], const struct ps_event *event, char shown[NAME_ROOM])
 {
-	char name[sizeof(space->run->barred[0])], shown[4 * sizeof(name)];
 	uint64_t words[2];
+	char name[sizeof(words)];
 
 	for (int i = 0; i < 2; i++)
-		words[i] = space->run->barred[place % PS_BARRED][i];
+		words[i] = names[event->port % PS_NAMED][i];
 	memcpy(name, words, sizeof(name));
 	name[sizeof(name) - 1] = '\0';
+	return output_clean(shown, NAME_ROOM, name);
+}
+
+static void tell_escaped(const struct ps_space *space, const struct ps_event *event)
+{
+	char name[NAME_ROOM];
+
+	say("portshim: %s (pid %d) cannot be reached: it is not dumpable, so nobody may read it; its ports are as it asks\n",
+	    event_name(space->run->escaped, event, name), (int)event->pid);
+}
+
+static void tell_unprivileged(const struct ps_space *space, const struct ps_event *event)
+{
+	char name[NAME_ROOM];
+
 	say("portshim: %s does not get the rights of its file: the filter that reaches static programs forbids it; "
-	    "--static=off gives them back\n", output_clean(shown, sizeof(shown), name));
+	    "--static=off gives them back\n", event_name(space->run->barred, event, name));
 }
 
 static bool is_first(struct ps_keeper *keeper, unsigned kind)
@@ -449,10 +448,10 @@ static void tell(struct ps_keeper *keeper, const struct ps_event *event)
 			    (int)event->pid);
 		break;
 	case PS_EVENT_ESCAPED:
-		tell_escaped(keeper, event->pid);
+		tell_escaped(keeper->space, event);
 		break;
 	case PS_EVENT_UNPRIVILEGED:
-		tell_unprivileged(keeper->space, event->port);
+		tell_unprivileged(keeper->space, event);
 		break;
 	default:
 		break;

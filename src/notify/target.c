@@ -301,17 +301,38 @@ static void make_room(struct ps_targets *targets)
 	unmap_retired(targets);
 }
 
-/* A process that is not dumpable, or another user's. Told once for each. */
+/* The kernel's name of a process, which everybody may read. */
+static void read_name(int32_t pid, char name[PS_NAMED_MAX])
+{
+	ssize_t length;
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	length = fd < 0 ? -1 : read(fd, name, PS_NAMED_MAX - 1);
+	if (fd >= 0)
+		close(fd);
+	name[length > 0 ? length : 0] = '\0';
+	name[strcspn(name, "\n")] = '\0';
+}
+
+/* A process that is not dumpable, or another user's. Told once for each program. The name is read now, while the process
+ * waits for its answer: when the keeper comes to tell it, it may be gone. */
 static void tell_unreadable(struct ps_notify *notify, int32_t pid)
 {
 	struct ps_targets *targets = notify->targets;
 	uint64_t identity = process_of(pid);
+	char name[PS_NAMED_MAX];
+	uint16_t place;
 
 	for (unsigned i = 0; i < TOLD && i < targets->told_count; i++)
 		if (targets->told[i] == identity)
 			return;
 	targets->told[targets->told_count++ % TOLD] = identity;
-	space_event_by(notify->own, pid, PS_EVENT_ESCAPED, 0, 0);
+	read_name(pid, name);
+	if (space_name(notify->own->run->escaped, name, &place))
+		space_event_by(notify->own, pid, PS_EVENT_ESCAPED, place, 0);
 }
 
 static struct ps_target *make_process(struct ps_notify *notify, int32_t pid)

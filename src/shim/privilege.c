@@ -10,7 +10,6 @@
  * Nothing is written but the run's file, which no vfork makes anybody's own, and the stack.
  */
 #include <fcntl.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
@@ -53,34 +52,11 @@ static bool gains(int directory, const char *path, int flags)
 	return has_capabilities(directory, path, flags);
 }
 
-/* True if nobody has told of a program of that name in this run. *slot is where it stands now. */
-static bool is_new(struct ps_scope *run, const char *name, uint16_t *slot)
-{
-	uint64_t words[2];
-	char text[sizeof(words)];
-
-	memset(text, 0, sizeof(text));
-	text_copy(text, sizeof(text), name);
-	memcpy(words, text, sizeof(words));
-	for (*slot = 0; *slot < PS_BARRED; ++*slot) {
-		_Atomic uint64_t *at = run->barred[*slot];
-		uint64_t first = 0;
-
-		if (atomic_compare_exchange_strong(&at[0], &first, words[0])) {
-			atomic_store(&at[1], words[1]);
-			return true;
-		}
-		if (first == words[0] && atomic_load(&at[1]) == words[1])
-			return false;
-	}
-	return false; /* enough was told */
-}
-
 static void tell(struct ps_space *space, int directory, const char *path)
 {
 	const char *name = path + text_length(path);
 	char link[PS_PATH_MAX], own[40];
-	uint16_t slot;
+	uint16_t place;
 	long length;
 
 	if (!*path) {
@@ -96,8 +72,8 @@ static void tell(struct ps_space *space, int directory, const char *path)
 	}
 	while (name > path && name[-1] != '/')
 		name--;
-	if (*name && is_new(space->run, name, &slot))
-		space_event(space, PS_EVENT_UNPRIVILEGED, slot, 0);
+	if (space_name(space->run->barred, name, &place))
+		space_event(space, PS_EVENT_UNPRIVILEGED, place, 0);
 }
 
 /* The path is the kernel's to be read first: it may be bad. */
