@@ -314,6 +314,7 @@ void notify_close(struct ps_notify *notify)
 
 	while ((threads = atomic_load(&notify->threads)))
 		syscall(SYS_futex, &notify->threads, FUTEX_WAIT_PRIVATE, threads, NULL, NULL, 0);
+	held_close(notify); /* which holds on to targets */
 	target_end(notify);
 	if (notify->events >= 0)
 		close(notify->events);
