@@ -263,18 +263,16 @@ void chain_serve(struct ps_keeper *keeper, const struct pollfd fds[PS_CHAIN_FDS]
 		stop_serving(chain);
 }
 
-/* What is in the background needs somebody: a process that begins when this one has ended. */
-static void leave_heir(struct ps_keeper *keeper)
+/* What is in the background needs somebody when this server has ended: its worker, which may be killed, or ourselves. */
+static void leave_heir(struct ps_keeper *keeper, pid_t server)
 {
-	int alive[2];
+	int ended = (int)syscall(SYS_pidfd_open, server, 0);
 
-	if (pipe2(alive, O_CLOEXEC) != 0)
+	if (ended < 0)
 		return;
-	if (fork() == 0) {
-		close(alive[1]);
-		worker_succeed(keeper, alive[0]);
-	}
-	close(alive[0]); /* the other end is closed by our end */
+	if (fork() == 0)
+		worker_succeed(keeper, ended);
+	close(ended);
 }
 
 void chain_end(struct ps_keeper *keeper)
@@ -283,6 +281,6 @@ void chain_end(struct ps_keeper *keeper)
 
 	if (chain->worker && chain_over(keeper))
 		wait_for_worker(chain);
-	else if (chain->serving && !chain_hung_up(chain))
-		leave_heir(keeper);
+	else if ((chain->worker || chain->serving) && !chain_hung_up(chain))
+		leave_heir(keeper, chain->worker ? chain->worker : getpid());
 }

@@ -105,8 +105,8 @@ void start_silence(bool all);
 /* worker.c. Neither returns; both run in a fork of the keeper. */
 /* Starts the program, tells by `channel` and the relay how that went, and serves until nobody is left. */
 void worker_run(struct ps_keeper *keeper, int channel, bool again) __attribute__((noreturn));
-/* Serves in the place of a keeper that served itself, from the end of that on: then `alive` hangs up. */
-void worker_succeed(struct ps_keeper *keeper, int alive) __attribute__((noreturn));
+/* Serves in the place of a server that ends some time: `ended`, a pidfd of it, says when. */
+void worker_succeed(struct ps_keeper *keeper, int ended) __attribute__((noreturn));
 
 /* chain.c */
 #define PS_CHAIN_FDS 3

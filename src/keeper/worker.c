@@ -26,9 +26,12 @@
  * in a session of its own, holds no file, directory or terminal of the program, and has every signal blocked: what
  * ends a group, a terminal or a tree of processes ends the program, and with the last of its processes the worker.
  *
- * Limits. After the keeper has ended there is one server only: a kill -9 of it then makes the calls of what is in
- * the background fail (ENOSYS). A server that took over from a killed worker serves on after the program's end
- * only where Yama is off, or as root: it is nobody's ancestor. A program that asked for a signal at its parent's
+ * A keeper that ends while something is in the background leaves an heir, which holds the listener and does nothing until
+ * the server that it leaves behind, the worker or, where that was killed, itself, has ended.
+ *
+ * Limits. The heir is nobody's ancestor: it can look into the programs only where Yama is off, or as root; elsewhere their
+ * calls go on as without portshim. Of a worker and an heir that are both killed, or a worker after its keeper was, no
+ * server is left, and the calls of what is in the background fail (ENOSYS). A program that asked for a signal at its parent's
  * death (PR_SET_PDEATHSIG) gets it when the worker dies, and not when `portshim run` is killed. A program that leaves
  * the keeper's process group for one of its own has its parent in another session, which makes that group an orphaned
  * one (setpgid(2)): SIGTSTP, SIGTTIN and SIGTTOU do not stop it there, SIGSTOP does. In the keeper's session it would
@@ -279,17 +282,26 @@ void worker_run(struct ps_keeper *keeper, int channel, bool again)
 	_exit(signals >= 0 && serve(keeper, signals) ? 0 : 1);
 }
 
-void worker_succeed(struct ps_keeper *keeper, int alive)
+/* Until the server before us has ended, or nobody is left who would need another. */
+static void wait_for_turn(const struct ps_chain *chain, int ended)
+{
+	struct pollfd fds[2] = {{ended, POLLIN, 0}, {chain->listener, 0, 0}};
+
+	while (poll(fds, 2, -1) < 0 && errno == EINTR)
+		;
+	if (!fds[0].revents)
+		_exit(0);
+}
+
+void worker_succeed(struct ps_keeper *keeper, int ended)
 {
 	struct ps_chain *chain = &keeper->chain;
-	struct pollfd end = {alive, 0, 0};
 	struct ps_notify *notify = notify_create(relay_more(chain->relay));
 
 	if (!notify)
 		_exit(1);
-	withdraw(chain->listener, alive);
-	while (poll(&end, 1, -1) < 0 && errno == EINTR)
-		;
+	withdraw(chain->listener, ended);
+	wait_for_turn(chain, ended);
 	if (notify_start(notify, chain->listener, keeper->space) != 0)
 		_exit(1);
 	for (;;) {

@@ -33,6 +33,11 @@ def name(pid):
         return ""
 
 
+def parent(pid):
+    with open("/proc/%d/stat" % pid) as file:
+        return int(file.read().rsplit(")", 1)[1].split()[1])
+
+
 def worker(child):
     """The worker's pid, once it serves."""
     return until(lambda: [pid for pid in descendants(child.pid)[1:] if name(pid) == "portshim-worker"], "the worker")[0]
@@ -248,6 +253,18 @@ def test_daemon_worker_killed(place):
     line(child.stdout)
     same(line(child.stdout), "ready\n")
     same(child.wait(30), 3)
+    child.stdin.close()
+    no_bad_call(child, 1)
+    nothing_left(place)
+
+
+def test_daemon_worker_killed_later(place):
+    """And when the worker is killed after `run` has ended: there is an heir, and it ends with the daemon"""
+    if os.getuid() != 0 and os.path.exists("/proc/sys/kernel/yama"):
+        raise Skip("Yama allows it to ancestors only")
+    child, pid = daemon(place)
+    same(child.wait(30), 5)
+    kill(parent(pid))
     child.stdin.close()
     no_bad_call(child, 1)
     nothing_left(place)
