@@ -37,6 +37,7 @@ static bool whole(long done, size_t wanted, int *error)
 
 int memory_read(int32_t tid, uint64_t from, void *to, size_t size)
 {
+	/* cppcheck-suppress ctuuninitvar ; it is what this fills in */
 	struct iovec here = {to, size}, there = {(void *)(uintptr_t)from, size};
 	int error = 0;
 

@@ -37,7 +37,7 @@ enum ps_answer names_serve(struct ps_call *call)
 	struct ps_saved_name *saved = &call->slot->saved.name;
 	struct sockaddr_storage name;
 	socklen_t filled;
-	int32_t room = 0;
+	int32_t room;
 
 	if (call->again)
 		room = saved->room;
