@@ -140,13 +140,15 @@ static int target_replace(struct ps_caller *caller, int fd, int other)
 	};
 	struct stat status;
 	long result;
+	int error;
 
 	/* Who shares a port (SO_REUSEPORT) must belong to one user: the program's, also if it is not ours. */
 	if (fstat(fd, &status) == 0 && status.st_uid != geteuid() && fchown(other, status.st_uid, status.st_gid) < 0)
 		return -errno;
 	sys3(SYS_fcntl, other, F_SETFL, sys2(SYS_fcntl, fd, F_GETFL));
-	if (ioctl(call->notify->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add) < 0)
-		return -errno;
+	error = serve_ask(call->notify, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+	if (error < 0)
+		return error;
 	result = sys_again(sys3(SYS_dup3, other, fd, O_CLOEXEC));
 	return result < 0 ? (int)result : 0;
 }

@@ -91,6 +91,16 @@ static void free_slot(struct ps_notify *notify, struct ps_slot *slot)
 
 /* ---- answering ---- */
 
+int serve_ask(const struct ps_notify *notify, unsigned long request, void *argument)
+{
+	int result;
+
+	do
+		result = ioctl(notify->listener, request, argument) < 0 ? -errno : 0;
+	while (result == -EINTR);
+	return result;
+}
+
 void serve_finish(struct ps_call *call, enum ps_answer answer)
 {
 	struct seccomp_notif_resp response = {.id = call->id};
@@ -105,7 +115,7 @@ void serve_finish(struct ps_call *call, enum ps_answer answer)
 	else
 		response.val = call->value;
 	/* An error means that the program is gone. */
-	ioctl(call->notify->listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
+	serve_ask(call->notify, SECCOMP_IOCTL_NOTIF_SEND, &response);
 	free_slot(call->notify, call->slot);
 	if (call->target)
 		target_release(call->target);
@@ -238,7 +248,7 @@ static bool is_received(const struct ps_notify *notify, const struct ps_slot *sl
 {
 	uint64_t id = slot->u.notif.id;
 
-	return id && ioctl(notify->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+	return id && serve_ask(notify, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
 static void recover(struct ps_notify *notify)

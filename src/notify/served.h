@@ -150,6 +150,11 @@ enum ps_answer serve_by_thread(struct ps_call *call, ps_handler *handler);
  * call. */
 void serve_finish(struct ps_call *call, enum ps_answer answer);
 
+/* ioctl(2) on the listener: 0 or a negative errno, never EINTR. The kernel waits for its own lock there in a way that
+ * is cut short also where no signal is caught: by being stopped, traced or frozen (kernel/seccomp.c,
+ * mutex_lock_interruptible). Who took that for an answer would leave a program without one. */
+int serve_ask(const struct ps_notify *notify, unsigned long request, void *argument);
+
 /* Says in the journal that the call's effects begin now. */
 static inline void serve_begin(struct ps_call *call)
 {

@@ -11,7 +11,11 @@
  *
  * For each thread there is a pidfd, which never means another thread, whoever gets the number; so a kept entry is
  * tried with a signal 0 before it is believed. On kernels before 6.9 there are no pidfds of threads: the process's
- * own takes their place, which differs only for threads that have a table of descriptors of their own.
+ * own takes their place, which says nothing of the thread's end (so whose the number is, is looked at each time), and
+ * differs for threads that have a table of descriptors of their own.
+ *
+ * Files of a process are read in /proc/TID: a process goes on when its first thread has ended, but /proc/PID is empty
+ * then.
  *
  * What is looked up by number (/proc/PID, process_vm_readv) may be about another process, if the thread was killed in
  * the meantime. Whoever does something that counts asks the kernel first whether the thread still waits for its
@@ -71,6 +75,7 @@ struct ps_target {
 
 struct thread {
 	int pidfd;
+	bool by_process; /* it is the process's, and `tid` is not its first thread's */
 	struct ps_target *target;
 	uint64_t used;
 };
@@ -278,10 +283,21 @@ static void forget_thread(struct ps_targets *targets, unsigned i)
 	targets->tid[i] = targets->tid[targets->threads];
 }
 
-/* Those that are over, or if there are none, the one that was not heard of for the longest time. */
-static void make_room(struct ps_targets *targets)
+static void forget_oldest_thread(struct ps_targets *targets)
 {
 	unsigned oldest = 0;
+
+	for (unsigned i = 1; i < targets->threads; i++)
+		if (targets->thread[i].used < targets->thread[oldest].used)
+			oldest = i;
+	forget_thread(targets, oldest);
+}
+
+/* Those that are over, and of the others those that were not heard of for the longest time: a quarter must be free
+ * then, because to find out who is over takes a system call for each. */
+static void make_room(struct ps_targets *targets)
+{
+	const unsigned most = targets->most - targets->most / 4;
 
 	for (unsigned i = targets->threads; i-- > 0;)
 		if (syscall(SYS_pidfd_send_signal, targets->thread[i].pidfd, 0, NULL, 0) < 0)
@@ -289,14 +305,10 @@ static void make_room(struct ps_targets *targets)
 	for (unsigned i = targets->processes; i-- > 0;)
 		if (!is_same(targets->process[i]))
 			forget_process(targets, i);
-	if (targets->threads == targets->most) {
-		for (unsigned i = 1; i < targets->threads; i++)
-			if (targets->thread[i].used < targets->thread[oldest].used)
-				oldest = i;
-		forget_thread(targets, oldest);
-	}
-	/* In the order of their coming: one that goes on is found again. */
-	if (targets->processes == targets->most)
+	while (targets->threads > most)
+		forget_oldest_thread(targets);
+	/* In no order: one that goes on is found again. */
+	while (targets->processes > most)
 		forget_process(targets, 0);
 	unmap_retired(targets);
 }
@@ -335,7 +347,8 @@ static void tell_unreadable(struct ps_notify *notify, int32_t pid)
 		space_event_by(notify->own, pid, PS_EVENT_ESCAPED, place, 0);
 }
 
-static struct ps_target *make_process(struct ps_notify *notify, int32_t pid)
+/* NULL also where nothing can be found out for want of a descriptor: without an identity it would be taken for us. */
+static struct ps_target *make_process(struct ps_notify *notify, int32_t pid, int32_t tid)
 {
 	struct ps_targets *targets = notify->targets;
 	struct ps_target *target = calloc(1, sizeof(*target));
@@ -345,7 +358,7 @@ static struct ps_target *make_process(struct ps_notify *notify, int32_t pid)
 		return NULL;
 	target->pid = pid;
 	target->holds = 1;
-	target->memory = open_proc(pid, "environ");
+	target->memory = open_proc(tid, "environ");
 	if (target->memory < 0) {
 		if (errno == EACCES || errno == EPERM)
 			tell_unreadable(notify, pid);
@@ -353,19 +366,26 @@ static struct ps_target *make_process(struct ps_notify *notify, int32_t pid)
 		return NULL;
 	}
 	target->identity = process_of(pid);
-	if (!read_settings(&s, target->memory, targets->text)) {
+	if (!target->identity)
+		target->identity = process_of(tid); /* the first thread has ended */
+	if (target->identity && !read_settings(&s, target->memory, targets->text)) {
 		close(target->memory);
-		target->memory = open_proc(pid, "mem");
+		target->memory = open_proc(tid, "mem");
+	}
+	if (!target->identity || target->memory < 0) {
+		target_release(target);
+		return NULL;
 	}
 	choose_space(notify, target, &s);
 	targets->process[targets->processes++] = target;
 	return target;
 }
 
-static int open_pidfd(int32_t tid, int32_t pid)
+static int open_pidfd(int32_t tid, int32_t pid, bool *by_process)
 {
 	int fd = (int)syscall(SYS_pidfd_open, tid, PIDFD_THREAD);
 
+	*by_process = fd < 0 && errno == EINVAL && tid != pid;
 	return fd >= 0 || errno != EINVAL ? fd : (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
@@ -382,6 +402,7 @@ static struct thread *add_thread(struct ps_call *call)
 	struct ps_targets *targets = call->notify->targets;
 	struct ps_target *target;
 	int32_t pid = pid_of(call->tid);
+	bool by_process;
 	int pidfd;
 
 	if (!pid)
@@ -390,23 +411,30 @@ static struct thread *add_thread(struct ps_call *call)
 		make_room(targets);
 	target = find_process(targets, pid);
 	if (!target) {
-		target = make_process(call->notify, pid);
+		target = make_process(call->notify, pid, call->tid);
 		datagram_inherit(call->notify, pid);
 	}
 	if (!target)
 		return NULL;
-	pidfd = open_pidfd(call->tid, pid);
+	pidfd = open_pidfd(call->tid, pid, &by_process);
 	if (pidfd < 0)
 		return NULL;
 	target_hold(target);
 	targets->tid[targets->threads] = call->tid;
-	targets->thread[targets->threads] = (struct thread){.pidfd = pidfd, .target = target};
+	targets->thread[targets->threads] = (struct thread){.pidfd = pidfd, .by_process = by_process,
+							    .target = target};
 	if (!target_waits(call)) { /* so all of this may have been about another */
 		targets->threads++;
 		forget_thread(targets, targets->threads - 1);
 		return NULL;
 	}
 	return &targets->thread[targets->threads++];
+}
+
+static bool is_current(const struct thread *thread, int32_t tid)
+{
+	return is_same(thread->target) && syscall(SYS_pidfd_send_signal, thread->pidfd, 0, NULL, 0) == 0 &&
+	       (!thread->by_process || pid_of(tid) == thread->target->pid);
 }
 
 /* The entry that is kept, if it is still about the same thread and the same program. */
@@ -419,7 +447,7 @@ static struct thread *find_thread(struct ps_call *call)
 
 		if (targets->tid[i] != call->tid)
 			continue;
-		if (is_same(thread->target) && syscall(SYS_pidfd_send_signal, thread->pidfd, 0, NULL, 0) == 0)
+		if (is_current(thread, call->tid))
 			return thread;
 		forget_thread(targets, i);
 		break;
@@ -430,16 +458,9 @@ static struct thread *find_thread(struct ps_call *call)
 /* The thread's number in its own pid namespace, as it has it itself; 0 if it cannot be had. */
 static uint32_t own_number(int32_t tid)
 {
-	char path[32], text[4096], *line, *last;
-	ssize_t length;
-	int fd;
+	char text[4096], *line, *last;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (fd >= 0)
-		close(fd);
-	text[length > 0 ? length : 0] = '\0';
+	target_status(tid, text, sizeof(text));
 	line = strstr(text, "\nNSpid:");
 	if (!line)
 		return 0;
@@ -449,13 +470,17 @@ static uint32_t own_number(int32_t tid)
 }
 
 /* True for a preloaded thread in the middle of a decision, which holds its run's lock: it makes a call through another
- * library that stands between ours and libc and passes no mark on (scope.h). To decide it here as well would be to wait for
- * that lock. */
+ * library that stands between ours and libc and passes no mark on (scope.h). To decide it here as well would be to wait
+ * for that lock. The number may also be one that a dead owner had: that one's note is older than the thread. */
 static bool is_deciding(const struct ps_space *space, int32_t tid)
 {
 	uint32_t owner = lock_owner(&space->run->lock);
+	uint64_t since;
 
-	return owner && (owner == (uint32_t)tid || owner == own_number(tid));
+	if (!owner || (owner != (uint32_t)tid && owner != own_number(tid)))
+		return false;
+	since = atomic_load(&space->run->lock.since);
+	return process_pid(since) == (int32_t)owner && process_start(process_of(tid)) <= process_start(since) + 1;
 }
 
 bool target_of(struct ps_call *call)
@@ -481,7 +506,7 @@ bool target_waits(const struct ps_call *call)
 {
 	uint64_t id = call->id;
 
-	return ioctl(call->notify->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+	return serve_ask(call->notify, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
 int target_socket(struct ps_call *call, int number)

@@ -28,6 +28,7 @@
 
 #define PLAY_SAID 4096
 #define PLAY_PATIENCE_MS 20000
+#define PLAY_LIMIT 60 /* seconds that one play may take; then its processes end by themselves */
 
 /* Shared by all of them. */
 struct play {
@@ -42,6 +43,8 @@ static char play_runtime[PS_RUNTIME_MAX], play_path[PS_RUNTIME_MAX + 16];
 static struct ps_space play_space;
 static struct play *play;
 static struct ps_notify *play_notify;
+static void *play_journal;
+static pid_t play_server;
 
 static inline void play_die(const char *what)
 {
@@ -122,7 +125,10 @@ static inline __attribute__((format(printf, 1, 2))) void play_say(const char *fo
 static inline void play_be_program(void (*part)(void))
 {
 	char c;
-	int listener = notify_filter(play_space.run->pass, 0);
+	int listener;
+
+	alarm(PLAY_LIMIT);
+	listener = notify_filter(play_space.run->pass, 0);
 
 	if (listener < 0) {
 		play_say("notify_filter: %d\n", listener);
@@ -170,6 +176,7 @@ static inline void play_be_server(void (*part)(void), bool traced)
 	char c;
 	int listener;
 
+	alarm(PLAY_LIMIT);
 	program = fork();
 	if (program == 0)
 		play_be_program(part);
@@ -186,28 +193,61 @@ static inline void play_be_server(void (*part)(void), bool traced)
 	_exit(play_serve() ? 0 : 8);
 }
 
+/* Of what is a child of ours still: so nobody else has its number. */
+static inline void play_kill(pid_t pid)
+{
+	if (pid > 0 && waitpid(pid, NULL, WNOHANG) == 0)
+		kill(pid, SIGKILL);
+}
+
+/* The program becomes a child of ours when the server has gone. */
+static inline void play_kill_all(void)
+{
+	play_kill(play_server);
+	if (play_server > 0)
+		waitpid(play_server, NULL, 0);
+	play_kill(play->program);
+	play_server = 0;
+}
+
+static inline void play_give_up(int number)
+{
+	static const char text[] = "the play does not come to its end\n";
+
+	(void)number;
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(3);
+	play_kill_all();
+	_exit(3);
+}
+
 /* Starts both; the server is stopped before it serves. *listener is the test's own copy. */
 static inline pid_t play_start(void (*part)(void), bool traced, int *listener)
 {
 	pid_t server;
 	int status;
-	void *journal = mmap(NULL, notify_size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	play_journal = mmap(NULL, notify_size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	play = mmap(NULL, sizeof(*play), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (journal == MAP_FAILED || play == MAP_FAILED || pipe(play->begin) < 0 || pipe(play->go) < 0)
+	if (play_journal == MAP_FAILED || play == MAP_FAILED || pipe(play->begin) < 0 || pipe(play->go) < 0)
 		play_die("play_start");
-	play_notify = notify_create(journal);
+	play_notify = notify_create(play_journal);
+	signal(SIGALRM, play_give_up);
+	alarm(PLAY_LIMIT);
 	server = fork();
 	if (server == 0)
 		play_be_server(part, traced);
 	if (waitpid(server, &status, WUNTRACED) != server || !WIFSTOPPED(status))
 		play_die("the server");
+	play_server = server;
 	*listener = play_fetch(server, play->server_listener);
 	return server;
 }
 
 static inline void play_end(int listener)
 {
+	play_kill_all();
 	notify_close(play_notify);
 	close(listener);
 	for (int i = 0; i < 2; i++) {
@@ -215,8 +255,10 @@ static inline void play_end(int listener)
 		close(play->go[i]);
 	}
 	munmap(play, sizeof(*play));
+	munmap(play_journal, notify_size());
 	while (waitpid(-1, NULL, 0) > 0)
 		;
+	alarm(0);
 }
 
 #endif

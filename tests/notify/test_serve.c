@@ -9,6 +9,10 @@
 
 #include "play.h"
 
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 
@@ -143,11 +147,33 @@ static void story(void)
 {
 	int listener = -1;
 
-	close(holder); /* a program that has it itself would be refused by itself */
+	close(holder); /* inherited: a program that has it itself is refused as natively (law 3) */
 	server_part(&listener);
 	client_part(listener);
 	close(listener);
 	datagram_part();
+}
+
+/* ---- a server that is interrupted ---- */
+
+static _Atomic bool interrupted;
+
+/* In the place of libc's. A server that is stopped, traced or frozen gets EINTR where the kernel waits for the
+ * listener's lock; here it does every other time. */
+int ioctl(int fd, unsigned long request, ...)
+{
+	static _Atomic unsigned count;
+	va_list list;
+	void *argument;
+
+	va_start(list, request);
+	argument = va_arg(list, void *);
+	va_end(list);
+	if (interrupted && _IOC_TYPE(request) == SECCOMP_IOC_MAGIC && atomic_fetch_add(&count, 1) % 2 == 0) {
+		errno = EINTR;
+		return -1;
+	}
+	return (int)syscall(SYS_ioctl, fd, request, argument);
 }
 
 /* ---- the server lives ---- */
@@ -160,23 +186,154 @@ static void end_run(void)
 	play_make_run(&play_space, "name:play", play_path);
 }
 
-static void served(void **state)
+/* What the program said to a server that lived. */
+static void perform(void (*part)(void), char said[PLAY_SAID])
 {
 	int listener, status;
-	pid_t server = play_start(story, false, &listener);
+	pid_t server = play_start(part, false, &listener);
 
-	(void)state;
+	interrupted = false; /* it has a copy */
 	kill(server, SIGCONT);
 	assert_int_equal(waitpid(server, &status, 0), server);
-	assert_int_equal(status, 0);
-	memcpy(expected, play->said, sizeof(expected));
+	play_server = 0;
+	memcpy(said, play->said, PLAY_SAID);
 	play_end(listener);
 	end_run();
+	assert_int_equal(status, 0);
+}
+
+static void served(void **state)
+{
+	(void)state;
+	perform(story, expected);
 	assert_non_null(strstr(expected, "bind: 0\nits name: requested\nonce more: -22\nanother: -98\nlisten: 0\n"));
 	assert_non_null(strstr(expected, "connect: 0\nflags: 0x2\npeer: requested\n"));
 	assert_non_null(strstr(expected, "once more: -106\n"));
 	assert_non_null(strstr(expected, "does not block: on its way\npoll: 1, error: 0 0\n"));
 	assert_non_null(strstr(expected, "udp connect: 0, peer: requested\nsent: 1, received: 1\n"));
+}
+
+/* ---- who is served ---- */
+
+static void by_one_that_is_interrupted(void **state)
+{
+	char said[PLAY_SAID];
+
+	(void)state;
+	interrupted = true;
+	perform(story, said);
+	assert_string_equal(said, expected);
+}
+
+static void *orphan(void *argument)
+{
+	char path[64], text[256] = "";
+	int fd = -1, listener;
+
+	(void)argument;
+	snprintf(path, sizeof(path), "/proc/%d/stat", getpid());
+	do {
+		sched_yield();
+		fd = open(path, O_RDONLY);
+		if (read(fd, text, sizeof(text) - 1) <= 0)
+			_exit(9);
+		close(fd);
+	} while (!strstr(text, ") Z "));
+	close(holder);
+	server_part(&listener);
+	_exit(0);
+}
+
+static void orphan_part(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, orphan, NULL) == 0)
+		syscall(SYS_exit, 0);
+}
+
+static void thread_whose_first_one_has_ended(void **state)
+{
+	char said[PLAY_SAID];
+
+	(void)state;
+	perform(orphan_part, said);
+	assert_true(*said);
+	assert_memory_equal(said, expected, strlen(said));
+}
+
+/* The run's lock is in the program's hands as far as anybody can see; natively, the number is taken. */
+static void deciding_part(void)
+{
+	struct ps_lock *lock = &play_space.run->lock;
+	uint32_t self = (uint32_t)getpid();
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct timespec now, then;
+
+	close(holder);
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	atomic_store(&lock->since, process_started_by((int32_t)self, (uint64_t)now.tv_sec * 100 + 100));
+	atomic_store(&lock->word, self);
+	play_say("while it decides: %d", bind_to(fd, held));
+	clock_gettime(CLOCK_BOOTTIME, &then);
+	play_say(" %s\n", then.tv_sec - now.tv_sec < 2 ? "at once" : "after a while");
+	/* Now as if one that is dead had had this number. */
+	atomic_store(&lock->since, process_started_by((int32_t)self, 0));
+	play_say("after the dead: %d", bind_to(fd, held));
+	play_say(" %s\n", which(name_of(fd, false)));
+}
+
+static void one_in_the_middle_of_a_decision(void **state)
+{
+	char said[PLAY_SAID];
+
+	(void)state;
+	perform(deciding_part, said);
+	assert_string_equal(said, "while it decides: -98 at once\nafter the dead: 0 requested\n");
+}
+
+/* More threads than a server remembers, and all of them over and over. */
+#define CROWD 300
+
+static pthread_barrier_t crowd_here;
+static _Atomic unsigned crowd_failed;
+
+static void *one_of_many(void *argument)
+{
+	for (int i = 0; i < 3; i++) {
+		struct sockaddr_in a = {0};
+		socklen_t length = sizeof(a);
+
+		pthread_barrier_wait(&crowd_here);
+		if (getsockname(*(int *)argument, (struct sockaddr *)&a, &length) < 0 || ntohs(a.sin_port) != held)
+			crowd_failed++;
+	}
+	return NULL;
+}
+
+static void crowd_part(void)
+{
+	pthread_t thread[CROWD];
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	close(holder);
+	play_say("bind: %d\n", bind_to(fd, held));
+	pthread_barrier_init(&crowd_here, NULL, CROWD);
+	for (unsigned i = 0; i < CROWD; i++)
+		if (pthread_create(&thread[i], NULL, one_of_many, &fd) != 0)
+			_exit(9);
+	for (unsigned i = 0; i < CROWD; i++)
+		pthread_join(thread[i], NULL);
+	play_say("failed: %u\n", crowd_failed);
+}
+
+static void crowd(void **state)
+{
+	char said[PLAY_SAID];
+
+	(void)state;
+	perform(crowd_part, said);
+	assert_string_equal(said, "bind: 0\nfailed: 0\n");
 }
 
 /* ---- the server is killed ---- */
@@ -195,9 +352,10 @@ static bool kill_at(pid_t server, unsigned n)
 		if (pid < 0)
 			return false;
 		if (WIFEXITED(status) || WIFSIGNALED(status)) {
-			if (pid == server)
-				return false;
-			continue;
+			if (pid != server)
+				continue;
+			play_server = 0;
+			return false;
 		}
 		if (WSTOPSIG(status) == (SIGTRAP | 0x80) && n-- == 0)
 			break;
@@ -206,6 +364,7 @@ static bool kill_at(pid_t server, unsigned n)
 	kill(server, SIGKILL);
 	while (waitpid(-1, &status, __WALL) != server || !WIFSIGNALED(status))
 		; /* its threads, or the program */
+	play_server = 0;
 	return true;
 }
 
@@ -213,7 +372,8 @@ static bool kill_at(pid_t server, unsigned n)
 static void killed_at_any_system_call(void **state)
 {
 	const char *text = getenv("PLAY_STEP");
-	unsigned step = text ? (unsigned)atoi(text) : 13, n = (unsigned)getpid() % step;
+	unsigned step = text ? (unsigned)atoi(text) : 7, n = (unsigned)getpid() % step;
+	char said[PLAY_SAID];
 	bool killed = true;
 
 	(void)state;
@@ -228,10 +388,11 @@ static void killed_at_any_system_call(void **state)
 				play_die("write");
 			assert_true(play_serve());
 		}
-		if (strcmp(play->said, expected) != 0)
-			fail_msg("killed at %u, it was not\n%s but\n%s", n, expected, play->said);
+		memcpy(said, play->said, sizeof(said));
 		play_end(listener);
 		end_run();
+		if (strcmp(said, expected) != 0)
+			fail_msg("killed at %u, it was not\n%s but\n%s", n, expected, said);
 	}
 	assert_true(n > 500);
 }
@@ -248,6 +409,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(served),
+		cmocka_unit_test(by_one_that_is_interrupted),
+		cmocka_unit_test(thread_whose_first_one_has_ended),
+		cmocka_unit_test(one_in_the_middle_of_a_decision),
+		cmocka_unit_test(crowd),
 		cmocka_unit_test(killed_at_any_system_call),
 	};
 
