@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,6 +46,7 @@ static struct play *play;
 static struct ps_notify *play_notify;
 static void *play_journal;
 static pid_t play_server;
+static int play_spare = -1; /* descriptors that the server may have beside those that it has at first */
 
 static inline void play_die(const char *what)
 {
@@ -170,6 +172,16 @@ static inline bool play_serve(void)
 	}
 }
 
+static inline void play_limit_files(void)
+{
+	int next = dup(STDERR_FILENO);
+	struct rlimit limit = {(rlim_t)(next + play_spare), (rlim_t)(next + play_spare)};
+
+	close(next);
+	if (next < 0 || setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		_exit(10);
+}
+
 static inline void play_be_server(void (*part)(void), bool traced)
 {
 	pid_t program;
@@ -190,6 +202,8 @@ static inline void play_be_server(void (*part)(void), bool traced)
 	raise(SIGSTOP);
 	if (notify_start(play_notify, listener, &play_space) != 0 || write(play->go[1], "", 1) != 1)
 		_exit(7);
+	if (play_spare >= 0)
+		play_limit_files();
 	_exit(play_serve() ? 0 : 8);
 }
 

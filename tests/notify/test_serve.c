@@ -9,6 +9,8 @@
 
 #include "play.h"
 
+#include "notify/served.h"
+
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
@@ -292,6 +294,103 @@ static void one_in_the_middle_of_a_decision(void **state)
 	assert_string_equal(said, "while it decides: -98 at once\nafter the dead: 0 requested\n");
 }
 
+static void poor_part(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	close(holder);
+	play_say("bind: %d", bind_to(fd, held));
+	play_say(" %s\n", which(name_of(fd, false)));
+}
+
+/* Without descriptors, a server lets the calls go on: no program waits for ever, and none is bound half. */
+static void by_one_without_descriptors(void **state)
+{
+	char said[PLAY_SAID];
+	unsigned served_ones = 0;
+
+	(void)state;
+	for (play_spare = 0; play_spare < 12; play_spare++) {
+		perform(poor_part, said);
+		if (strcmp(said, "bind: 0 requested\n") == 0)
+			served_ones++;
+		else /* the name is another call, which may be served or not */
+			assert_true(strcmp(said, "bind: -98 none\n") == 0 || strcmp(said, "bind: 0 actual\n") == 0);
+		assert_true(play_spare > 0 || served_ones == 0);
+	}
+	play_spare = -1;
+	assert_true(served_ones > 0);
+}
+
+/* More calls at once than there are slots in the journal: the others wait in the kernel until one is free. */
+#define FLOOD (PS_SLOTS + 60)
+
+static _Atomic unsigned flood_bound, flood_refused;
+
+static void *one_in_the_flood(void *argument)
+{
+	int result = bind_to(socket(AF_INET, SOCK_STREAM, 0), held);
+
+	(void)argument;
+	if (result == 0)
+		flood_bound++;
+	else if (result == -EADDRINUSE)
+		flood_refused++;
+	return NULL;
+}
+
+static unsigned slots_in_use(void)
+{
+	struct ps_journal *journal = play_journal;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < PS_SLOTS; i++)
+		count += journal->slot[i].stage != PS_STAGE_FREE;
+	return count;
+}
+
+static void flood_part(void)
+{
+	struct ps_lock *lock = &play_space.run->lock;
+	struct ps_lock_guard guard;
+	pthread_attr_t small;
+	pthread_t *thread = calloc(FLOOD, sizeof(*thread));
+
+	close(holder);
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 64 << 10);
+	if (!lock_enter(lock, &guard))
+		_exit(9);
+	for (unsigned i = 0; i < FLOOD; i++)
+		if (pthread_create(&thread[i], &small, one_in_the_flood, NULL) != 0)
+			_exit(10);
+	/* Or, where the machine is slow, until the first one has waited for the lock for two seconds. */
+	while (slots_in_use() < PS_SLOTS && !flood_refused)
+		poll(NULL, 0, 1);
+	play_say("%u slots,", slots_in_use());
+	lock_leave(lock, &guard);
+	for (unsigned i = 0; i < FLOOD; i++)
+		pthread_join(thread[i], NULL);
+	play_say(" %u bound, %u refused\n", flood_bound, flood_refused);
+}
+
+static void flood(void **state)
+{
+	struct rlimit files = {0, 0};
+	unsigned slots = 0, bound = 0, refused = 0;
+	char said[PLAY_SAID];
+
+	(void)state;
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	if (files.rlim_max < 4 * PS_SLOTS || setrlimit(RLIMIT_NOFILE, &files) < 0)
+		skip();
+	perform(flood_part, said);
+	if (sscanf(said, "%u slots, %u bound, %u refused", &slots, &bound, &refused) != 3 || bound > 1 ||
+	    bound + refused != FLOOD)
+		fail_msg("%s", said);
+}
+
 /* More threads than a server remembers, and all of them over and over. */
 #define CROWD 300
 
@@ -413,6 +512,8 @@ int main(void)
 		cmocka_unit_test(thread_whose_first_one_has_ended),
 		cmocka_unit_test(one_in_the_middle_of_a_decision),
 		cmocka_unit_test(crowd),
+		cmocka_unit_test(by_one_without_descriptors),
+		cmocka_unit_test(flood),
 		cmocka_unit_test(killed_at_any_system_call),
 	};
 
