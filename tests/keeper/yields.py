@@ -12,7 +12,8 @@ import termios
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
-from harness import PORTSHIM, PYTHON, Skip, alive, descendants, end, free_port, line, main, read_json, same, state, until
+from harness import PORTSHIM, PYTHON, STATIC, Skip, alive, descendants, end, free_port, line, main, read_json, same, state, until
+from static import build_any
 
 # server.py PORT WORD [FLAG...]: prints "PID PORT" or the errno's name, answers every client with the word. slow: at SIGTERM
 # it prints "term" and goes on until a line comes on stdin; deaf: it ignores SIGTERM; status=N: how it ends at SIGTERM;
@@ -66,7 +67,9 @@ def ask(port):
             s.connect(("127.0.0.1", port))
             s.send(b"?")
             return s.recv(100).decode()
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as peer:
+    with socket.socket() as peer:
+        peer.connect(("127.0.0.1", port)) # it blocks, as a socket with a timeout does not (docs/limits.md, Bounds)
+        peer.settimeout(20)
         return peer.recv(100).decode()
 def told(port):
     try:
@@ -286,7 +289,7 @@ def test_daemon(place):
         same(bound(holder)[1], port + 1)
         for child in newcomer, holder:
             for pid in reversed(descendants(child.pid)):
-                os.kill(pid, signal.SIGKILL)
+                end(pid) # a worker may be gone by itself when it has nobody left
             child.wait()
 
 
@@ -376,7 +379,7 @@ def goes(holder):
 
 
 def test_clients_meanwhile(place):
-    """Clients of the holder's environment meet their own server or none, at any time (law 9)"""
+    """Clients of the holder's environment that wait for their connection meet their own server or none (law 9)"""
     port, a, b = two(place)
     holder = serve(place, a, port, "a")
     bound(holder)
@@ -393,6 +396,43 @@ def test_clients_meanwhile(place):
     clients.stdin.close()
     answers = set(line(clients.stdout).split())
     assert "a" in answers and answers <= {"a", "refused"}, answers
+
+
+def answers_of(place, cwd, program_of_ours, port):
+    """What a static client and a preloaded one of that directory are answered."""
+    status, out, err = place.run("run", "--quiet", "--static=on", "--", program_of_ours, "ask", str(port), cwd=cwd)
+    same(status, 0, err)
+    return out.strip(), ask(place, cwd, port)
+
+
+def test_static(place):
+    """Static programs yield and take: each is started again by a new worker, and both kinds of clients follow"""
+    if STATIC == "off":
+        return # no worker, and what is static is not reached
+    built = os.path.join(place.directory("bin"), "answers")
+    if not build_any(built, "keeper/answers.c"):
+        raise Skip("no static program can be built")
+    for kinds in ("static", "static"), ("static", "python"), ("python", "static"):
+        port, a, b = two(place)
+        commands = [[built, "serve", str(port), word] if kind == "static" else program(port, word)
+                    for kind, word in zip(kinds, "ab")]
+        holder = place.start("run", "--static=on", "--", *commands[0], cwd=a)
+        last, actual = bound(holder)
+        same(actual, port, kinds)
+        for again in range(3):
+            newcomer = place.start("run", "--static=on", "--", *commands[1], cwd=b)
+            same(bound(newcomer)[1], port, (kinds, again))
+            if not again: # who has yielded takes no more: the next ones find the number free
+                first, (last, actual) = last, bound(holder)
+                assert actual != port and not alive(first), (kinds, actual)
+                same(last in descendants(holder.pid), True, kinds)
+            same(answers_of(place, a, built, port), ("a", "a"), kinds)
+            same(answers_of(place, b, built, port), ("b", "b"), kinds)
+            same(error(newcomer), "", kinds)
+            same(answers_of(place, a, built, port), ("a", "a"), kinds)
+        same(error(holder).count("is started again"), 1, kinds)
+        assert not alive(last), kinds
+    same(place.runs(), [])
 
 
 def test_signals_meanwhile(place):
@@ -552,7 +592,7 @@ tty.setraw(0)
     same(line(holder.stdout), "fg True\n")
     bound(holder)
     for pid in reversed(descendants(holder.pid)):
-        os.kill(pid, signal.SIGKILL)
+        end(pid)
     os.close(ours)
     os.close(theirs)
 
