@@ -7,7 +7,8 @@
  * belongs to (PORTSHIM_RUN in the environment that it was executed with, else the run of this server), and the ports
  * that it addressed by themselves (route.h). All of this ends with exec. /proc/PID/environ tells: a descriptor of it
  * belongs to the memory that the process had when it was opened, and reads nothing once that memory is gone (proc(5),
- * fs/proc/base.c environ_read).
+ * fs/proc/base.c environ_read). Limit: a child of vfork that makes such a call before it executes a program is
+ * taken for one with its parent's environment afterwards, too: its memory was its parent's, and that goes on.
  *
  * For each thread there is a pidfd, which never means another thread, whoever gets the number; so a kept entry is
  * tried with a signal 0 before it is believed. On kernels before 6.9 there are no pidfds of threads: the process's
