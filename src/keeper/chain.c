@@ -32,6 +32,8 @@
 
 #include "../notify/notify.h"
 
+#define PATIENCE 100 /* failures of one call that are none of ours */
+
 _Static_assert(PS_CHAIN_FDS == 1 + PS_NOTIFY_FDS, "what chain_poll fills in");
 
 void chain_init(struct ps_keeper *keeper)
@@ -83,10 +85,10 @@ static void release(struct ps_keeper *keeper)
 
 /* ---- the start ---- */
 
-/* What the program sends before it is executed; the end comes when that is over. */
-static void receive(struct ps_chain *chain, int channel)
+/* What the program sends before it is executed; the end comes when that is over. False if that cannot be heard. */
+static bool receive(struct ps_chain *chain, int channel)
 {
-	for (;;) {
+	for (unsigned failures = 0; failures < PATIENCE;) {
 		union {
 			struct cmsghdr header;
 			char room[CMSG_SPACE(2 * sizeof(int))];
@@ -99,14 +101,16 @@ static void receive(struct ps_chain *chain, int channel)
 		struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 		int pair[2] = {-1, -1};
 
-		if (got == 0 || (got < 0 && errno != EINTR))
-			return;
+		if (got == 0)
+			return true;
+		failures += got < 0 && errno != EINTR; /* memory, which may be there the next time */
 		if (got < 0 || !header || header->cmsg_type != SCM_RIGHTS)
 			continue;
 		memcpy(pair, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0)); /* fewer where no number is free */
 		chain->listener = pair[0];
 		chain->program = pair[1];
 	}
+	return false;
 }
 
 static int open_all(struct ps_chain *chain, int ends[2])
@@ -161,7 +165,8 @@ int chain_start(struct ps_keeper *keeper, bool again)
 	}
 	close(ends[1]);
 	ends[1] = -1;
-	receive(chain, ends[0]);
+	if (!receive(chain, ends[0]))
+		kill(chain->worker, SIGKILL); /* what it has executed already goes on without */
 	failure = relay->failure;
 	keeper->filter.refused = relay->refused ? relay->refused : relay->unforked ? relay->unforked : 0;
 	if (!relay->program && !keeper->filter.refused)
@@ -224,6 +229,8 @@ void chain_lost(struct ps_keeper *keeper)
 	if (chain_hung_up(chain))
 		return;
 	chain->serving = notify_start(chain->notify, chain->listener, keeper->space) == 0;
+	if (!chain->serving)
+		stop_serving(chain); /* ENOSYS for what would wait for ever */
 }
 
 void chain_dissolve(struct ps_keeper *keeper)

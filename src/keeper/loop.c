@@ -10,6 +10,9 @@
  * what we have to do if that is killed comes through the same loop (chain.c). The heartbeat is the timeout of the
  * poll, and runs only while something is recorded: an idle keeper sleeps for good.
  *
+ * The keeper may be the one who serves the program's calls, so it never gives up its loop while the program lives.
+ * Without a signalfd (RLIMIT_NOFILE) the end of a process still interrupts the wait; what else is sent to us is lost.
+ *
  * Whatever the keeper was told before the watch was there is found by the first look, which comes after it.
  *
  * If the keeper is killed, the program goes on: nothing of it is tied to us, its signals and its terminal work, and
@@ -20,6 +23,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
@@ -30,6 +34,7 @@
 #include <unistd.h>
 
 #define HEARTBEAT_MS 10000 /* three times faster than the 30 s after which readers call a file stale */
+#define PAUSE_MS 10        /* before waiting is tried again that has failed: poll(2), ENOMEM */
 #define GRACE_MS 100       /* for processes that are just about to end when the program does */
 
 /* PORTSHIM_HEARTBEAT_MS is for the tests, which cannot wait that long. */
@@ -93,14 +98,45 @@ static int time_left(const struct ps_keeper *keeper, int64_t next)
 	return sooner(sooner(beat_time_left(keeper, next), yield_time_left(keeper)), chain_time_left(keeper));
 }
 
-/* Waits for a while for whatever there is, and sees to it. False if it cannot. */
-static bool wait_for_events(struct ps_keeper *keeper, int ms)
+static void interrupt(int number)
 {
+	(void)number;
+}
+
+static void open_signals(struct ps_keeper *keeper)
+{
+	const struct sigaction action = { .sa_handler = interrupt };
+	sigset_t all;
+
+	sigfillset(&all);
+	keeper->signals = signalfd(-1, &all, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (keeper->signals < 0)
+		sigaction(SIGCHLD, &action, NULL);
+}
+
+/* poll(2), which SIGCHLD interrupts if there is no signalfd that tells of it. */
+static int wait_for(const struct ps_keeper *keeper, struct pollfd *fds, unsigned count, int ms)
+{
+	const struct timespec time = { ms / 1000, ms % 1000 * 1000000L };
+	sigset_t blocked;
+
+	sigfillset(&blocked);
+	sigdelset(&blocked, SIGCHLD);
+	return ppoll(fds, count, ms < 0 ? NULL : &time, keeper->signals < 0 ? &blocked : NULL);
+}
+
+/* Waits for a while for whatever there is, and sees to it. */
+static void wait_for_events(struct ps_keeper *keeper, int ms)
+{
+	const struct timespec pause = { 0, PAUSE_MS * 1000000L };
 	struct pollfd fds[2 + PS_CHAIN_FDS] = { { keeper->signals, POLLIN, 0 }, { keeper->changes, POLLIN, 0 } };
 
 	chain_poll(keeper, fds + 2);
-	if (poll(fds, 2 + PS_CHAIN_FDS, ms) < 0)
-		return errno == EINTR;
+	if (wait_for(keeper, fds, 2 + PS_CHAIN_FDS, ms) < 0) {
+		if (errno != EINTR)
+			nanosleep(&pause, NULL);
+		return;
+	}
 	chain_serve(keeper, fds + 2);
 	if (fds[0].revents)
 		signals_read(keeper);
@@ -108,7 +144,6 @@ static bool wait_for_events(struct ps_keeper *keeper, int ms)
 		drain(keeper->changes);
 		notices_update(keeper);
 	}
-	return true;
 }
 
 static void beat(struct ps_keeper *keeper, int64_t *next, int interval)
@@ -139,8 +174,7 @@ static void look_after(struct ps_keeper *keeper)
 			break;
 		if (keeper->reaped && keeper->space)
 			tidy_sweep(keeper);
-		if (!wait_for_events(keeper, time_left(keeper, next)))
-			break;
+		wait_for_events(keeper, time_left(keeper, next));
 		beat(keeper, &next, interval);
 	}
 }
@@ -154,34 +188,27 @@ static void wait_for_dying(struct ps_keeper *keeper)
 	while (!keeper->alone && (keeper->recorded || keeper->space->env->flags & PS_SCOPE_PRIVATE)) {
 		int64_t left = end - now_ms();
 
-		if (left <= 0 || !wait_for_events(keeper, sooner((int)left, chain_time_left(keeper))))
+		if (left <= 0)
 			break;
+		wait_for_events(keeper, sooner((int)left, chain_time_left(keeper)));
 		signals_reap(keeper);
 	}
 }
 
 int keeper_run(struct ps_keeper *keeper, char *const *argv)
 {
-	sigset_t all;
 	int error;
 
 	chain_init(keeper);
 	error = start_program(keeper, argv);
 	if (error)
 		return error;
-	sigfillset(&all);
-	keeper->signals = signalfd(-1, &all, SFD_NONBLOCK | SFD_CLOEXEC);
+	open_signals(keeper);
 	open_watch(keeper);
-	if (keeper->signals >= 0) {
+	if (keeper->signals >= 0)
 		canary_start(keeper);
-		look_after(keeper);
-		canary_end(keeper);
-	}
-	/* Without a descriptor left (RLIMIT_NOFILE) there is still a program to wait for. */
-	if (!keeper->ended)
-		chain_dissolve(keeper);
-	while (!keeper->ended && waitpid(keeper->child, &keeper->status, 0) == keeper->child)
-		keeper->ended = true;
+	look_after(keeper);
+	canary_end(keeper);
 	signals_reap(keeper); /* is anybody left, now that the program is gone? */
 	if (keeper->space) {
 		notices_update(keeper);

@@ -145,12 +145,12 @@ static enum held_why look(struct hold *hold, const struct status *status)
 
 /* ---- holds ---- */
 
-static void add_event(struct ps_notify *notify, int fd, uint32_t events, struct hold *hold)
+static bool add_event(struct ps_notify *notify, int fd, uint32_t events, struct hold *hold)
 {
 	struct epoll_event event = {.events = events | EPOLLET, .data.ptr = hold};
 
 	/* What cannot be waited for would be ready at once: never the case for sockets and pidfds. */
-	epoll_ctl(notify->events, EPOLL_CTL_ADD, fd, &event);
+	return epoll_ctl(notify->events, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 /* Others need descriptors, too. */
@@ -208,10 +208,16 @@ enum ps_answer held_keep(struct ps_call *call, const struct ps_wait *wait)
 		return PS_ANSWER_CONTINUE;
 	*hold = (struct hold){.call = *call, .wait = *wait, .at = holds->count, .process = status.process,
 			      .tracer = status.tracer};
+	/* Limits (epoll(7)): nobody would tell of what it waits for. */
+	if (!add_event(call->notify, call->fd, wait->events, hold)) {
+		free(hold);
+		return PS_ANSWER_CONTINUE;
+	}
 	hold->pidfd = (int)syscall(SYS_pidfd_open, call->tid, PIDFD_THREAD);
-	if (hold->pidfd >= 0)
-		add_event(call->notify, hold->pidfd, EPOLLIN, hold);
-	add_event(call->notify, call->fd, wait->events, hold);
+	if (hold->pidfd >= 0 && !add_event(call->notify, hold->pidfd, EPOLLIN, hold)) {
+		close(hold->pidfd);
+		hold->pidfd = -1;
+	}
 	change(holds);
 	if (holds->count == 0 || wait->deadline < holds->deadline)
 		holds->deadline = wait->deadline;

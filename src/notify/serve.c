@@ -53,6 +53,7 @@
 #include "served.h"
 
 #define THREAD_STACK (128 << 10)
+#define PATIENCE 100 /* how often an answer is tried */
 
 /* Since Linux 6.6 (include/uapi/linux/seccomp.h); headers may be older. */
 #define SET_FLAGS _IOW('!', 4, uint64_t)
@@ -101,6 +102,16 @@ int serve_ask(const struct ps_notify *notify, unsigned long request, void *argum
 	return result;
 }
 
+/* ENOENT: the program is gone. EINPROGRESS: it has its answer. Anything else is not about this call, and without its
+ * answer the program would wait for ever. */
+static void send_answer(const struct ps_notify *notify, struct seccomp_notif_resp *response)
+{
+	int error = -EAGAIN;
+
+	for (unsigned tries = 0; error && error != -ENOENT && error != -EINPROGRESS && tries < PATIENCE; tries++)
+		error = serve_ask(notify, SECCOMP_IOCTL_NOTIF_SEND, response);
+}
+
 void serve_finish(struct ps_call *call, enum ps_answer answer)
 {
 	struct seccomp_notif_resp response = {.id = call->id};
@@ -114,8 +125,7 @@ void serve_finish(struct ps_call *call, enum ps_answer answer)
 		response.error = (int)call->value;
 	else
 		response.val = call->value;
-	/* An error means that the program is gone. */
-	serve_ask(call->notify, SECCOMP_IOCTL_NOTIF_SEND, &response);
+	send_answer(call->notify, &response);
 	free_slot(call->notify, call->slot);
 	if (call->target)
 		target_release(call->target);
@@ -222,7 +232,10 @@ static void receive(struct ps_notify *notify)
 
 void notify_poll(const struct ps_notify *notify, struct pollfd fds[PS_NOTIFY_FDS])
 {
-	fds[0] = (struct pollfd){notify->listener, atomic_load(&notify->full) ? 0 : POLLIN, 0};
+	/* Without an eventfd nobody tells of a free slot. */
+	bool wait_for_slot = atomic_load(&notify->full) && notify->freed >= 0;
+
+	fds[0] = (struct pollfd){notify->listener, wait_for_slot ? 0 : POLLIN, 0};
 	fds[1] = (struct pollfd){notify->events, POLLIN, 0};
 }
 
@@ -248,7 +261,7 @@ static bool is_received(const struct ps_notify *notify, const struct ps_slot *sl
 {
 	uint64_t id = slot->u.notif.id;
 
-	return id && serve_ask(notify, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+	return id && serve_ask(notify, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) != -ENOENT;
 }
 
 static void recover(struct ps_notify *notify)
@@ -279,39 +292,47 @@ struct ps_notify *notify_create(void *shared)
 		return NULL;
 	notify->journal = shared;
 	notify->listener = notify->events = notify->freed = -1;
+	notify->targets = target_make();
+	if (!notify->targets) {
+		free(notify);
+		return NULL;
+	}
 	return notify;
 }
 
-static int open_events(struct ps_notify *notify)
+static void close_events(struct ps_notify *notify)
+{
+	if (notify->events >= 0)
+		close(notify->events);
+	if (notify->freed >= 0)
+		close(notify->freed);
+	notify->events = notify->freed = -1;
+}
+
+/* Where they cannot be had, nothing is held. */
+static void open_events(struct ps_notify *notify)
 {
 	struct epoll_event event = {.events = EPOLLIN};
 
 	notify->events = epoll_create1(EPOLL_CLOEXEC);
 	notify->freed = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (notify->events < 0 || notify->freed < 0 ||
-	    epoll_ctl(notify->events, EPOLL_CTL_ADD, notify->freed, &event) < 0)
-		return -errno;
-	return 0;
+	if (notify->events < 0 || notify->freed < 0 || epoll_ctl(notify->events, EPOLL_CTL_ADD, notify->freed, &event) < 0)
+		close_events(notify);
 }
 
 int notify_start(struct ps_notify *notify, int listener, struct ps_space *own)
 {
 	struct seccomp_notif_sizes sizes;
-	int error;
 
-	if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) < 0)
-		return -errno;
-	if (sizes.seccomp_notif > sizeof(((struct ps_slot *)0)->u) ||
-	    sizes.seccomp_notif_resp > sizeof(struct seccomp_notif_resp))
+	/* Known to be so (probe.c), but that the journal is written into. */
+	if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) == 0 &&
+	    (sizes.seccomp_notif > sizeof(((struct ps_slot *)0)->u) ||
+	     sizes.seccomp_notif_resp > sizeof(struct seccomp_notif_resp)))
 		return -E2BIG;
 	notify->listener = listener;
 	notify->own = own;
-	error = open_events(notify);
-	if (error)
-		return error;
-	error = target_start(notify);
-	if (error)
-		return error;
+	open_events(notify);
+	target_start(notify);
 	notify->privileged = calls_privileged();
 	ioctl(listener, SET_FLAGS, FLAG_SYNC_WAKE_UP); /* where there is none it is slower */
 	recover(notify);
@@ -326,9 +347,6 @@ void notify_close(struct ps_notify *notify)
 		syscall(SYS_futex, &notify->threads, FUTEX_WAIT_PRIVATE, threads, NULL, NULL, 0);
 	held_close(notify); /* which holds on to targets */
 	target_end(notify);
-	if (notify->events >= 0)
-		close(notify->events);
-	if (notify->freed >= 0)
-		close(notify->freed);
+	close_events(notify);
 	free(notify);
 }

@@ -184,7 +184,9 @@ bool target_waits(const struct ps_call *call);
 long target_status(int32_t tid, char *text, size_t size);
 uint64_t target_field(const char *status, const char *name, int base);
 
-int target_start(struct ps_notify *notify);
+/* Memory for all that is known of processes, or NULL: had before there is a filter, so that whoever serves can. */
+struct ps_targets *target_make(void);
+void target_start(struct ps_notify *notify);
 void target_end(struct ps_notify *notify);
 
 /* Any number of threads may let go of a target that the serving thread found for them. */

@@ -554,16 +554,15 @@ static unsigned how_many(void)
 	return limit.rlim_cur < 16 ? 4 : (unsigned)limit.rlim_cur / 4;
 }
 
-int target_start(struct ps_notify *notify)
+struct ps_targets *target_make(void)
 {
-	struct ps_targets *targets = calloc(1, sizeof(*targets));
+	return calloc(1, sizeof(struct ps_targets));
+}
 
-	if (!targets)
-		return -ENOMEM;
-	targets->most = how_many();
-	space_scope_path(notify->own->runtime, notify->own->run->id, targets->own_path);
-	notify->targets = targets;
-	return 0;
+void target_start(struct ps_notify *notify)
+{
+	notify->targets->most = how_many();
+	space_scope_path(notify->own->runtime, notify->own->run->id, notify->targets->own_path);
 }
 
 void target_end(struct ps_notify *notify)

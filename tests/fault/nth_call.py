@@ -39,10 +39,12 @@ MANIFEST = {"version": 1, "services": {"web": {"port": 0, "discovery": "web.json
 
 
 class Scenario:
-    def __init__(self, name, steps, held=None, how="exec", options=(), manifest=False, says=True):
+    def __init__(self, name, steps, held=None, how="exec", options=(), manifest=False, says=True,
+                 preloaded=True):
         self.name, self.steps, self.held, self.how = name, steps, held, how
         self.options, self.manifest = list(options), manifest
         self.strict = "--strict" in self.options
+        self.bare = [] if preloaded else ["env", "-u", "LD_PRELOAD"]  # its calls are served by the run's worker
         self.says = says  # False: the run has a keeper, which may be gone before it says anything
 
 
@@ -62,6 +64,7 @@ SCENARIOS = [
     Scenario("strict", f"{SERVER} {CLIENT}", "listen", options=["--strict"]),
     Scenario("launch by exec", f"{SERVER} {CLIENT}", "listen", how="launch exec"),
     Scenario("launch by run", f"{SERVER} {CLIENT}", how="launch run", manifest=True),
+    Scenario("launch by run, not preloaded", f"{SERVER} {CLIENT}", how="launch run", manifest=True, preloaded=False),
     Scenario("launch, strict", f"{SERVER} {CLIENT}", "listen", how="launch exec", options=["--strict"]),
 ]
 
@@ -177,7 +180,8 @@ class Place:
             command = [STEPS, *steps]
         elif scenario.how.startswith("launch "):
             inject[1:3] = ["-a", PORTSHIM]
-            command = [*inject, "--", PORTSHIM, scenario.how[7:], *scenario.options, "--", STEPS, *steps]
+            command = [*inject, "--", PORTSHIM, scenario.how[7:], *scenario.options, "--", *scenario.bare, STEPS]
+            command += steps
         elif scenario.how == "preload":
             env["LD_PRELOAD"] = SHIM
             command = [*inject, "--", STEPS, *steps]
