@@ -8,21 +8,23 @@ _Static_assert(LENGTH_SIZE == 8, "writable() asks for eight bytes");
 
 #define CALL_MAX 1024 /* UIO_MAXIOV: the kernel takes no more in one call */
 
-static enum ps_route route_message(struct ps_caller *caller, const struct msghdr *m, struct ps_address *a)
+/* `fd`: TCP's with MSG_FASTOPEN, for which this is a connect; else -1. Never PS_ROUTE_REFUSED. */
+static enum ps_route route_message(struct ps_caller *caller, int fd, const struct msghdr *m, struct ps_address *a)
 {
 	uint16_t port = shim_port_or_unspec(m->msg_name, route_name_length(m));
 
 	if (!port || !route_matters(caller->space, port))
 		return PS_ROUTE_PASS;
-	return route_out(caller, -1, m->msg_name, route_name_length(m), port, a);
+	return route_out(caller, fd, m->msg_name, route_name_length(m), port, a);
 }
 
 /* How many messages from the first on go where they say. *a: where the next one goes. */
-static unsigned passing(struct ps_caller *caller, const struct mmsghdr *messages, unsigned count, struct ps_address *a)
+static unsigned passing(struct ps_caller *caller, int fd, const struct mmsghdr *messages, unsigned count,
+			struct ps_address *a)
 {
 	unsigned n = 0;
 
-	while (n < count && route_message(caller, &messages[n].msg_hdr, a) == PS_ROUTE_PASS)
+	while (n < count && route_message(caller, fd, &messages[n].msg_hdr, a) == PS_ROUTE_PASS)
 		n++;
 	return n;
 }
@@ -48,12 +50,13 @@ static bool send_moved(int fd, struct mmsghdr *message, int flags, struct ps_add
 
 static int send_all(struct ps_caller *caller, int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
+	int connected = flags & MSG_FASTOPEN && caller->calls->protocol(caller, fd) == PS_TCP ? fd : -1;
 	unsigned done = 0;
 	int saved = errno;
 
 	while (done < count) {
 		struct ps_address a;
-		unsigned n = passing(caller, messages + done, count - done, &a);
+		unsigned n = passing(caller, connected, messages + done, count - done, &a);
 		int sent = n ? real.sendmmsg(fd, messages + done, n, flags) : 0;
 
 		if (sent < 0)

@@ -223,6 +223,8 @@ static void fast_open(void **state)
 	assert_int_equal(errno, ECONNREFUSED);
 	assert_int_equal(sendmsg(fd, &m, MSG_FASTOPEN), -1);
 	assert_int_equal(errno, ECONNREFUSED);
+	assert_int_equal(sendmmsg(fd, &(struct mmsghdr){.msg_hdr = m}, 1, MSG_FASTOPEN), -1);
+	assert_int_equal(errno, ECONNREFUSED);
 	close(fd);
 }
 
