@@ -94,7 +94,7 @@ static bool says(bool good, const char *when)
 struct process {
 	pid_t pid, parent;
 	char state;
-	bool busy;
+	bool busy, worker;
 };
 
 static bool read_process(pid_t pid, struct process *p)
@@ -113,7 +113,8 @@ static bool read_process(pid_t pid, struct process *p)
 	if (!end || end[1] != ' ')
 		return false;
 	*p = (struct process){
-		.pid = pid, .parent = atoi(end + 4), .state = end[2], .busy = strstr(text, "(busy)") != NULL
+		.pid = pid, .parent = atoi(end + 4), .state = end[2], .busy = strstr(text, "(busy)") != NULL,
+		.worker = strstr(text, "(portshim-worker)") != NULL
 	};
 	return true;
 }
@@ -355,10 +356,21 @@ static bool keeps(pid_t pid, const struct process *list, int count)
 	return false;
 }
 
+static bool any_busy(const struct process *list, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (list[i].busy)
+			return true;
+	return false;
+}
+
 static bool is_still(const struct process *p, const struct process *list, int count)
 {
 	if (p->busy)
 		return atomic_load(&board->settled[p->pid]) == atomic_load(&board->phase);
+	/* A worker's heir is nobody's parent, and stays for as long as the worker has somebody to serve (src/keeper/worker.c). */
+	if (p->worker && any_busy(list, count))
+		return true;
 	/* Beside the program a keeper has a process that counts signals (src/keeper/canary.c). */
 	for (int i = 0; i < count; i++)
 		if (list[i].pid == p->parent && !list[i].busy && keeps(p->parent, list, count))

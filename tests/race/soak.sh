@@ -3,8 +3,6 @@
 # again what was printed.
 . tests/lib.sh
 export PORTSHIM_TEST_BUILD="$build"
-# A round ends with all of them stopped and counted, which a worker that waits for its program to be executed cannot be.
-export PORTSHIM_STATIC=off
 # shellcheck disable=SC2086 # nothing where it is not set
 add "killed at random" "$tests/race/soak" "${SOAK_SECONDS:-25}" ${SOAK_SEED:-}
 finish
