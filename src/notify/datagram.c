@@ -394,16 +394,14 @@ static enum ps_answer try_sendmmsg(struct ps_call *call, struct ps_wait *wait)
 	unsigned count = (uint32_t)call->args[2] < DECODE_PARTS ? (uint32_t)call->args[2] : DECODE_PARTS;
 	struct ps_saved_datagram *saved = &call->slot->saved.datagram;
 	int flags = (int)call->args[3];
+	struct out first;
 	long error = 0;
-	unsigned kind;
 
 	if (is_forbidden(call, flags) || (call->fd < 0 && (!any_matters(call, count) || !get_socket(call))))
 		return PS_ANSWER_CONTINUE;
-	kind = protocol(call);
-	if (kind == PS_TCP && flags & MSG_FASTOPEN)
-		return value(call, -EOPNOTSUPP);
-	if (kind != PS_UDP)
-		return PS_ANSWER_CONTINUE;
+	/* With MSG_FASTOPEN the first message is a connect, and those that follow go over the connection. */
+	if (protocol(call) != PS_UDP)
+		return read_out(call, call->args[1], &first) ? judge(call, &first, flags) : PS_ANSWER_CONTINUE;
 	begin(call);
 	while (saved->done < count) {
 		error = send_next(call, call->args[1] + saved->done * decode_stride(call->compat), flags);
