@@ -39,10 +39,8 @@ struct ps_notify *notify_create(void *shared);
  * had begun. */
 int notify_start(struct ps_notify *notify, int listener, struct ps_space *own);
 
-/* What the server waits for with poll(2): fills in fds[], which it passes to notify_serve with what poll said. The
- * first one is the listener: POLLHUP there means that nobody is left under the filter. (Polled by itself, and not by
- * an epoll instance: the kernel then wakes the server on the processor of the program that waits, and saves it half of
- * the time.) */
+/* What the server waits for with poll(2): fills in fds[], which it passes to notify_serve with what poll said. The first one is the
+ * listener: POLLHUP there means that nobody is left under the filter. */
 #define PS_NOTIFY_FDS 2
 void notify_poll(const struct ps_notify *notify, struct pollfd fds[PS_NOTIFY_FDS]);
 

@@ -5,8 +5,8 @@
  *
  * A thread under the filter (filter.c) that makes one of its calls sleeps in the kernel until somebody answers: with a
  * result, or that the call is to go on as if nothing had been. One thread, the server's, receives these calls and
- * serves what cannot block: that was faster than several, because the kernel wakes it on the processor that the
- * program has just left. A call that may block, a first bind or a listen, which take the run's lock and write files,
+ * serves what cannot block: the kernel can wake it on the processor that the program leaves
+ * (SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP). A call that may block, a first bind or a listen, which take the run's lock and write files,
  * gets a thread of its own (serve_by_thread), so that no program ever waits for another one's disk, lock or wish.
  *
  * A program that waits for an answer must get it, whatever becomes of the server. So everything about a call is in a
