@@ -97,6 +97,15 @@ def callgrind(prefix, argv, environment, directory, options):
     return done.stdout, dumps
 
 
+def copy_build(build, scratch):
+    """What is counted, below a directory whose name is as long on every machine."""
+    copy = os.path.join(scratch, "build")
+    for name in ("portshim", "libportshim.so", "tests/bench/calls"):
+        os.makedirs(os.path.dirname(os.path.join(copy, name)), exist_ok=True)
+        shutil.copy2(os.path.join(build, name), os.path.join(copy, name))
+    return copy
+
+
 # ---- the calls ----
 
 def do_calls(prefix, program, ports, environment, directory, some=False):
@@ -339,11 +348,14 @@ def main():
         os.environ["PORTS_BLOCK"] = "0"
         holder, network = os.path.join(build, "tests/shim/with_ports"), os.path.join(build, "tests/own_network")
         os.execv(network, [network, holder, "--hold", str(HELD), str(FREE), "--", sys.executable] + sys.argv)
-    scratch = tempfile.mkdtemp(prefix="portshim-counts.")
+    # Names of the same length everywhere: the loader reads and copies the library's path at each start of a program.
+    os.environ["PATH"] = os.path.dirname(shutil.which("valgrind")) + ":/usr/bin:/bin"
+    scratch = tempfile.mkdtemp(prefix="portshim-counts.", dir="/tmp" if os.access("/tmp", os.W_OK) else None)
     runtime = tempfile.mkdtemp(prefix="portshim-counts.", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
     try:
-        counts = count_calls(build, scratch, runtime)
-        counts.update(count_commands(build, scratch, runtime))
+        short = copy_build(build, scratch)
+        counts = count_calls(short, scratch, runtime)
+        counts.update(count_commands(short, scratch, runtime))
     except Failed as failure:
         print(f"not ok: {failure}")
         print("0 passed, 1 failed, 0 skipped")
