@@ -23,10 +23,11 @@ struct ps_wish {
 	uint16_t port; /* the actual port */
 };
 
-/* Asks the run `id`, which has the actual port, to yield it, and waits for the answer. 1: it has; 0: it has not. -EPERM: it never
- * yields. -ESRCH: its keeper is gone. -ETIMEDOUT: no answer. -EINTR: a signal's handler was called that does not want system
- * calls to go on (no SA_RESTART). Or why its file cannot be opened. Hold no lock: this can take seconds. */
-int want_port(struct ps_space *space, uint32_t id, uint16_t port);
+/* Asks the run `id`, which has the actual port, to yield it, and waits for the answer, on behalf of the process `by` (process.h), whose
+ * wish it is: the caller, or the one that it decides for. 1: it has; 0: it has not. -EPERM: it never yields. -ESRCH: its keeper is
+ * gone, or `by`. -ETIMEDOUT: no answer. -EINTR: a signal's handler was called that does not want system calls to go on (no
+ * SA_RESTART). Or why its file cannot be opened. Hold no lock: this can take seconds. */
+int want_port(struct ps_space *space, uint64_t by, uint32_t id, uint16_t port);
 
 /* The run's file allows to hope: it yields, and its keeper lives. 0, -EPERM or -ESRCH, as above. */
 int want_hope(const struct ps_scope *run);

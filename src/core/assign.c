@@ -473,7 +473,7 @@ static uint16_t own_of_service(const struct attempt *t)
 /* Without the run's lock: this waits. True: try again. */
 static bool ask_holder(struct attempt *t, int *result)
 {
-	int answer = want_port(t->space, t->holder, t->requested);
+	int answer = want_port(t->space, t->owner, t->holder, t->requested);
 
 	if (answer == -EINTR) {
 		*result = -EINTR;

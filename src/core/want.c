@@ -85,10 +85,10 @@ static bool has(const struct ps_host *host, const struct ps_scope *run, uint16_t
 }
 
 /* Leaves the wish, unless somebody's is there. 0, or a negative errno. */
-static int leave_wish(struct ps_space *space, struct ps_scope *run, uint16_t port, uint32_t *answers)
+static int leave_wish(struct ps_space *space, struct ps_scope *run, uint64_t by, uint16_t port, uint32_t *answers)
 {
 	struct ps_lock_guard guard;
-	int error = want_hope(run);
+	int error = process_alive(by) ? want_hope(run) : -ESRCH;
 
 	if (error)
 		return error;
@@ -99,19 +99,17 @@ static int leave_wish(struct ps_space *space, struct ps_scope *run, uint16_t por
 		atomic_store(&run->wanted_by, 0);
 		atomic_store(&run->wanted_for, space->run->id);
 		atomic_store(&run->wanted, port);
-		atomic_store(&run->wanted_by, process_self());
+		atomic_store(&run->wanted_by, by);
 	}
 	lock_leave(&run->lock, &guard);
 	return 0;
 }
 
 /* Nobody waits any more: the program need not be ended for us, unless that has begun. */
-static void take_back(struct ps_scope *run, uint16_t port)
+static void take_back(struct ps_scope *run, uint64_t by, uint16_t port)
 {
-	uint64_t self = process_self();
-
 	if (atomic_load(&run->wanted) == port)
-		atomic_compare_exchange_strong(&run->wanted_by, &self, 0);
+		atomic_compare_exchange_strong(&run->wanted_by, &by, 0);
 }
 
 /* 0: there is an answer, or the wish's process is dead. */
@@ -138,7 +136,7 @@ static bool answered(const struct ps_scope *run, uint32_t before, uint16_t port)
 	return now != before && (uint16_t)now == port;
 }
 
-int want_port(struct ps_space *space, uint32_t id, uint16_t port)
+int want_port(struct ps_space *space, uint64_t by, uint32_t id, uint16_t port)
 {
 	int64_t end = now_ms() + PS_WANT_PATIENCE_MS;
 	struct ps_scope *run;
@@ -149,13 +147,13 @@ int want_port(struct ps_space *space, uint32_t id, uint16_t port)
 	if (error)
 		return error;
 	while (!error && !done && has(space->host, run, port)) {
-		error = leave_wish(space, run, port, &answers);
+		error = leave_wish(space, run, by, port, &answers);
 		if (error)
 			break;
 		space_poke(space->runtime, id);
 		error = await(run, answers, end);
 		if (error)
-			take_back(run, port);
+			take_back(run, by, port);
 		done = answered(run, answers, port);
 	}
 	if (!error)

@@ -11,6 +11,8 @@
  *	                                     known and EINVAL that one is not (kernel/seccomp.c, seccomp_set_mode_filter)
  *	pidfd_open, pidfd_getfd, process_vm_readv on this process, which is always allowed to itself: what fails is
  *	                                     the system call, by its absence or by somebody's policy
+ *	/proc/self                           whose processes /proc shows: that of another pid namespace would tell of
+ *	                                     strangers, or of nobody
  *	/proc/sys/kernel/yama/ptrace_scope   2 leaves these calls to CAP_SYS_PTRACE, 3 to nobody (security/yama/yama_lsm.c)
  *
  * Limits: a second listener in one chain of filters is EBUSY, and that cannot be asked for; whether a filter is there
@@ -152,6 +154,17 @@ int probe_yama(const char *path, char *why, size_t size)
 	return -EPERM;
 }
 
+static int look_proc(char *why, size_t size)
+{
+	char self[16] = "";
+
+	if (sys4(SYS_readlinkat, AT_FDCWD, "/proc/self", self, sizeof(self) - 1) > 0 && atoi(self) == getpid())
+		return 0;
+	snprintf(why, size, "/proc %s: mount one of this pid namespace",
+		 self[0] ? "shows the processes of another pid namespace" : "shows no processes, or not this one");
+	return -ESRCH;
+}
+
 int notify_possible(char *why, size_t size)
 {
 	int error = look_seccomp(why, size);
@@ -160,6 +173,8 @@ int notify_possible(char *why, size_t size)
 		error = look_descriptors(why, size);
 	if (!error)
 		error = look_memory(why, size);
+	if (!error)
+		error = look_proc(why, size);
 	return error ? error : probe_yama(YAMA_SETTING, why, size);
 }
 

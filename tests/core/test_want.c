@@ -95,28 +95,29 @@ static void only_a_living_keeper_that_yields_is_asked(void **state)
 	(void)state;
 	assert_int_equal(want_hope(has.run), 0);
 	atomic_store(&has.run->flags, PS_SCOPE_KEPT);
-	assert_int_equal(want_port(&wants, has.run->id, PORT), -EPERM);
+	assert_int_equal(want_port(&wants, process_self(), has.run->id, PORT), -EPERM);
 	atomic_store(&has.run->flags, PS_SCOPE_YIELDS);
-	assert_int_equal(want_port(&wants, has.run->id, PORT), -EPERM);
+	assert_int_equal(want_port(&wants, process_self(), has.run->id, PORT), -EPERM);
 	atomic_store(&has.run->flags, PS_SCOPE_YIELDS | PS_SCOPE_KEPT | PS_SCOPE_RETIRED);
-	assert_int_equal(want_port(&wants, has.run->id, PORT), -ESRCH);
+	assert_int_equal(want_port(&wants, process_self(), has.run->id, PORT), -ESRCH);
 	atomic_store(&has.run->flags, PS_SCOPE_YIELDS | PS_SCOPE_KEPT);
 	has.run->root = of_dead();
-	assert_int_equal(want_port(&wants, has.run->id, PORT), -ESRCH);
+	assert_int_equal(want_port(&wants, process_self(), has.run->id, PORT), -ESRCH);
 	has.run->root = root;
-	assert_int_equal(want_port(&wants, has.run->id ^ 1, PORT), -ENOENT);
+	assert_int_equal(want_port(&wants, process_self(), has.run->id ^ 1, PORT), -ENOENT);
+	assert_int_equal(want_port(&wants, of_dead(), has.run->id, PORT), -ESRCH);
 	assert_int_equal(has.run->wanted_by, 0);
 }
 
 static void a_port_that_the_run_does_not_have_is_not_waited_for(void **state)
 {
 	(void)state;
-	assert_int_equal(want_port(&wants, has.run->id, PORT + 1), 0);
+	assert_int_equal(want_port(&wants, process_self(), has.run->id, PORT + 1), 0);
 	atomic_store(&has.host->record[PORT].head, head_make(wants.env->id, PORT, PS_HELD));
-	assert_int_equal(want_port(&wants, has.run->id, PORT), 0);
+	assert_int_equal(want_port(&wants, process_self(), has.run->id, PORT), 0);
 	atomic_store(&has.host->record[PORT].head, head_make(has.env->id, PORT, PS_HELD));
 	record_set(&has.host->record[PORT], run, wants.run->id);
-	assert_int_equal(want_port(&wants, has.run->id, PORT), 0);
+	assert_int_equal(want_port(&wants, process_self(), has.run->id, PORT), 0);
 }
 
 /* ---- waiting ---- */
@@ -174,7 +175,7 @@ static void who_waits_has_the_answer(void **state)
 
 	(void)state;
 	start(&k);
-	assert_int_equal(want_port(&wants, has.run->id, PORT), 1);
+	assert_int_equal(want_port(&wants, process_self(), has.run->id, PORT), 1);
 	finish(&k);
 	assert_int_equal(k.last.port, PORT);
 	assert_int_equal(k.last.run, wants.run->id);
@@ -191,7 +192,7 @@ static void a_refusal_is_an_answer(void **state)
 
 	(void)state;
 	start(&k);
-	assert_int_equal(want_port(&wants, has.run->id, PORT), 0);
+	assert_int_equal(want_port(&wants, process_self(), has.run->id, PORT), 0);
 	finish(&k);
 	assert_int_equal(head_state(host_head(has.host, PORT)), PS_HELD);
 	assert_int_equal(has.run->yielded, 0);
@@ -211,7 +212,7 @@ static void another_wish_comes_first(void **state)
 	has.run->wanted = PORT + 5;
 	has.run->wanted_by = process_of(other);
 	start(&k);
-	assert_int_equal(want_port(&wants, has.run->id, PORT), 1);
+	assert_int_equal(want_port(&wants, process_self(), has.run->id, PORT), 1);
 	finish(&k);
 	assert_int_equal(k.ports[0], PORT + 5);
 	assert_int_equal(k.ports[1], PORT);
@@ -232,7 +233,7 @@ static void the_same_wish_needs_no_second(void **state)
 	has.run->wanted = PORT;
 	has.run->wanted_by = process_of(other);
 	start(&k);
-	assert_int_equal(want_port(&wants, has.run->id, PORT), 1);
+	assert_int_equal(want_port(&wants, process_self(), has.run->id, PORT), 1);
 	finish(&k);
 	kill(other, SIGKILL);
 	waitpid(other, NULL, 0);
@@ -251,7 +252,7 @@ static void a_dead_ones_wish_counts_for_none(void **state)
 	assert_false(want_yield(has.host, has.run, &wish));
 	assert_int_equal(has.run->yielded, 0);
 	start(&k);
-	assert_int_equal(want_port(&wants, has.run->id, PORT), 1);
+	assert_int_equal(want_port(&wants, process_self(), has.run->id, PORT), 1);
 	finish(&k);
 }
 
@@ -278,7 +279,7 @@ static void what_a_dead_one_is_told_is_no_answer_to_who_took_its_place(void **st
 	has.run->wanted = PORT;
 	has.run->wanted_by = k.last.by;
 	assert_int_equal(pthread_create(&k.thread, NULL, answer_dead_first, &k), 0);
-	assert_int_equal(want_port(&wants, has.run->id, PORT), 1);
+	assert_int_equal(want_port(&wants, process_self(), has.run->id, PORT), 1);
 	finish(&k);
 	assert_true(k.last.by == process_self());
 }
@@ -298,7 +299,7 @@ static void who_waited_with_one_that_dies_takes_its_place(void **state)
 	has.run->wanted = PORT + 5;
 	has.run->wanted_by = process_of(other);
 	assert_int_equal(pthread_create(&k.thread, NULL, keep_for_us, &k), 0);
-	assert_int_equal(want_port(&wants, has.run->id, PORT), 1);
+	assert_int_equal(want_port(&wants, process_self(), has.run->id, PORT), 1);
 	finish(&k);
 	assert_int_equal(k.ports[0], PORT);
 	waitpid(other, NULL, 0);
@@ -348,7 +349,7 @@ static void interrupted(void)
 		exit(CHILD_SKIPPED);
 	catch(0);
 	alarm_soon();
-	CHILD_MUST(want_port(&wants, has.run->id, PORT) == -EINTR);
+	CHILD_MUST(want_port(&wants, process_self(), has.run->id, PORT) == -EINTR);
 	CHILD_MUST(has.run->wanted_by == 0);
 }
 
@@ -373,7 +374,7 @@ static void restarted(void)
 		want_answer(has.run, &(struct ps_wish){ .by = process_of(parent), .port = PORT });
 		_exit(0);
 	}
-	CHILD_MUST(want_port(&wants, has.run->id, PORT) == 0);
+	CHILD_MUST(want_port(&wants, process_self(), has.run->id, PORT) == 0);
 	waitpid(pid, NULL, 0);
 }
 
@@ -409,7 +410,7 @@ static void keeper_dies(void)
 	}
 	has.run->root = process_of(pid);
 	/* A zombie is no keeper. */
-	CHILD_MUST(want_port(&wants, has.run->id, PORT) == -ESRCH);
+	CHILD_MUST(want_port(&wants, process_self(), has.run->id, PORT) == -ESRCH);
 	CHILD_MUST(has.run->wanted_by == 0);
 }
 

@@ -406,7 +406,7 @@ def answers_of(place, cwd, program_of_ours, port):
 
 
 def test_static(place):
-    """Static programs yield and take: each is started again by a new worker, and both kinds of clients follow"""
+    """Static programs yield and take: each is started again by a new worker, clients follow, and the notice names the taker"""
     if STATIC == "off":
         return # no worker, and what is static is not reached
     built = os.path.join(place.directory("bin"), "answers")
@@ -430,7 +430,10 @@ def test_static(place):
             same(answers_of(place, b, built, port), ("b", "b"), kinds)
             same(error(newcomer), "", kinds)
             same(answers_of(place, a, built, port), ("a", "a"), kinds)
-        same(error(holder).count("is started again"), 1, kinds)
+        told = error(holder)
+        same(told.count("is started again"), 1, kinds)
+        # by whom: the program that waits, not the process that asks for it
+        assert "is yielded to %s, " % ("answers" if kinds[1] == "static" else os.path.basename(PYTHON)) in told, told
         assert not alive(last), kinds
     same(place.runs(), [])
 

@@ -14,6 +14,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -190,6 +191,33 @@ static void test_yama(void **state)
 	yama(-EPERM, "3\n", true, "ptrace_scope is 3: nobody");
 }
 
+/* The number of a process that waits is one of our namespace; files in /proc about that number would be another's. */
+static void test_a_foreign_proc(void **state)
+{
+	const int flags = CLONE_NEWPID | (geteuid() ? CLONE_NEWUSER : 0);
+	char why[256] = "";
+	int status;
+	pid_t child;
+
+	(void)state;
+	need_possible();
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		if (unshare(flags) < 0)
+			_exit(77);
+		child = fork();
+		if (child == 0)
+			_exit(notify_possible(why, sizeof(why)) != -ESRCH || !strstr(why, "of another pid namespace"));
+		_exit(waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : 2);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void test_privilege(void **state)
 {
 	int status;
@@ -263,6 +291,7 @@ int main(void)
 		cmocka_unit_test(test_an_old_kernel_is_named),
 		cmocka_unit_test(test_another_filter_is_no_reason),
 		cmocka_unit_test(test_yama),
+		cmocka_unit_test(test_a_foreign_proc),
 		cmocka_unit_test(test_privilege),
 		cmocka_unit_test(test_a_second_listener),
 		cmocka_unit_test(test_it_is_cheap),
