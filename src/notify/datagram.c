@@ -25,10 +25,10 @@
  * down: its clients are who they are.
  *
  * Blocking. Nothing waits here: all is done with MSG_DONTWAIT, and what would have waited is held (held.c) and comes
- * back as datagram_wake. What it has done until then is in the journal (slot->saved.datagram): the messages done, so
- * that none is sent twice, and the deadline. After a server's death, a message may have been sent and not counted:
- * then it is sent twice, or one that was received is lost. Both are what datagrams may do, and the time for it is
- * some microseconds.
+ * back as datagram_wake. What it has done until then is in the journal (slot->saved.datagram): the messages done, and
+ * the deadline; and so is the message that it is about to do (packet.c). A server that takes over comes to it by the
+ * same way, finds that it is in hand already, and tells the program. Which way a message goes is decided once: what is
+ * sent was decided.
  *
  * Not as native: what fails after a message of recvmmsg's is not kept for the next call, because nobody can set a
  * socket's error. Options of the control data that need a privilege (SO_MARK) are judged by the server's privileges.
@@ -48,37 +48,17 @@
 #include "held.h"
 #include "served.h"
 
-/* No datagram is longer: a part beyond that is neither sent nor filled. */
-#define DATA_MOST 65536
-#define CONTROL_MOST 16384
 #define SENT_MOST 65535
 
-/* Only meant for the kernel: recvmmsg's own, and what a 64-bit program may not say (net/socket.c). */
-#define FLAG_COMPAT ((int)0x80000000) /* MSG_CMSG_COMPAT */
-#define FLAGS_OF_CALL (MSG_WAITFORONE | FLAG_COMPAT)
-
-/* Where messages are copied through. One for each thread that serves, made when it is first needed. */
-struct packet {
-	uint8_t data[DATA_MOST];
-	/* twice, for the other layout */
-	_Alignas(8) uint8_t control[DECODE_CONTROL_ROOM(CONTROL_MOST)];
-	_Alignas(8) uint8_t narrow[CONTROL_MOST];
-	struct iovec parts[DECODE_PARTS];
-};
-
-static struct packet *packet(void)
+static struct ps_packet *packet(const struct ps_call *call)
 {
-	static _Thread_local struct packet *mine;
-
-	if (!mine)
-		mine = malloc(sizeof(*mine));
-	return mine;
+	return &call->notify->journal->packet;
 }
 
 /* The kernel refuses it to programs of 64 bits. */
 static bool is_forbidden(const struct ps_call *call, int flags)
 {
-	return flags & FLAG_COMPAT && !call->compat;
+	return (unsigned)flags & PACKET_COMPAT && !call->compat;
 }
 
 static enum ps_answer value(struct ps_call *call, long n)
@@ -158,13 +138,36 @@ static enum ps_answer blocked(struct ps_call *call, int flags, uint32_t event, s
 	return PS_ANSWER_LATER;
 }
 
-/* Before the first effect: what a second attempt must know starts from nothing, unless this is one. */
-static void begin(struct ps_call *call)
+static bool is_begun(const struct ps_call *call)
 {
-	if (atomic_load(&call->slot->stage) == PS_STAGE_BEGUN)
+	return atomic_load(&call->slot->stage) == PS_STAGE_BEGUN;
+}
+
+/* Before the first effect: what a second attempt must know starts from nothing, unless this is one. `end`: of
+ * recvmmsg's time. */
+static void begin_until(struct ps_call *call, int64_t end)
+{
+	if (is_begun(call))
 		return;
 	memset(&call->slot->saved, 0, sizeof(call->slot->saved));
+	call->slot->saved.datagram.end = end;
 	serve_begin(call);
+}
+
+static void begin(struct ps_call *call)
+{
+	begin_until(call, 0);
+}
+
+/* One more message is done. All that is said of it is said before: the number makes it so. */
+static void count_message(struct ps_call *call)
+{
+	struct ps_saved_datagram *saved = &call->slot->saved.datagram;
+	int64_t left = saved->end - held_now();
+
+	saved->left = left > 0 ? left : 0;
+	saved->deadline = 0;
+	atomic_fetch_add(&saved->done, 1);
 }
 
 /* ---- sending ---- */
@@ -210,15 +213,16 @@ static void route(struct ps_call *call, struct out *out, int fd)
 				       out->port, &out->moved);
 }
 
-static int read_control(struct ps_call *call, const struct ps_message *m, struct packet *p, struct msghdr *header)
+static int read_control(struct ps_call *call, const struct ps_message *m, struct msghdr *header)
 {
+	struct ps_packet *p = packet(call);
 	ssize_t length = (ssize_t)m->control_length;
 	int error;
 
 	if (!m->control_length)
 		return 0;
 	/* The kernel's own bound is a setting (net.core.optmem_max). */
-	if (m->control_length > CONTROL_MOST)
+	if (m->control_length > PACKET_CONTROL)
 		return -ENOBUFS;
 	error = memory_read(call->tid, m->control, call->compat ? p->narrow : p->control, m->control_length);
 	if (!error && call->compat)
@@ -234,14 +238,11 @@ static int read_control(struct ps_call *call, const struct ps_message *m, struct
 static long send_parts(struct ps_call *call, const struct out *out, const struct iovec *parts, unsigned count,
 		       size_t total, int flags)
 {
-	struct packet *p = packet();
-	struct iovec data = {p ? p->data : NULL, total};
+	struct ps_packet *p = packet(call);
+	struct iovec data = {p->data, total};
 	struct msghdr header = {.msg_iov = &data, .msg_iovlen = 1};
 	int error;
-	long n;
 
-	if (!p)
-		return -ENOMEM;
 	if (total > SENT_MOST)
 		return -EMSGSIZE;
 	if (out->name_length > 0) {
@@ -252,27 +253,25 @@ static long send_parts(struct ps_call *call, const struct out *out, const struct
 	}
 	error = memory_gather(call->tid, parts, count, p->data, total);
 	if (!error && out->message.at)
-		error = read_control(call, &out->message, p, &header);
+		error = read_control(call, &out->message, &header);
 	if (error)
 		return error;
 	if (!target_waits(call)) /* so this may have been somebody else's memory */
 		return -ESRCH;
 	if (out->route == PS_ROUTE_MOVED)
 		datagram_spoke(call);
-	n = sendmsg(call->fd, &header, (flags & ~FLAGS_OF_CALL) | MSG_DONTWAIT | MSG_NOSIGNAL);
-	return n < 0 ? -errno : n;
+	p->message.msg_hdr = header;
+	return packet_send(call, flags);
 }
 
 static long send_message(struct ps_call *call, const struct out *out, int flags)
 {
-	struct packet *p = packet();
+	struct ps_packet *p = packet(call);
 	unsigned count;
 	size_t total;
 	int error;
 
-	if (!p)
-		return -ENOMEM;
-	error = decode_parts(call->tid, call->compat, &out->message, DATA_MOST, p->parts, &count, &total);
+	error = decode_parts(call->tid, call->compat, &out->message, PACKET_DATA, p->parts, &count, &total);
 	return error ? error : send_parts(call, out, p->parts, count, total, flags);
 }
 
@@ -308,7 +307,7 @@ static enum ps_answer send_one(struct ps_call *call, struct out *out, int flags,
 	if (out->message.at) {
 		n = send_message(call, out, flags);
 	} else {
-		n = decode_buffer(call->args[1], call->args[2], DATA_MOST, &part, &total);
+		n = decode_buffer(call->args[1], call->args[2], PACKET_DATA, &part, &total);
 		if (!n)
 			n = send_parts(call, out, &part, 1, total, flags);
 	}
@@ -368,11 +367,10 @@ static int write_length(struct ps_call *call, uint64_t at, long n)
 	return memory_write(call->tid, at + decode_length_at(call->compat), &length, sizeof(length));
 }
 
-/* Sends one message of several. 0, or a negative errno: it did not count. */
-static long send_next(struct ps_call *call, uint64_t at, int flags)
+/* Sends one message of several: what there was of it, or a negative errno. */
+static long send_one_of(struct ps_call *call, uint64_t at, int flags)
 {
 	struct out out;
-	long n;
 
 	if (!read_out(call, at, &out))
 		return -EFAULT;
@@ -385,8 +383,34 @@ static long send_next(struct ps_call *call, uint64_t at, int flags)
 	if (out.name_length > 0 && !out.port &&
 	    memory_read(call->tid, out.message.name, &out.name, (size_t)out.name_length) != 0)
 		return -EFAULT;
-	n = send_message(call, &out, flags);
+	return send_message(call, &out, flags);
+}
+
+/* 0, or a negative errno: it did not count. */
+static long send_next(struct ps_call *call, uint64_t at, int flags)
+{
+	long n = packet_in_hand(call) ? packet(call)->message.msg_len : send_one_of(call, at, flags);
+
 	return n < 0 ? n : write_length(call, at, n);
+}
+
+/* PS_ANSWER_LATER: messages are to be sent from here. */
+static enum ps_answer begin_sendmmsg(struct ps_call *call, unsigned count)
+{
+	int flags = (int)call->args[3];
+	struct out first;
+
+	if (is_begun(call)) {
+		get_socket(call); /* without one, EBADF ends it */
+		return PS_ANSWER_LATER;
+	}
+	if (is_forbidden(call, flags) || !any_matters(call, count) || !get_socket(call))
+		return PS_ANSWER_CONTINUE;
+	/* With MSG_FASTOPEN the first message is a connect, and those that follow go over the connection. */
+	if (protocol(call) != PS_UDP)
+		return read_out(call, call->args[1], &first) ? judge(call, &first, flags) : PS_ANSWER_CONTINUE;
+	begin(call);
+	return PS_ANSWER_LATER;
 }
 
 static enum ps_answer try_sendmmsg(struct ps_call *call, struct ps_wait *wait)
@@ -394,25 +418,19 @@ static enum ps_answer try_sendmmsg(struct ps_call *call, struct ps_wait *wait)
 	unsigned count = (uint32_t)call->args[2] < DECODE_PARTS ? (uint32_t)call->args[2] : DECODE_PARTS;
 	struct ps_saved_datagram *saved = &call->slot->saved.datagram;
 	int flags = (int)call->args[3];
-	struct out first;
+	enum ps_answer answer = begin_sendmmsg(call, count);
 	long error = 0;
 
-	if (is_forbidden(call, flags) || (call->fd < 0 && (!any_matters(call, count) || !get_socket(call))))
-		return PS_ANSWER_CONTINUE;
-	/* With MSG_FASTOPEN the first message is a connect, and those that follow go over the connection. */
-	if (protocol(call) != PS_UDP)
-		return read_out(call, call->args[1], &first) ? judge(call, &first, flags) : PS_ANSWER_CONTINUE;
-	begin(call);
+	if (answer != PS_ANSWER_LATER)
+		return answer;
 	while (saved->done < count) {
 		error = send_next(call, call->args[1] + saved->done * decode_stride(call->compat), flags);
 		if (error)
 			break;
-		saved->done++;
-		saved->deadline = 0;
+		count_message(call);
 	}
 	if (error == -EAGAIN) {
-		enum ps_answer answer = blocked(call, flags, EPOLLOUT, wait);
-
+		answer = blocked(call, flags, EPOLLOUT, wait);
 		if (answer == PS_ANSWER_LATER)
 			return answer;
 	}
@@ -421,29 +439,24 @@ static enum ps_answer try_sendmmsg(struct ps_call *call, struct ps_wait *wait)
 
 /* ---- receiving ---- */
 
-/* A message that was received, and what there was room for. */
-struct in {
-	struct sockaddr_storage name;
-	struct msghdr header;
-	struct iovec data;
-	size_t control_room;
-};
-
-/* Puts the name where the program has `room` for it, which is read after the message was received
- * (move_addr_to_user). */
-static int write_name(struct ps_call *call, struct in *in, uint64_t at, uint64_t length_at)
+/* Puts the name where the program has room for it, which is asked after the message was received, and at the place
+ * where the answer goes (move_addr_to_user). */
+static int write_name(struct ps_call *call, uint64_t at, uint64_t length_at)
 {
-	int32_t filled = (int32_t)in->header.msg_namelen, room;
+	struct ps_packet *p = packet(call);
+	int32_t filled = (int32_t)p->message.msg_hdr.msg_namelen, room;
+	struct sockaddr_storage name = p->name;
 
-	if (memory_read(call->tid, length_at, &room, sizeof(room)) != 0)
+	if (!p->asked && memory_read(call->tid, length_at, &p->room, sizeof(p->room)) != 0)
 		return -EFAULT;
-	if (room > filled)
-		room = filled;
+	p->asked = true;
+	room = p->room < filled ? p->room : filled;
 	if (room < 0)
 		return -EINVAL;
 	if (memory_write(call->tid, length_at, &filled, sizeof(filled)) != 0)
 		return -EFAULT;
-	return memory_write(call->tid, at, &in->name, (size_t)room) != 0 ? -EFAULT : 0;
+	route_in(&call->caller, &name, sizeof(name), (socklen_t)filled);
+	return memory_write(call->tid, at, &name, (size_t)room) != 0 ? -EFAULT : 0;
 }
 
 /* Where in a msghdr the kernel writes: length of the name, flags, length of the control data. */
@@ -453,17 +466,17 @@ static uint64_t field_at(const struct ps_call *call, uint64_t message, size_t wi
 }
 
 /* Control data, whose length is 0 where it cannot be written (put_cmsg); then flags and that length. */
-static int write_rest(struct ps_call *call, struct in *in, const struct ps_message *m)
+static int write_rest(struct ps_call *call, const struct ps_message *m)
 {
-	uint64_t length = in->header.msg_controllen;
-	uint32_t flags = (uint32_t)in->header.msg_flags & ~UINT32_C(0x80000000);
-	const uint8_t *control = in->header.msg_control;
+	struct ps_packet *p = packet(call);
+	const struct msghdr *header = &p->message.msg_hdr;
+	uint64_t length = header->msg_controllen;
+	uint32_t flags = (uint32_t)header->msg_flags & ~PACKET_COMPAT;
+	const uint8_t *control = p->control;
 	bool cut;
 
-	if (call->compat && control) {
-		struct packet *p = packet();
-
-		length = encode_control(control, length, p->narrow, in->control_room, &cut);
+	if (call->compat && p->control_room) {
+		length = encode_control(control, length, p->narrow, p->control_room, &cut);
 		control = p->narrow;
 		flags = (flags & ~(uint32_t)MSG_CTRUNC) | (cut ? MSG_CTRUNC : 0);
 	}
@@ -476,72 +489,55 @@ static int write_rest(struct ps_call *call, struct in *in, const struct ps_messa
 			    call->compat ? 4 : 8) != 0 ? -EFAULT : 0;
 }
 
-/* Receives into our memory: the kernel's verdict. The program has room for `total` bytes. */
-static long receive(struct ps_call *call, struct in *in, size_t total, size_t control_room, int flags)
+/* Receives into the packet, unless that was done: the kernel's verdict. The program has room for `total` bytes. */
+static long receive(struct ps_call *call, size_t total, size_t control_room, int flags)
 {
-	struct packet *p = packet();
-	long n;
-
-	if (!p)
-		return -ENOMEM;
-	in->data = (struct iovec){p->data, total < DATA_MOST ? total : DATA_MOST};
-	in->header = (struct msghdr){.msg_name = &in->name, .msg_namelen = sizeof(in->name), .msg_iov = &in->data,
-				     .msg_iovlen = 1};
-	in->control_room = control_room < CONTROL_MOST ? control_room : CONTROL_MOST;
-	if (in->control_room) {
-		in->header.msg_control = p->control;
-		in->header.msg_controllen = call->compat ? sizeof(p->control) : in->control_room;
-	}
-	n = recvmsg(call->fd, &in->header, (flags & ~FLAGS_OF_CALL) | MSG_DONTWAIT);
-	if (n < 0)
-		return -errno;
-	route_in(&call->caller, &in->name, sizeof(in->name), in->header.msg_namelen);
-	return n;
+	if (packet_in_hand(call))
+		return packet(call)->message.msg_len;
+	return packet_receive(call, total, control_room, flags);
 }
 
 /* As much of the data as there is and has room. */
-static int write_data(struct ps_call *call, const struct iovec *parts, unsigned count, const struct in *in, long n)
+static int write_data(struct ps_call *call, const struct iovec *parts, unsigned count, long n)
 {
-	size_t size = (size_t)n < in->data.iov_len ? (size_t)n : in->data.iov_len;
+	const struct ps_packet *p = packet(call);
+	size_t size = (size_t)n < p->part_size ? (size_t)n : p->part_size;
 
-	return memory_scatter(call->tid, parts, count, in->data.iov_base, size) != 0 ? -EFAULT : 0;
+	return memory_scatter(call->tid, parts, count, p->data, size) != 0 ? -EFAULT : 0;
 }
 
 /* One message into a program's msghdr: what recvmsg returns. */
 static long receive_message(struct ps_call *call, uint64_t at, int flags)
 {
-	struct packet *p = packet();
+	struct ps_packet *p = packet(call);
 	struct ps_message m;
-	struct in in;
 	unsigned count;
 	size_t total;
 	long n;
 	int error;
 
-	if (!p)
-		return -ENOMEM;
 	if (decode_message(call->tid, call->compat, at, &m) != 0)
 		return -EFAULT;
 	if (m.name && m.name_length < 0)
 		return -EINVAL;
-	error = decode_parts(call->tid, call->compat, &m, DATA_MOST, p->parts, &count, &total);
+	error = decode_parts(call->tid, call->compat, &m, PACKET_DATA, p->parts, &count, &total);
 	if (error)
 		return error;
-	n = receive(call, &in, total, m.control ? m.control_length : 0, flags);
+	n = receive(call, total, m.control ? m.control_length : 0, flags);
 	if (n < 0)
 		return n;
-	error = write_data(call, p->parts, count, &in, n);
+	error = write_data(call, p->parts, count, n);
 	if (!error && m.name)
-		error = write_name(call, &in, m.name, field_at(call, at, offsetof(struct msghdr, msg_namelen), 4));
+		error = write_name(call, m.name, field_at(call, at, offsetof(struct msghdr, msg_namelen), 4));
 	if (!error)
-		error = write_rest(call, &in, &m);
+		error = write_rest(call, &m);
 	return error ? error : n;
 }
 
-/* True if what the program receives is to be translated: then the socket is there. */
+/* True if what the program receives is to be translated: then the socket is there. Or it was received. */
 static bool is_ours(struct ps_call *call)
 {
-	return has_spoken(call) && get_socket(call) && protocol(call) == PS_UDP;
+	return (has_spoken(call) && get_socket(call) && protocol(call) == PS_UDP) || packet_in_hand(call);
 }
 
 static int waiting_flags(int flags)
@@ -553,21 +549,20 @@ static enum ps_answer try_recvfrom(struct ps_call *call, struct ps_wait *wait)
 {
 	int flags = (int)call->args[3], error;
 	struct iovec part;
-	struct in in;
 	size_t total;
 	long n;
 
-	if (!is_ours(call) || decode_buffer(call->args[1], call->args[2], DATA_MOST, &part, &total) != 0)
+	if (!is_ours(call) || decode_buffer(call->args[1], call->args[2], PACKET_DATA, &part, &total) != 0)
 		return PS_ANSWER_CONTINUE;
 	begin(call);
-	n = receive(call, &in, total, 0, flags);
+	n = receive(call, total, 0, flags);
 	if (n == -EAGAIN)
 		return blocked(call, waiting_flags(flags), EPOLLIN, wait);
 	if (n < 0)
 		return value(call, n);
-	error = write_data(call, &part, 1, &in, n);
+	error = write_data(call, &part, 1, n);
 	if (!error)
-		error = write_name(call, &in, call->args[4], call->args[5]);
+		error = write_name(call, call->args[4], call->args[5]);
 	return value(call, error ? error : n);
 }
 
@@ -593,13 +588,12 @@ static bool is_narrow(const struct ps_call *call)
 	return call->compat && call->kind != PS_CALL_RECVMMSG_TIME64;
 }
 
-/* What is left of recvmmsg's time after a message; false: nothing. */
-static bool time_left(struct ps_saved_datagram *saved)
+/* recvmmsg's time is over. The kernel looks at it after a message only. */
+static bool is_over(const struct ps_call *call)
 {
-	int64_t left = saved->end - held_now();
+	const struct ps_saved_datagram *saved = &call->slot->saved.datagram;
 
-	saved->left = left > 0 ? left : 0;
-	return left > 0;
+	return call->args[4] && saved->done && !saved->left;
 }
 
 static enum ps_answer finish_recvmmsg(struct ps_call *call, long error)
@@ -614,12 +608,15 @@ static enum ps_answer finish_recvmmsg(struct ps_call *call, long error)
 	return value(call, (long)saved->done);
 }
 
-/* The first attempt at it. PS_ANSWER_LATER: messages are to be received. */
+/* PS_ANSWER_LATER: messages are to be received. */
 static enum ps_answer begin_recvmmsg(struct ps_call *call)
 {
 	struct timespec time = {0};
 	struct ps_message m;
+	int64_t end = 0;
 
+	if (is_begun(call))
+		return is_ours(call) || call->slot->saved.datagram.done ? PS_ANSWER_LATER : PS_ANSWER_CONTINUE;
 	if (is_forbidden(call, (int)call->args[3]) || !has_spoken(call) ||
 	    decode_message(call->tid, call->compat, call->args[1], &m) != 0)
 		return PS_ANSWER_CONTINUE;
@@ -627,14 +624,11 @@ static enum ps_answer begin_recvmmsg(struct ps_call *call)
 		return PS_ANSWER_CONTINUE;
 	if (!is_ours(call))
 		return PS_ANSWER_CONTINUE;
-	if (atomic_load(&call->slot->stage) == PS_STAGE_BEGUN)
-		return PS_ANSWER_LATER;
-	begin(call);
 	/* A time that is beyond all others (kernel/time/time.c, timespec64_add_safe). */
 	if (call->args[4])
-		call->slot->saved.datagram.end =
-			time.tv_sec >= INT32_MAX ? HELD_FOREVER
-						 : held_now() + time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+		end = time.tv_sec >= INT32_MAX ? HELD_FOREVER
+					       : held_now() + time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+	begin_until(call, end);
 	return PS_ANSWER_LATER;
 }
 
@@ -642,12 +636,12 @@ static enum ps_answer try_recvmmsg(struct ps_call *call, struct ps_wait *wait)
 {
 	struct ps_saved_datagram *saved = &call->slot->saved.datagram;
 	int flags = (int)call->args[3];
-	enum ps_answer answer = call->fd < 0 ? begin_recvmmsg(call) : PS_ANSWER_LATER;
+	enum ps_answer answer = begin_recvmmsg(call);
 	long n = 0;
 
 	if (answer != PS_ANSWER_LATER)
 		return answer;
-	while (saved->done < (uint32_t)call->args[2]) {
+	while (saved->done < (uint32_t)call->args[2] && !is_over(call)) {
 		uint64_t at = call->args[1] + saved->done * decode_stride(call->compat);
 		int now = flags & MSG_WAITFORONE && saved->done ? flags | MSG_DONTWAIT : flags;
 
@@ -661,10 +655,7 @@ static enum ps_answer try_recvmmsg(struct ps_call *call, struct ps_wait *wait)
 			n = write_length(call, at, n);
 		if (n < 0)
 			break;
-		saved->done++;
-		saved->deadline = 0;
-		if (call->args[4] && !time_left(saved))
-			break;
+		count_message(call);
 	}
 	return finish_recvmmsg(call, n);
 }
@@ -733,6 +724,9 @@ enum ps_answer datagram_serve(struct ps_call *call)
 	struct ps_wait wait = {.wake = datagram_wake};
 	enum ps_answer answer;
 
+	/* By a server that is dead: all that is left is to say so. */
+	if (call->again && is_sending(call) && call->kind != PS_CALL_SENDMMSG && packet_in_hand(call))
+		return value(call, packet(call)->message.msg_len);
 	if (has_no_name(call) || !target_of(call))
 		return PS_ANSWER_CONTINUE;
 	answer = attempt(call, &wait);

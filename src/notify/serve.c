@@ -264,19 +264,35 @@ static bool is_received(const struct ps_notify *notify, const struct ps_slot *sl
 	return id && serve_ask(notify, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) != -ENOENT;
 }
 
+static void recover_slot(struct ps_notify *notify, struct ps_slot *slot)
+{
+	uint32_t stage = atomic_load(&slot->stage);
+
+	if (stage == PS_STAGE_FREE)
+		return;
+	if (is_received(notify, slot))
+		serve(notify, slot, stage == PS_STAGE_BEGUN);
+	else
+		free_slot(notify, slot);
+}
+
+/* The call with the message in hand comes first: the others need the packet, too. */
 static void recover(struct ps_notify *notify)
 {
-	for (unsigned i = 0; i < PS_SLOTS; i++) {
-		struct ps_slot *slot = &notify->journal->slot[i];
-		uint32_t stage = atomic_load(&slot->stage);
+	uint64_t id = atomic_load(&notify->journal->packet.id);
+	struct ps_slot *first = NULL;
 
-		if (stage == PS_STAGE_FREE)
-			continue;
-		if (is_received(notify, slot))
-			serve(notify, slot, stage == PS_STAGE_BEGUN);
-		else
-			free_slot(notify, slot);
+	for (unsigned i = 0; i < PS_SLOTS && !first; i++) {
+		struct ps_slot *slot = &notify->journal->slot[i];
+
+		if (atomic_load(&slot->stage) == PS_STAGE_BEGUN && slot->u.notif.id == id)
+			first = slot;
 	}
+	if (first)
+		recover_slot(notify, first);
+	for (unsigned i = 0; i < PS_SLOTS; i++)
+		if (&notify->journal->slot[i] != first)
+			recover_slot(notify, &notify->journal->slot[i]);
 }
 
 size_t notify_size(void)

@@ -9,6 +9,7 @@
  *	calls.c     what the core needs to act on another process's socket (caller.h)
  *	bind.c, connect.c, names.c   the handlers of the calls that they are named after
  *	datagram.c, held.c           those of the sending and receiving calls; calls that wait without an answer
+ *	packet.c                     the one message that those have in hand
  */
 #ifndef PORTSHIM_NOTIFY_SERVED_H
 #define PORTSHIM_NOTIFY_SERVED_H
@@ -20,6 +21,7 @@
 
 #include "filter.h"
 #include "notify.h"
+#include "packet.h"
 
 /* ---- the journal ---- */
 
@@ -52,7 +54,7 @@ struct ps_saved_name {
 struct ps_saved_datagram {
 	int64_t deadline;  /* of the wait for the next message (held.h); 0: there was none yet */
 	int64_t end, left; /* recvmmsg: its time, and what was left of it after the last message */
-	uint32_t done;     /* messages */
+	_Atomic uint32_t done; /* messages */
 	bool limited;      /* the wait has a deadline */
 };
 
@@ -83,6 +85,7 @@ _Static_assert(sizeof(struct ps_slot) == 512, "a divisor of a page");
 struct ps_journal {
 	struct ps_slot slot[PS_SLOTS];
 	_Atomic uint64_t speakers[PS_SPEAKERS / 64]; /* processes that spoke to moved UDP ports (datagram.c), by pid */
+	struct ps_packet packet;
 };
 
 /* ---- the server: one in each process that serves ---- */

@@ -145,6 +145,103 @@ static void datagram_part(void)
 	close(client);
 }
 
+/* ---- messages ---- */
+
+static char there[3][24], back[3][24];
+static struct iovec data_of[3];
+static struct mmsghdr message[3];
+static struct sockaddr_in name[3];
+static struct {
+	struct cmsghdr head;
+	char data[64];
+} control[3];
+
+/* Three messages to the number that is held, or for what comes, with control data. */
+static struct mmsghdr *messages(char data[3][24], bool to)
+{
+	for (int i = 0; i < 3; i++) {
+		if (to)
+			snprintf(data[i], sizeof(data[i]), "message %d", i);
+		else
+			memset(data[i], '?', sizeof(data[i]));
+		data_of[i] = (struct iovec){data[i], to ? strlen(data[i]) + 1 : sizeof(data[i])};
+		name[i] = to ? at(held) : (struct sockaddr_in){0};
+		message[i] = (struct mmsghdr){.msg_hdr = {.msg_name = &name[i], .msg_namelen = sizeof(name[i]),
+							  .msg_iov = &data_of[i], .msg_iovlen = 1}};
+		if (to)
+			continue;
+		message[i].msg_hdr.msg_control = &control[i];
+		message[i].msg_hdr.msg_controllen = sizeof(control[i]);
+	}
+	return message;
+}
+
+static void say_received(const char *what, long n, int i)
+{
+	const struct msghdr *m = &message[i].msg_hdr;
+
+	play_say("%s: %ld %.20s %s, %d %zu %#x\n", what, n, back[i], which(ntohs(name[i].sin_port)), m->msg_namelen,
+		 m->msg_controllen, m->msg_flags);
+}
+
+/* Each message comes once, to the server as to the client. */
+static void echo(int server, unsigned count)
+{
+	struct sockaddr_in a;
+	char data[24];
+
+	for (unsigned i = 0; i < count; i++) {
+		socklen_t length = sizeof(a);
+		ssize_t n = recvfrom(server, data, sizeof(data), 0, (struct sockaddr *)&a, &length);
+
+		if (n > 0)
+			n = sendto(server, data, (size_t)n, 0, (struct sockaddr *)&a, length);
+		play_say("echo: %zd %.20s,", n, n > 0 ? data : "");
+	}
+	play_say(" more: %d\n", result_of((int)recv(server, data, sizeof(data), MSG_DONTWAIT)));
+}
+
+static void message_part(void)
+{
+	static const struct timeval patience = {.tv_sec = 3};
+	int server = socket(AF_INET, SOCK_DGRAM, 0), client = socket(AF_INET, SOCK_DGRAM, 0);
+	struct timespec time = {5, 0};
+	socklen_t length = 8;
+	int n;
+
+	close(holder);
+	setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(client, SOL_SOCKET, SO_TIMESTAMP, &(int){1}, sizeof(int));
+	play_say("bind: %d\n", bind_to(server, held));
+
+	messages(there, true);
+	play_say("sendto: %zd\n", sendto(client, there[0], 10, 0, (struct sockaddr *)&name[0], sizeof(name[0])));
+	echo(server, 1);
+	messages(back, false);
+	n = result_of((int)recvfrom(client, back[0], 24, 0, (struct sockaddr *)&name[0], &length));
+	say_received("short name", n, 0);
+	play_say("length: %d, the rest: %u\n", (int)length, name[0].sin_addr.s_addr && name[0].sin_zero[0]);
+
+	messages(there, true);
+	play_say("sendmsg: %zd\n", sendmsg(client, &message[1].msg_hdr, 0));
+	echo(server, 1);
+	messages(back, false);
+	n = result_of((int)recvmsg(client, &message[1].msg_hdr, 0));
+	say_received("recvmsg", n, 1);
+
+	n = result_of(sendmmsg(client, messages(there, true), 3, 0));
+	play_say("sendmmsg: %d %u %u %u\n", n, message[0].msg_len, message[1].msg_len, message[2].msg_len);
+	echo(server, 3);
+	n = result_of(recvmmsg(client, messages(back, false), 3, 0, &time));
+	play_say("recvmmsg: %d, time left: %d\n", n, time.tv_sec < 5 && time.tv_sec > 0);
+	for (int i = 0; i < 3; i++)
+		say_received("message", message[i].msg_len, i);
+	play_say("more: %d\n", result_of((int)recv(client, back[0], 24, MSG_DONTWAIT)));
+	close(server);
+	close(client);
+}
+
 static void story(void)
 {
 	int listener = -1;
@@ -180,7 +277,7 @@ int ioctl(int fd, unsigned long request, ...)
 
 /* ---- the server lives ---- */
 
-static char expected[PLAY_SAID];
+static char expected[PLAY_SAID], expected_messages[PLAY_SAID];
 
 static void end_run(void)
 {
@@ -213,6 +310,18 @@ static void served(void **state)
 	assert_non_null(strstr(expected, "once more: -106\n"));
 	assert_non_null(strstr(expected, "does not block: on its way\npoll: 1, error: 0 0\n"));
 	assert_non_null(strstr(expected, "udp connect: 0, peer: requested\nsent: 1, received: 1\n"));
+}
+
+static void messages_served(void **state)
+{
+	(void)state;
+	perform(message_part, expected_messages);
+	assert_non_null(strstr(expected_messages, "sendto: 10\necho: 10 message 0, more: -11\n"));
+	assert_non_null(strstr(expected_messages, "length: 16, the rest: 0\n"));
+	assert_non_null(strstr(expected_messages, "recvmsg: 10 message 1 requested, 16 32 0\n"));
+	assert_non_null(strstr(expected_messages, "sendmmsg: 3 10 10 10\necho: 10 message 0,echo: 10 message 1,"));
+	assert_non_null(strstr(expected_messages, "recvmmsg: 3, time left: 1\n"));
+	assert_non_null(strstr(expected_messages, "message: 10 message 2 requested, 16 32 0\nmore: -11\n"));
 }
 
 /* ---- who is served ---- */
@@ -468,17 +577,16 @@ static bool kill_at(pid_t server, unsigned n)
 }
 
 /* At every PLAY_STEP-th of them, from another one on each time: PLAY_STEP=1 for all. */
-static void killed_at_any_system_call(void **state)
+static void kill_at_any_system_call(void (*part)(void), const char *wanted, unsigned least)
 {
 	const char *text = getenv("PLAY_STEP");
 	unsigned step = text ? (unsigned)atoi(text) : 7, n = (unsigned)getpid() % step;
 	char said[PLAY_SAID];
 	bool killed = true;
 
-	(void)state;
 	for (; killed; n += step) {
 		int listener;
-		pid_t server = play_start(story, true, &listener);
+		pid_t server = play_start(part, true, &listener);
 
 		killed = kill_at(server, n);
 		if (killed) {
@@ -490,10 +598,25 @@ static void killed_at_any_system_call(void **state)
 		memcpy(said, play->said, sizeof(said));
 		play_end(listener);
 		end_run();
-		if (strcmp(said, expected) != 0)
-			fail_msg("killed at %u, it was not\n%s but\n%s", n, expected, said);
+		if (strcmp(said, wanted) != 0)
+			fail_msg("killed at %u, it was not\n%s but\n%s", n, wanted, said);
 	}
-	assert_true(n > 500);
+	if (text)
+		print_message("killed at %u system calls\n", n / step);
+	assert_true(n > least);
+}
+
+static void killed_at_any_system_call(void **state)
+{
+	(void)state;
+	kill_at_any_system_call(story, expected, 500);
+}
+
+/* No message is lost, and none sent twice. */
+static void killed_with_a_message_in_hand(void **state)
+{
+	(void)state;
+	kill_at_any_system_call(message_part, expected_messages, 150);
 }
 
 static int setup(void **state)
@@ -515,6 +638,8 @@ int main(void)
 		cmocka_unit_test(by_one_without_descriptors),
 		cmocka_unit_test(flood),
 		cmocka_unit_test(killed_at_any_system_call),
+		cmocka_unit_test(messages_served),
+		cmocka_unit_test(killed_with_a_message_in_hand),
 	};
 
 	return cmocka_run_group_tests(tests, setup, play_teardown);
