@@ -39,10 +39,13 @@ enum ps_answer names_serve(struct ps_call *call)
 	socklen_t filled;
 	int32_t room;
 
-	if (call->again)
+	if (call->again) {
 		room = saved->room;
-	else if (target_read(call, call->args[2], &room, sizeof(room)) < 0)
+		/* It may be the kernel that answers now. */
+		target_write(call, call->args[2], &room, sizeof(room));
+	} else if (target_read(call, call->args[2], &room, sizeof(room)) < 0) {
 		return PS_ANSWER_CONTINUE;
+	}
 	if (room < (int)sizeof(struct ps_route_start) || !target_of(call) ||
 	    target_socket(call, (int)call->args[0]) < 0 || !translate(call, &name, &filled, (socklen_t)room))
 		return PS_ANSWER_CONTINUE;
