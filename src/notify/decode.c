@@ -113,14 +113,16 @@ int decode_call(const struct seccomp_data *data, int32_t tid, enum ps_call_kind 
 	int error;
 
 	*kind = filter_kind(data, compat);
-	memcpy(args, data->args, 6 * sizeof(args[0]));
+	/* A program of 64 bits can make a call of 32 (int 0x80), and what is above them is not the call's. */
+	for (unsigned i = 0; i < 6; i++)
+		args[i] = *compat ? (uint32_t)data->args[i] : data->args[i];
 	if (*kind != PS_CALL_SOCKETCALL)
 		return 0;
 	*kind = filter_socketcall((uint32_t)data->args[0]);
 	if (*kind == PS_CALL_NONE)
 		return 0;
 	count = argument_count(*kind);
-	error = memory_read(tid, data->args[1], narrow, count * sizeof(narrow[0]));
+	error = memory_read(tid, args[1], narrow, count * sizeof(narrow[0]));
 	for (unsigned i = 0; !error && i < 6; i++)
 		args[i] = i < count ? narrow[i] : 0;
 	return error;

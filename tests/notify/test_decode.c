@@ -84,6 +84,25 @@ static void test_socketcall(void **state)
 #endif
 }
 
+/* A program of 64 bits makes a call of 32, with something in the upper halves of its registers. */
+static void test_upper_halves(void **state)
+{
+	struct seccomp_data data = {.nr = 361, .arch = AUDIT_ARCH_I386, .args = {0x100000003, ~UINT64_C(7), 0x7fffffff00000010}};
+	enum ps_call_kind kind;
+	uint64_t args[6];
+	bool compat;
+
+	(void)state;
+#ifdef __x86_64__
+	assert_int_equal(decode_call(&data, getpid(), &kind, &compat, args), 0);
+	assert_true(kind == PS_CALL_BIND && compat);
+	assert_true(args[0] == 3 && args[1] == 0xfffffff8 && args[2] == 16);
+#else
+	(void)data, (void)kind, (void)args, (void)compat;
+	skip();
+#endif
+}
+
 static void test_other_socketcalls(void **state)
 {
 	struct seccomp_data data = {.nr = 102, .arch = AUDIT_ARCH_I386, .args = {1, 8}}; /* socket() */
@@ -274,6 +293,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_socketcall, clear),
+		cmocka_unit_test_setup(test_upper_halves, clear),
 		cmocka_unit_test_setup(test_other_socketcalls, clear),
 		cmocka_unit_test_setup(test_message, clear),
 		cmocka_unit_test_setup(test_parts, clear),
