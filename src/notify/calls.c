@@ -103,8 +103,10 @@ static int target_listen(struct ps_caller *caller, int fd, int backlog)
 
 static int target_connect(struct ps_caller *caller, int fd, const struct sockaddr *address, socklen_t length)
 {
+	int result = (int)sys3(SYS_connect, fd, address, length);
+
 	(void)caller;
-	return (int)sys3(SYS_connect, fd, address, length);
+	return result == -EINTR ? -EINPROGRESS : result; /* limit.h */
 }
 
 /* ---- another socket in the place of the program's ---- */

@@ -24,6 +24,7 @@
 #include <portshim/call.h>
 
 #include "held.h"
+#include "limit.h"
 #include "served.h"
 
 static bool read_address(struct ps_call *call, struct ps_address *a)
@@ -65,7 +66,9 @@ static enum ps_answer connect_stream(struct ps_call *call, const struct ps_addre
 	}
 	if (!(flags & O_NONBLOCK))
 		fcntl(call->fd, F_SETFL, flags | O_NONBLOCK);
+	limit_begin(); /* another thread of the program may set the flags, too */
 	call->value = call_connect(&call->caller, call->fd, &a->u.any, a->length);
+	limit_end();
 	if (!(flags & O_NONBLOCK))
 		fcntl(call->fd, F_SETFL, flags);
 	if (call->again && call->value == -EISCONN)

@@ -28,8 +28,8 @@
  * there, a dead server is what a dead program is. One thread at a time has a slot, and only its `stage` is ever read
  * by another.
  *
- * No signal handler runs here and no lock of libc is held while something is served but for threads' starts: malloc by
- * those is the only sharing. Signals are blocked in threads. RLIMIT_NOFILE, RLIMIT_NPROC: a duplicate that cannot be
+ * No signal handler runs here (but for one that does nothing, limit.c) and no lock of libc is held while something is
+ * served but for threads' starts: malloc by those is the only sharing. Signals are blocked in threads. RLIMIT_NOFILE, RLIMIT_NPROC: a duplicate that cannot be
  * had makes the call go on as without portshim, a thread that cannot be had makes the call block the server for as
  * long as it takes.
  */
@@ -50,6 +50,7 @@
 #include "calls.h"
 #include "decode.h"
 #include "held.h"
+#include "limit.h"
 #include "served.h"
 
 #define THREAD_STACK (128 << 10)
@@ -112,7 +113,7 @@ static void send_answer(const struct ps_notify *notify, struct seccomp_notif_res
 		error = serve_ask(notify, SECCOMP_IOCTL_NOTIF_SEND, response);
 }
 
-void serve_finish(struct ps_call *call, enum ps_answer answer)
+static void finish(struct ps_call *call, enum ps_answer answer)
 {
 	struct seccomp_notif_resp response = {.id = call->id};
 
@@ -143,7 +144,7 @@ static void *run_handed(void *argument)
 	enum ps_answer answer = handed->handler(&handed->call);
 
 	if (answer != PS_ANSWER_LATER)
-		serve_finish(&handed->call, answer);
+		finish(&handed->call, answer);
 	free(handed);
 	if (atomic_fetch_sub(&notify->threads, 1) == 1)
 		syscall(SYS_futex, &notify->threads, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
@@ -182,6 +183,36 @@ enum ps_answer serve_by_thread(struct ps_call *call, ps_handler *handler)
 		free(handed);
 	}
 	return handler(call);
+}
+
+static enum ps_answer go_on(struct ps_call *call)
+{
+	(void)call;
+	return PS_ANSWER_CONTINUE;
+}
+
+static enum ps_answer is_answered(struct ps_call *call)
+{
+	(void)call;
+	return PS_ANSWER_VALUE;
+}
+
+/* True if to close it may take its time, where the program has closed its own meanwhile: a connection that lingers
+ * (SO_LINGER); what is no socket and writes back then, as files of NFS and FUSE do. */
+static bool closing_waits(int fd)
+{
+	struct linger linger = {0};
+	socklen_t length = sizeof(linger);
+
+	return getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &length) < 0 || linger.l_onoff;
+}
+
+void serve_finish(struct ps_call *call, enum ps_answer answer)
+{
+	if (call->fd >= 0 && closing_waits(call->fd))
+		answer = serve_by_thread(call, answer == PS_ANSWER_CONTINUE ? go_on : is_answered);
+	if (answer != PS_ANSWER_LATER)
+		finish(call, answer);
 }
 
 /* ---- one call ---- */
@@ -350,6 +381,7 @@ int notify_start(struct ps_notify *notify, int listener, struct ps_space *own)
 	open_events(notify);
 	target_start(notify);
 	notify->privileged = calls_privileged();
+	limit_start();
 	ioctl(listener, SET_FLAGS, FLAG_SYNC_WAKE_UP); /* where there is none it is slower */
 	recover(notify);
 	return 0;

@@ -8,6 +8,7 @@
  *	target.c    whose call it is: the process, the run that it belongs to, its memory, duplicates of its descriptors
  *	calls.c     what the core needs to act on another process's socket (caller.h)
  *	bind.c, connect.c, names.c   the handlers of the calls that they are named after
+ *	limit.c     a bound for what does not wait unless the program's other threads interfere
  *	datagram.c, held.c           those of the sending and receiving calls; calls that wait without an answer
  *	packet.c                     the one message that those have in hand
  */
@@ -126,7 +127,7 @@ struct ps_call {
 	bool again;             /* a server that is dead had begun it: slot->saved is filled in */
 	uint64_t args[6];       /* of the call itself, also where it came by socketcall */
 	long value;
-	int fd;                 /* a duplicate of the socket, -1: none yet. Closed by serve_finish */
+	int fd;                 /* a duplicate of the descriptor, -1: none yet. Closed by serve_finish */
 	int number;             /* what the program calls it */
 	int pidfd;              /* of the thread; the serving thread's, which may close it: for target_socket */
 	struct ps_target *target; /* NULL until call_target was successful */
@@ -149,8 +150,8 @@ void datagram_inherit(struct ps_notify *notify, int32_t pid);
  * where no thread can be made. */
 enum ps_answer serve_by_thread(struct ps_call *call, ps_handler *handler);
 
-/* The end of a call: closes its duplicate, lets go of its target, answers, frees its slot. Any thread; once for each
- * call. */
+/* The end of a call: closes its duplicate, lets go of its target, answers, frees its slot; by a thread of its own where
+ * closing may wait. Once for each call. */
 void serve_finish(struct ps_call *call, enum ps_answer answer);
 
 /* ioctl(2) on the listener: 0 or a negative errno, never EINTR. The kernel waits for its own lock there in a way that
@@ -171,8 +172,8 @@ static inline void serve_begin(struct ps_call *call)
 bool target_of(struct ps_call *call);
 
 /* A duplicate of the caller's descriptor `number`, as call->fd: 0 if it is an inet socket of the network namespace
- * that the space is of, and the call still waits. Else a negative errno, and the call is to be continued. The
- * duplicate has the same open file description: flags, offset and socket are the program's own. */
+ * that the space is of, and the call still waits. Else a negative errno, and the call is to be continued; whatever it
+ * is, it is call->fd then. The duplicate has the same open file description: flags, offset and socket are the program's own. */
 int target_socket(struct ps_call *call, int number);
 
 /* The program's memory: 0 if all of it could be read or written, else a negative errno. A process that may not be

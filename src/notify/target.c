@@ -518,14 +518,10 @@ int target_socket(struct ps_call *call, int number)
 
 	if (fd < 0)
 		return -errno;
-	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &netns, &length) < 0 ||
-	    netns != call->caller.space->host->netns || !target_waits(call)) {
-		close(fd);
-		return -EXDEV;
-	}
 	call->fd = fd;
 	call->number = number;
-	return 0;
+	return getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &netns, &length) < 0 ||
+	       netns != call->caller.space->host->netns || !target_waits(call) ? -EXDEV : 0;
 }
 
 int target_read(struct ps_call *call, uint64_t address, void *data, size_t size)

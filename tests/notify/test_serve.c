@@ -544,6 +544,146 @@ static void crowd(void **state)
 	assert_string_equal(said, "bind: 0\nfailed: 0\n");
 }
 
+/* ---- what might keep the server waiting ---- */
+
+/* In the place of libc's, for the server: the program is told that its call has come this far, and does something. */
+static enum scene { NO_SCENE, CLOSING, FLAGS } scene;
+static int reached[2], done_there[2]; /* pipes */
+
+static void let_program_act(void)
+{
+	char c;
+
+	if (write(reached[1], "", 1) != 1 || (scene == CLOSING && read(done_there[0], &c, 1) != 1))
+		_exit(11);
+}
+
+int getpeername(int fd, struct sockaddr *restrict address, socklen_t *restrict length)
+{
+	if (scene == CLOSING && getpid() != play->program)
+		let_program_act();
+	return (int)syscall(SYS_getpeername, fd, address, length);
+}
+
+/* Another thread of the program takes the flag back at once. */
+int fcntl(int fd, int command, ...)
+{
+	va_list list;
+	long argument;
+	int result;
+
+	va_start(list, command);
+	argument = va_arg(list, long);
+	va_end(list);
+	result = (int)syscall(SYS_fcntl, fd, command, argument);
+	if (scene != FLAGS || getpid() == play->program || command != F_SETFL || !(argument & O_NONBLOCK))
+		return result;
+	let_program_act();
+	return (int)syscall(SYS_fcntl, fd, F_SETFL, argument & ~O_NONBLOCK);
+}
+
+static int someone, another; /* sockets of the program */
+
+static void say_how_long(void)
+{
+	struct timespec before, after;
+
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	name_of(another, false);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	play_say("meanwhile: %s\n", (after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000 < 500
+		 ? "at once" : "late");
+}
+
+static void *asks_for_its_peer(void *argument)
+{
+	struct sockaddr_in a;
+	socklen_t length = sizeof(a);
+
+	getpeername(someone, (struct sockaddr *)&a, &length); /* or EBADF */
+	return argument;
+}
+
+static void lingering_part(void)
+{
+	static const struct linger linger = {1, 5};
+	static const char data[65536];
+	int server = socket(AF_INET, SOCK_STREAM, 0), peer;
+	pthread_t thread;
+	char c;
+
+	listen(server, 1);
+	another = someone = socket(AF_INET, SOCK_STREAM, 0);
+	connect_to(someone, name_of(server, false));
+	peer = accept(server, NULL, NULL);
+	setsockopt(someone, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	while (send(someone, data, sizeof(data), MSG_DONTWAIT) > 0)
+		;
+	another = socket(AF_INET, SOCK_STREAM, 0);
+	if (pthread_create(&thread, NULL, asks_for_its_peer, NULL) != 0 || read(reached[0], &c, 1) != 1)
+		_exit(9);
+	close(someone);
+	if (write(done_there[1], "", 1) != 1)
+		_exit(9);
+	say_how_long();
+	close(peer); /* with what it has not read: a reset */
+	pthread_join(thread, NULL);
+}
+
+static void *connects(void *argument)
+{
+	connect_to(someone, held);
+	return argument;
+}
+
+static void flags_part(void)
+{
+	int server, result;
+	pthread_t thread;
+	char c;
+
+	close(holder);
+	server = socket(AF_INET, SOCK_STREAM, 0);
+	bind_to(server, held);
+	listen(server, 0);
+	do /* until it has no room for more */
+		result = connect_to(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), held);
+	while (result == 0);
+	another = socket(AF_INET, SOCK_STREAM, 0);
+	someone = socket(AF_INET, SOCK_STREAM, 0);
+	if (pthread_create(&thread, NULL, connects, NULL) != 0 || read(reached[0], &c, 1) != 1)
+		_exit(9);
+	say_how_long();
+}
+
+static void perform_scene(enum scene which_one, void (*part)(void))
+{
+	char said[PLAY_SAID];
+
+	if (pipe(reached) < 0 || pipe(done_there) < 0)
+		play_die("pipe");
+	scene = which_one;
+	perform(part, said);
+	scene = NO_SCENE;
+	for (int i = 0; i < 2; i++) {
+		close(reached[i]);
+		close(done_there[i]);
+	}
+	assert_string_equal(said, "meanwhile: at once\n");
+}
+
+static void closing_what_lingers(void **state)
+{
+	(void)state;
+	perform_scene(CLOSING, lingering_part);
+}
+
+static void flag_that_is_taken_back(void **state)
+{
+	(void)state;
+	perform_scene(FLAGS, flags_part);
+}
+
 /* ---- the server is killed ---- */
 
 /* Lets the server, with all of its threads, come to its n-th stop at a system call, entry or exit, and kills it there.
@@ -637,6 +777,8 @@ int main(void)
 		cmocka_unit_test(crowd),
 		cmocka_unit_test(by_one_without_descriptors),
 		cmocka_unit_test(flood),
+		cmocka_unit_test(closing_what_lingers),
+		cmocka_unit_test(flag_that_is_taken_back),
 		cmocka_unit_test(killed_at_any_system_call),
 		cmocka_unit_test(messages_served),
 		cmocka_unit_test(killed_with_a_message_in_hand),
