@@ -139,7 +139,7 @@ counts: $(OWN_NETWORK) $(counts_NEEDS)
 counts-record: $(OWN_NETWORK) $(counts_NEEDS)
 	$(Q)/usr/bin/python3 tests/bench/counts.py --build $(BUILD) --record
 
-# Unit tests, laws, commands and keeper with the sanitizers in them; there the preloaded library is as it always is. Then
+# Unit tests, laws, commands, keeper and worker with the sanitizers in them; there the preloaded library is as it always is. Then
 # ordinary programs with a library that has a libc and the sanitizers in it: contract and active. Leaks are looked for in
 # the first part: it takes more descriptors than one test of the keeper leaves. What is found in a process whose stderr
 # nobody reads is in the log.
@@ -154,7 +154,7 @@ ASAN_SAY := abort_on_error=1:verify_asan_link_order=0:log_path=$(ASAN_LOG)
 
 asan: $(BUILD)/libportshim.so
 	$(Q)$(MAKE) --no-print-directory BUILD=$(ASAN) LDFLAGS='$(SANITIZE)' CFLAGS='$(ASAN_CFLAGS) $(SANITIZE)' \
-		unit-programs $(ASAN)/portshim
+		unit-programs $(ASAN)/portshim $(ASAN)/tests/shim/with_ports
 	$(Q)cp $(BUILD)/libportshim.so $(ASAN)/libportshim.so
 	$(Q)$(MAKE) --no-print-directory BUILD=$(ASAN)/shim CFLAGS='-O2 -g -fno-omit-frame-pointer' INSTRUMENT='$(SANITIZE)' COLD= \
 		PROGRAM_EXTRA='$(SANITIZE)' SHIM_LDFLAGS='-shared -Wl,-soname,libportshim.so \
@@ -163,7 +163,7 @@ asan: $(BUILD)/libportshim.so
 	$(Q)export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:log_path=$(ASAN_LOG); status=0; \
 	ASAN_OPTIONS=detect_leaks=1:$(ASAN_SAY) tests/run.sh $(ASAN) unit laws cli || status=1; \
 	export ASAN_OPTIONS=detect_leaks=0:$(ASAN_SAY); \
-	tests/run.sh $(ASAN) keeper || status=1; \
+	tests/run.sh $(ASAN) keeper notify static || status=1; \
 	tests/run.sh $(ASAN)/shim contract active || status=1; \
 	for log in $(ASAN_LOG).*; do [ ! -e "$$log" ] || { cat "$$log"; status=1; }; done; exit $$status
 

@@ -290,4 +290,5 @@ void chain_end(struct ps_keeper *keeper)
 		wait_for_worker(chain);
 	else if ((chain->worker || chain->serving) && !chain_hung_up(chain))
 		leave_heir(keeper, chain->worker ? chain->worker : getpid());
+	release(keeper);
 }

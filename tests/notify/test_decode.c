@@ -213,7 +213,7 @@ static size_t narrow_control(uint8_t *to, int32_t level, int32_t type, const voi
 static void test_control(void **state)
 {
 	struct in_pktinfo info = {.ipi_ifindex = 3};
-	uint8_t narrow[256], back[256];
+	uint8_t narrow[256], back[256] = {0}; /* nobody writes the padding, like the kernel */
 	uint64_t room[64];
 	struct msghdr m = {.msg_control = room};
 	struct cmsghdr *c;

@@ -214,7 +214,7 @@ static void waits(void)
 	R("sendto", send_to(client, "one", p));
 	start = seconds();
 	receive("times out", client, 0);
-	say("%s", how_long(start));
+	say("%s", how_long(start, 0.08));
 	must(!setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ 0 }, sizeof(limit)), "SO_RCVTIMEO");
 	handler(false);
 	alarm_in(50, 0);
@@ -241,7 +241,7 @@ static void waits(void)
 	must(fcntl(client, F_SETFL, O_NONBLOCK) == 0, "non-blocking");
 	start = seconds();
 	receive("non-blocking", client, 0);
-	say("%s", how_long(start));
+	say("%s", how_long(start, 0));
 }
 
 const struct matrix_case matrix_datagrams[] = {

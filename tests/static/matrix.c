@@ -272,11 +272,11 @@ double seconds(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-const char *how_long(double since)
+const char *how_long(double since, double least)
 {
 	double spent = seconds() - since;
 
-	return spent < 0.08 ? "at once" : spent < 0.9 ? "soon" : "later";
+	return spent < least ? "too early" : spent < least + 4 ? "in time" : "late";
 }
 
 volatile sig_atomic_t handled;

@@ -64,8 +64,8 @@ bool ready(int fd, short events, int milliseconds);
 /* Nothing of the kernel's answers to whoever connects now: its queue is full. */
 int full_server(int number);
 double seconds(void);
-/* "at once", "soon" (below 40 ms), "later". */
-const char *how_long(double since);
+/* "too early", "in time", or "late": seconds after that, of which a busy machine may need some. */
+const char *how_long(double since, double least);
 /* Installs a handler of SIGALRM that counts; and sends it, after so many milliseconds, once, or in a row. */
 void handler(bool restart);
 void alarm_in(int milliseconds, int again_microseconds);
