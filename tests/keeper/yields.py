@@ -12,7 +12,8 @@ import termios
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
-from harness import PORTSHIM, PYTHON, STATIC, Skip, alive, descendants, end, free_port, line, main, read_json, same, state, until
+from harness import (PORTSHIM, PYTHON, STATIC, Skip, alive, descendants, end, free_port, line, main,  # noqa: E402
+                     no_filter, read_json, same, state, until)
 from static import build_any
 
 # server.py PORT WORD [FLAG...]: prints "PID PORT" or the errno's name, answers every client with the word. slow: at SIGTERM
@@ -408,7 +409,10 @@ def answers_of(place, cwd, program_of_ours, port):
 def test_static(place):
     """Static programs yield and take: each is started again by a new worker, clients follow, and the notice names the taker"""
     if STATIC == "off":
-        return # no worker, and what is static is not reached
+        raise Skip("PORTSHIM_STATIC=off: there is no worker, and what is static is not reached")
+    why = no_filter()
+    if why:
+        raise Skip(why)
     built = os.path.join(place.directory("bin"), "answers")
     if not build_any(built, "keeper/answers.c"):
         raise Skip("no static program can be built")

@@ -242,6 +242,50 @@ static void message_part(void)
 	close(client);
 }
 
+/* ---- TCP Fast Open: sending is connecting ---- */
+
+static uint16_t spare; /* nobody's: not moved */
+
+static void try_fast(const char *what, uint16_t port, int server)
+{
+	struct sockaddr_in a = at(port);
+	struct iovec data = {(char[]){"fast"}, 4};
+	struct mmsghdr m[2] = {{.msg_hdr = {.msg_name = &a, .msg_namelen = sizeof(a), .msg_iov = &data, .msg_iovlen = 1}}};
+	struct pollfd waiting = {.fd = server, .events = POLLIN};
+
+	m[1] = m[0];
+	for (int i = 0; i < 3; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM, 0), came = 0;
+		long n = i == 0 ? sendto(fd, "fast", 4, MSG_FASTOPEN, (struct sockaddr *)&a, sizeof(a))
+		       : i == 1 ? sendmsg(fd, &m[0].msg_hdr, MSG_FASTOPEN)
+				: sendmmsg(fd, m, 2, MSG_FASTOPEN);
+
+		play_say("%s %d: %d,", what, i, result_of((int)n));
+		while (poll(&waiting, 1, n > 0 && !came ? 5000 : 0) == 1) {
+			char text[8];
+			int one = accept(server, NULL, NULL);
+
+			came += (int)recv(one, text, sizeof(text), 0);
+			close(one);
+		}
+		play_say(" %d came\n", came);
+		close(fd);
+	}
+}
+
+static void fast_part(void)
+{
+	int moved = socket(AF_INET, SOCK_STREAM, 0), own = socket(AF_INET, SOCK_STREAM, 0);
+
+	close(holder);
+	play_say("%d", bind_to(moved, held));
+	play_say(" %d", listen(moved, 16));
+	play_say(" %d", bind_to(own, spare));
+	play_say(" %d\n", listen(own, 16));
+	try_fast("moved", held, moved);
+	try_fast("there", spare, own);
+}
+
 static void story(void)
 {
 	int listener = -1;
@@ -322,6 +366,29 @@ static void messages_served(void **state)
 	assert_non_null(strstr(expected_messages, "sendmmsg: 3 10 10 10\necho: 10 message 0,echo: 10 message 1,"));
 	assert_non_null(strstr(expected_messages, "recvmmsg: 3, time left: 1\n"));
 	assert_non_null(strstr(expected_messages, "message: 10 message 2 requested, 16 32 0\nmore: -11\n"));
+}
+
+/* As where it is switched off for a number that is moved, so that programs connect; else as the kernel does it. */
+static void fast_open(void **state)
+{
+	FILE *file = fopen("/proc/sys/net/ipv4/tcp_fastopen", "r");
+	struct pollfd outsider = {.fd = holder, .events = POLLIN};
+	char said[PLAY_SAID], wanted[PLAY_SAID];
+	int on = 0;
+
+	(void)state;
+	if (!file || fscanf(file, "%d", &on) != 1)
+		on = 0;
+	if (file)
+		fclose(file);
+	on &= 1; /* for clients */
+	close(play_holder(&spare));
+	perform(fast_part, said);
+	snprintf(wanted, sizeof(wanted), "0 0 0 0\nmoved 0: -95, 0 came\nmoved 1: -95, 0 came\nmoved 2: -95, 0 came\n"
+		 "there 0: %d, %d came\nthere 1: %d, %d came\nthere 2: %d, %d came\n",
+		 on ? 4 : -95, 4 * on, on ? 4 : -95, 4 * on, on ? 1 : -95, 4 * on);
+	assert_string_equal(said, wanted);
+	assert_int_equal(poll(&outsider, 1, 0), 0);
 }
 
 /* ---- who is served ---- */
@@ -780,6 +847,7 @@ int main(void)
 		cmocka_unit_test(closing_what_lingers),
 		cmocka_unit_test(flag_that_is_taken_back),
 		cmocka_unit_test(killed_at_any_system_call),
+		cmocka_unit_test(fast_open),
 		cmocka_unit_test(messages_served),
 		cmocka_unit_test(killed_with_a_message_in_hand),
 	};

@@ -44,6 +44,7 @@
 #define SERVERS 8
 #define EVENTS_MAX 2000
 #define SHOWN 4 /* failures of a scene */
+#define SOME 5  /* a scene of which only some events count: every such one */
 
 enum who { LOOK_FIRST, NEXT_FIRST, NEXT_WAITS };
 enum number { VICTIM = 1, NEXT, OTHER, HOLDER, EARLIER };
@@ -64,6 +65,7 @@ struct scene {
 	bool held;                             /* an unmanaged program has the port */
 	bool empty;                            /* the victim makes the registry */
 	bool unmanaged;                        /* the victim is no program of a run */
+	bool some;                             /* much like another scene: not each event, but other ones each time */
 	bool background;                       /* it may leave programs behind that end by themselves */
 	bool (*prepare)(struct trial *t);
 	bool (*afterwards)(struct trial *t);
@@ -340,8 +342,16 @@ static const struct scene scenes[] = {
 	  .background = true,
 	  .held = true,
 	  .before = trace_group,
-	  /* With a worker the program would be its child, and who waits for a process group is not woken when the last one
-	   * leaves it by setsid(2). Workers and keepers are killed in keeper/worker.py, static/killed.py and notify/test_serve. */
+	  .steps = { "portshim", "run", "--static=auto", "--quiet", "--", "act", "child:0", "tcp4:@", "listen", "end",
+		     "tcp4:@", "listen" } },
+	{ .name = "run alone", /* the keeper is the program's parent */
+	  .kind = "tcp4",
+	  .client = "tcp4",
+	  .unmanaged = true,
+	  .background = true,
+	  .some = true,
+	  .held = true,
+	  .before = trace_group,
 	  .steps = { "portshim", "run", "--static=off", "--quiet", "--", "act", "child:0", "tcp4:@", "listen", "end",
 		     "tcp4:@", "listen" } },
 };
@@ -411,11 +421,40 @@ static bool locked(const struct trial *t)
 	return p->run && (p->run->lock.word || p->env->lock.word);
 }
 
-/* What was left behind ends by itself, and becomes our child when its parent is dead. */
-static void wait_for_background(pid_t group)
+static bool is_server(const struct trial *t, pid_t pid)
 {
-	while (waitpid(-group, NULL, 0) > 0)
-		;
+	for (int i = 0; i < t->count; i++)
+		if (t->list[i].pid == pid)
+			return true;
+	return false;
+}
+
+/* A child that is none of the servers, or 0 (proc(5), /proc/PID/task/TID/children). */
+static pid_t stranger(const struct trial *t)
+{
+	char text[4096], *at = text, *end;
+	int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	long pid;
+
+	if (n < 0)
+		check_fatal("/proc/thread-self/children");
+	close(fd);
+	text[n] = '\0';
+	for (; (pid = strtol(at, &end, 10)) > 0; at = end)
+		if (!is_server(t, (pid_t)pid))
+			return (pid_t)pid;
+	return 0;
+}
+
+/* What was left behind ends by itself, and becomes our child when its parent is dead: the worker first, then what was the
+ * worker's. Not by their process group: the worker leaves it, and who waits for a group is not told of that. */
+static void wait_for_background(const struct trial *t)
+{
+	pid_t pid;
+
+	while ((pid = stranger(t)))
+		waitpid(pid, NULL, 0);
 }
 
 static bool start_next(struct trial *t, const struct scene *s)
@@ -604,7 +643,7 @@ static bool try_event(const struct scene *s, unsigned event, bool after, enum wh
 		waitpid(victim.pid, NULL, 0);
 	}
 	if (s->background)
-		wait_for_background(victim.pid);
+		wait_for_background(&t);
 	victim.pid = 0;
 	world_stop(&victim, false);
 	if (who == NEXT_WAITS && *end != TRACE_STOPPED)
@@ -656,14 +695,14 @@ static uint64_t cpu_ms(void)
 static void play(const struct scene *s)
 {
 	const char *only = getenv("STEP_EVENT");
-	unsigned event = only ? (unsigned)atoi(only) : 1;
+	unsigned step = s->some ? SOME : 1, event = only ? (unsigned)atoi(only) : 1 + (unsigned)getpid() % step;
 	struct tally tally = {0};
 	struct trace_point p;
 	enum trace_end end = TRACE_STOPPED;
 	uint64_t start = world_now_ms(), cpu = cpu_ms();
 	bool lock, good;
 
-	for (; event < EVENTS_MAX; event++) {
+	for (; event < EVENTS_MAX; event += step) {
 		good = try_event(s, event, false, NEXT_FIRST, &p, &end, &lock);
 		judge(&tally, s, good, &p, false, NEXT_FIRST);
 		if (end != TRACE_STOPPED)

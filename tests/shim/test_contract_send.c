@@ -152,6 +152,7 @@ static void fast_open(void **state)
 	struct sockaddr_in a = contract_in("127.0.0.1", port);
 	struct iovec data;
 	struct msghdr m = message(&a, sizeof(a), &data, (char[]){ "fast" }, 4);
+	struct mmsghdr both[2] = { 0 };
 	char text[8];
 	int accepted;
 	ssize_t sent;
@@ -170,6 +171,17 @@ static void fast_open(void **state)
 	close(fd);
 	fd = contract_socket(AF_INET, SOCK_STREAM);
 	assert_int_equal(OK(sendmsg(fd, &m, MSG_FASTOPEN)), 4);
+	accepted = (int)OK(accept(server, NULL, NULL));
+	assert_int_equal(OK(recv(accepted, text, sizeof(text), 0)), 4);
+	close(accepted);
+	close(fd);
+	/* The first message connects, and there is nothing to connect for the second. */
+	fd = contract_socket(AF_INET, SOCK_STREAM);
+	both[0].msg_hdr = both[1].msg_hdr = m;
+	assert_int_equal(OK(sendmmsg(fd, both, 2, MSG_FASTOPEN)), 1);
+	assert_int_equal(both[0].msg_len, 4);
+	assert_int_equal(contract_peer(fd), port);
+	FAILS(EISCONN, sendmmsg(fd, both, 1, MSG_FASTOPEN));
 	accepted = (int)OK(accept(server, NULL, NULL));
 	assert_int_equal(OK(recv(accepted, text, sizeof(text), 0)), 4);
 	close(accepted);
