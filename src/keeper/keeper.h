@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 #include <termios.h>
 
@@ -70,6 +71,7 @@ struct ps_keeper {
 	bool unforked;          /* there could be no process for the program */
 	sigset_t mask;          /* as portshim was started with */
 	struct sigaction child_action; /* the same of SIGCHLD */
+	struct rlimit files;           /* and of RLIMIT_NOFILE, which a server raises */
 	uint64_t told[PS_BITMAP_WORDS];    /* actual ports that were announced */
 	uint64_t refused[PS_BITMAP_WORDS]; /* ports of refused connects that were told */
 	uint32_t events;                   /* of the run's ring, the number seen */

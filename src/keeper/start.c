@@ -107,8 +107,10 @@ static void restore_descriptors(const struct ps_keeper *keeper)
 /* In the vfork child: nothing here may write to memory that the parent relies on. */
 int start_become(const struct ps_keeper *keeper, bool again)
 {
-	if (again)
+	if (again) {
 		restore_descriptors(keeper);
+		setrlimit(RLIMIT_NOFILE, &keeper->files);
+	}
 	sigaction(SIGCHLD, &keeper->child_action, NULL);
 	sigprocmask(SIG_SETMASK, &keeper->mask, NULL);
 	execvp(keeper->argv[0], keeper->argv);
@@ -159,6 +161,7 @@ int start_program(struct ps_keeper *keeper, char *const *argv)
 	int failure;
 
 	keeper->argv = argv;
+	getrlimit(RLIMIT_NOFILE, &keeper->files);
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &keeper->mask);
 	sigaction(SIGCHLD, &normal, &keeper->child_action);

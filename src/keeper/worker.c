@@ -46,7 +46,6 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -149,19 +148,12 @@ static void poke(const struct ps_chain *chain)
 /* Of what the program had, only these are left; of where it was, nothing. */
 static void withdraw(int first, int second)
 {
-	struct rlimit files;
-
 	start_close((const int[]){first, second}, 2);
 	start_silence(true);
 	setsid();
 	if (chdir("/") != 0)
 		return; /* a directory cannot be removed for a while */
 	prctl(PR_SET_NAME, "portshim-worker", 0L, 0L, 0L);
-	/* The program's is not ours: we have a descriptor for each call that is under way. */
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
 }
 
 static int status_of(const siginfo_t *info)

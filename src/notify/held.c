@@ -45,7 +45,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
@@ -154,19 +153,15 @@ static bool add_event(struct ps_notify *notify, int fd, uint32_t events, struct 
 }
 
 /* Others need descriptors, too. */
-static unsigned most_of(void)
+static unsigned most_of(const struct ps_notify *notify)
 {
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 8 >= HELD_MOST)
-		return HELD_MOST;
-	return (unsigned)limit.rlim_cur / 8;
+	return notify->files / 8 < HELD_MOST ? notify->files / 8 : HELD_MOST;
 }
 
 static struct ps_holds *make_holds(struct ps_notify *notify)
 {
 	if (!notify->holds && (notify->holds = calloc(1, sizeof(*notify->holds))))
-		notify->holds->most = most_of();
+		notify->holds->most = most_of(notify);
 	if (notify->holds && notify->holds->count == notify->holds->room) {
 		struct ps_holds *holds = notify->holds;
 		unsigned room = holds->room ? 2 * holds->room : 16;

@@ -24,6 +24,8 @@
  * child of vfork. After it, the caller must not make a call that is notified before somebody serves. */
 int notify_filter(uint64_t pass, unsigned flags);
 
+#define PS_NOTIFY_FILES 128u /* what the hard RLIMIT_NOFILE must leave a server, which raises the soft one */
+
 /* 0 if a program can be put under the filter here and served by this process; else a negative errno with the reason in
  * words, without a full stop, in why[]. */
 int notify_possible(char *why, size_t size);
@@ -36,7 +38,7 @@ struct ps_notify *notify_create(void *shared);
 
 /* Begins to serve, in the process that does so from now on. `listener` and `own`, the space of the run that the filter
  * was installed for, are the caller's and must stay. Finishes the calls that a server before this one, which is dead,
- * had begun. */
+ * had begun. Raises the process's soft RLIMIT_NOFILE to the hard one. */
 int notify_start(struct ps_notify *notify, int listener, struct ps_space *own);
 
 /* What the server waits for with poll(2): fills in fds[], which it passes to notify_serve with what poll said. The first one is the

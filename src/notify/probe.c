@@ -11,6 +11,8 @@
  *	                                     known and EINVAL that one is not (kernel/seccomp.c, seccomp_set_mode_filter)
  *	pidfd_open, pidfd_getfd, process_vm_readv on this process, which is always allowed to itself: what fails is
  *	                                     the system call, by its absence or by somebody's policy
+ *	RLIMIT_NOFILE                        a server holds a descriptor for each call that is under way, and some for each
+ *	                                     process that made one; it may raise the soft limit, not the hard one
  *	/proc/self                           whose processes /proc shows: that of another pid namespace would tell of
  *	                                     strangers, or of nobody
  *	/proc/sys/kernel/yama/ptrace_scope   2 leaves these calls to CAP_SYS_PTRACE, 3 to nobody (security/yama/yama_lsm.c)
@@ -30,6 +32,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -98,8 +101,15 @@ static int look_seccomp(char *why, size_t size)
 
 static int look_descriptors(char *why, size_t size)
 {
-	long pidfd = sys2(SYS_pidfd_open, getpid(), 0), copy;
+	struct rlimit files;
+	long pidfd, copy;
 
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_max < PS_NOTIFY_FILES) {
+		snprintf(why, size, "the limit for open files is %u (ulimit -Hn): answering calls needs %u",
+			 (unsigned)files.rlim_max, PS_NOTIFY_FILES);
+		return -EMFILE;
+	}
+	pidfd = sys2(SYS_pidfd_open, getpid(), 0);
 	if (pidfd < 0)
 		return missing("pidfd_open", pidfd, why, size);
 	copy = sys3(SYS_pidfd_getfd, pidfd, pidfd, 0);
@@ -185,6 +195,8 @@ void notify_refusal(int error, char *why, size_t size)
 	if (error == EBUSY)
 		snprintf(why, size, "something around this process answers system calls already (a sandbox, another "
 			"tool's or WSL's listener), and there can be only one");
+	else if (error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE)
+		snprintf(why, size, "no process with a filter can be made: %s", strerror(error));
 	else
 		missing("seccomp", -(long)error, why, size);
 }

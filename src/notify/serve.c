@@ -35,6 +35,7 @@
  */
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
@@ -44,6 +45,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -54,6 +56,7 @@
 #include "served.h"
 
 #define THREAD_STACK (128 << 10)
+#define FILES_OWN 16 /* descriptors that have nothing to do with calls */
 #define PATIENCE 100 /* how often an answer is tried */
 
 /* Since Linux 6.6 (include/uapi/linux/seccomp.h); headers may be older. */
@@ -64,7 +67,7 @@
 
 static struct ps_slot *find_free(struct ps_notify *notify)
 {
-	for (unsigned i = 0; i < PS_SLOTS; i++)
+	for (unsigned i = 0; i < notify->slots; i++)
 		if (atomic_load_explicit(&notify->journal->slot[i].stage, memory_order_acquire) == PS_STAGE_FREE)
 			return &notify->journal->slot[i];
 	return NULL;
@@ -367,6 +370,22 @@ static void open_events(struct ps_notify *notify)
 		close_events(notify);
 }
 
+/* The program's limit is not ours. Where few may be open, calls wait in the kernel until others are answered: each
+ * takes up to three (a third of all there are for known processes, a quarter for held calls). */
+static void count_descriptors(struct ps_notify *notify)
+{
+	struct rlimit files = {0, 0};
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	if (files.rlim_max < PS_NOTIFY_FILES) /* made less while we run: what cannot be had then goes on as it is */
+		files.rlim_max = PS_NOTIFY_FILES;
+	notify->files = (files.rlim_max < INT_MAX ? (unsigned)files.rlim_max : INT_MAX) - FILES_OWN;
+	notify->slots = notify->files / 4 < PS_SLOTS ? notify->files / 4 : PS_SLOTS;
+}
+
 int notify_start(struct ps_notify *notify, int listener, struct ps_space *own)
 {
 	struct seccomp_notif_sizes sizes;
@@ -378,6 +397,7 @@ int notify_start(struct ps_notify *notify, int listener, struct ps_space *own)
 		return -E2BIG;
 	notify->listener = listener;
 	notify->own = own;
+	count_descriptors(notify);
 	open_events(notify);
 	target_start(notify);
 	notify->privileged = calls_privileged();

@@ -97,6 +97,8 @@ struct ps_holds;
 struct ps_notify {
 	struct ps_journal *journal;
 	struct ps_space *own;
+	unsigned files;            /* descriptors that there may be for calls and processes */
+	unsigned slots;            /* those in use at most, by that */
 	int listener;
 	int events;                /* epoll: `freed`, and what held calls wait for (data.ptr) */
 	int freed;                 /* eventfd: a slot came free when there was none */

@@ -35,7 +35,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -540,14 +539,10 @@ int target_write(const struct ps_call *call, uint64_t address, const void *data,
 
 /* ---- all of them ---- */
 
-/* Each entry costs a descriptor; half of what there may be is for duplicates and everything else. */
-static unsigned how_many(void)
+/* Each thread and each process costs a descriptor: a third of what there may be is for both. */
+static unsigned how_many(const struct ps_notify *notify)
 {
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 4 >= MOST)
-		return MOST;
-	return limit.rlim_cur < 16 ? 4 : (unsigned)limit.rlim_cur / 4;
+	return notify->files / 6 < MOST ? notify->files / 6 : MOST;
 }
 
 struct ps_targets *target_make(void)
@@ -557,7 +552,7 @@ struct ps_targets *target_make(void)
 
 void target_start(struct ps_notify *notify)
 {
-	notify->targets->most = how_many();
+	notify->targets->most = how_many(notify);
 	space_scope_path(notify->own->runtime, notify->own->run->id, notify->targets->own_path);
 }
 

@@ -46,6 +46,7 @@ static struct play *play;
 static struct ps_notify *play_notify;
 static void *play_journal;
 static pid_t play_server;
+static rlim_t play_files; /* how many descriptors the server may have, if that is limited */
 static int play_spare = -1; /* descriptors that the server may have beside those that it has at first */
 
 static inline void play_die(const char *what)
@@ -197,6 +198,8 @@ static inline void play_be_server(void (*part)(void), bool traced)
 		_exit(6);
 	listener = play_fetch(play->program, play->program_listener);
 	play->server_listener = listener;
+	if (play_files && setrlimit(RLIMIT_NOFILE, &(struct rlimit){play_files, play_files}) < 0)
+		_exit(11);
 	if (traced)
 		syscall(SYS_ptrace, 0 /* PTRACE_TRACEME */, 0, 0, 0);
 	raise(SIGSTOP);

@@ -498,121 +498,6 @@ static void by_one_without_descriptors(void **state)
 	assert_true(served_ones > 0);
 }
 
-/* More calls at once than there are slots in the journal: the others wait in the kernel until one is free. */
-#define FLOOD (PS_SLOTS + 60)
-
-static _Atomic unsigned flood_bound, flood_refused;
-
-static void *one_in_the_flood(void *argument)
-{
-	int result = bind_to(socket(AF_INET, SOCK_STREAM, 0), held);
-
-	(void)argument;
-	if (result == 0)
-		flood_bound++;
-	else if (result == -EADDRINUSE)
-		flood_refused++;
-	return NULL;
-}
-
-static unsigned slots_in_use(void)
-{
-	struct ps_journal *journal = play_journal;
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < PS_SLOTS; i++)
-		count += journal->slot[i].stage != PS_STAGE_FREE;
-	return count;
-}
-
-static void flood_part(void)
-{
-	struct ps_lock *lock = &play_space.run->lock;
-	struct ps_lock_guard guard;
-	pthread_attr_t small;
-	pthread_t *thread = calloc(FLOOD, sizeof(*thread));
-
-	close(holder);
-	pthread_attr_init(&small);
-	pthread_attr_setstacksize(&small, 64 << 10);
-	if (!lock_enter(lock, &guard))
-		_exit(9);
-	for (unsigned i = 0; i < FLOOD; i++)
-		if (pthread_create(&thread[i], &small, one_in_the_flood, NULL) != 0)
-			_exit(10);
-	/* Or, where the machine is slow, until the first one has waited for the lock for two seconds. */
-	while (slots_in_use() < PS_SLOTS && !flood_refused)
-		poll(NULL, 0, 1);
-	play_say("%u slots,", slots_in_use());
-	lock_leave(lock, &guard);
-	for (unsigned i = 0; i < FLOOD; i++)
-		pthread_join(thread[i], NULL);
-	play_say(" %u bound, %u refused\n", flood_bound, flood_refused);
-}
-
-static void flood(void **state)
-{
-	struct rlimit files = {0, 0};
-	unsigned slots = 0, bound = 0, refused = 0;
-	char said[PLAY_SAID];
-
-	(void)state;
-	getrlimit(RLIMIT_NOFILE, &files);
-	files.rlim_cur = files.rlim_max;
-	if (files.rlim_max < 4 * PS_SLOTS || setrlimit(RLIMIT_NOFILE, &files) < 0)
-		skip();
-	perform(flood_part, said);
-	if (sscanf(said, "%u slots, %u bound, %u refused", &slots, &bound, &refused) != 3 || bound > 1 ||
-	    bound + refused != FLOOD)
-		fail_msg("%s", said);
-}
-
-/* More threads than a server remembers, and all of them over and over. */
-#define CROWD 300
-
-static pthread_barrier_t crowd_here;
-static _Atomic unsigned crowd_failed;
-
-static void *one_of_many(void *argument)
-{
-	for (int i = 0; i < 3; i++) {
-		struct sockaddr_in a = {0};
-		socklen_t length = sizeof(a);
-
-		pthread_barrier_wait(&crowd_here);
-		if (getsockname(*(int *)argument, (struct sockaddr *)&a, &length) < 0 || ntohs(a.sin_port) != held)
-			crowd_failed++;
-	}
-	return NULL;
-}
-
-static void crowd_part(void)
-{
-	pthread_t thread[CROWD];
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	close(holder);
-	play_say("bind: %d\n", bind_to(fd, held));
-	pthread_barrier_init(&crowd_here, NULL, CROWD);
-	for (unsigned i = 0; i < CROWD; i++)
-		if (pthread_create(&thread[i], NULL, one_of_many, &fd) != 0)
-			_exit(9);
-	for (unsigned i = 0; i < CROWD; i++)
-		pthread_join(thread[i], NULL);
-	play_say("failed: %u\n", crowd_failed);
-}
-
-static void crowd(void **state)
-{
-	char said[PLAY_SAID];
-
-	(void)state;
-	perform(crowd_part, said);
-	assert_string_equal(said, "bind: 0\nfailed: 0\n");
-}
-
-/* ---- what might keep the server waiting ---- */
-
 /* In the place of libc's, for the server: the program is told that its call has come this far, and does something. */
 static enum scene { NO_SCENE, CLOSING, FLAGS } scene;
 static int reached[2], done_there[2]; /* pipes */
@@ -841,9 +726,7 @@ int main(void)
 		cmocka_unit_test(by_one_that_is_interrupted),
 		cmocka_unit_test(thread_whose_first_one_has_ended),
 		cmocka_unit_test(one_in_the_middle_of_a_decision),
-		cmocka_unit_test(crowd),
 		cmocka_unit_test(by_one_without_descriptors),
-		cmocka_unit_test(flood),
 		cmocka_unit_test(closing_what_lingers),
 		cmocka_unit_test(flag_that_is_taken_back),
 		cmocka_unit_test(killed_at_any_system_call),

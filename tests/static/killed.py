@@ -219,12 +219,31 @@ def check_few_descriptors():
         untouched(outsiders, "%d descriptors" % limit)
 
 
+def check_few_descriptors_for_the_next():
+    """The soft limit is the program's own, not that of whoever takes the worker's place."""
+    numbers, outsiders = held()
+    hammer = Hammer(numbers, before=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (10, 1024)))
+    os.kill(hammer.worker, signal.SIGKILL)
+    hammer.goes_on("10 descriptors, worker killed")
+    hammer.close("10 descriptors, worker killed")
+    untouched(outsiders, "10 descriptors, worker killed")
+
+
+def check_hard_limit():
+    """Too few for a server, which cannot have more either: said beforehand."""
+    child = start(PORTSHIM, "run", "--static=on", "--", "true",
+                  preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100)))
+    err = child.communicate(timeout=LIMIT)[1]
+    check(child.returncode == 125 and "open files is 100 (ulimit -Hn): answering calls needs 128" in err,
+          "a hard limit of 100: status %s, %r" % (child.returncode, err))
+
+
 def main():
     print("seed %d" % SEED, flush=True)
     write("ports.manifest.json", {"version": 1, "services": {}, "defaults": {"report": "requested"}})
     if build_any("hammer", "static/hammer.c"):
         for function in (check_killed_worker, check_killed_while_it_starts, check_killed_keeper, check_both_killed,
-                         check_stopped, check_few_descriptors):
+                         check_stopped, check_few_descriptors, check_few_descriptors_for_the_next, check_hard_limit):
             begin = time.monotonic()
             function()
             print("%s: %.1f s" % (function.__name__, time.monotonic() - begin), flush=True)
