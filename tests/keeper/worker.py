@@ -66,8 +66,8 @@ def no_bad_call(child, count):
     same(lines, ["0 bad of many\n"] * count)
 
 
-def hammering(place, count=3):
-    child = place.start("run", "--", unreached(place), "hammer", str(count), stdin=subprocess.PIPE)
+def hammering(place, count=3, **more):
+    child = place.start("run", "--", unreached(place), "hammer", str(count), stdin=subprocess.PIPE, **more)
     same([line(child.stdout) for _ in range(count)], ["ready\n"] * count)
     return child
 
@@ -225,49 +225,47 @@ def test_both_killed(place):
     nothing_left(place)
 
 
-def daemon(place, *more):
-    """A daemon of a program that is over: run with its status, the daemon's pid. It runs until run's stdin ends."""
-    child = place.start("run", "--", *more, unreached(place), "daemon", stdin=subprocess.PIPE)
+def daemon(place, status, *before):
+    """A daemon of a program that is over: run, which has ended with the status, and the daemon's pid."""
+    child = place.start("run", "--", *before, unreached(place), "daemon", stdin=subprocess.PIPE)
     pid = int(line(child.stdout))
     same(line(child.stdout), "ready\n")
+    same(child.wait(30), status)
     return child, pid
+
+
+def is_served(place, child):
+    """The daemon makes its calls, and ends. None of them has failed, and nothing is left."""
+    child.stdin.close()
+    no_bad_call(child, 1)
+    nothing_left(place)
+
+
+def who_serves_is_no_ancestor():
+    if os.getuid() != 0 and os.path.exists("/proc/sys/kernel/yama"):
+        raise Skip("Yama allows it to ancestors only")
 
 
 def test_daemon(place):
     """What the program leaves in the background is served when run has ended, and the worker ends with it"""
-    child, pid = daemon(place)
-    same(child.wait(30), 5)
+    child, pid = daemon(place, 5)
     assert alive(pid)
     same(len(place.runs()), 1)
-    child.stdin.close()
-    no_bad_call(child, 1)
-    nothing_left(place)
+    is_served(place, child)
 
 
 def test_daemon_worker_killed(place):
     """Also when the worker was killed before that, if who serves may look into it: as root, or without Yama"""
-    if os.getuid() != 0 and os.path.exists("/proc/sys/kernel/yama"):
-        raise Skip("Yama allows it to ancestors only")
-    child = place.start("run", "--", "sh", "-c", '"$0" daemon; kill -9 $PPID; exit 3', unreached(place),
-                        stdin=subprocess.PIPE)
-    line(child.stdout)
-    same(line(child.stdout), "ready\n")
-    same(child.wait(30), 3)
-    child.stdin.close()
-    no_bad_call(child, 1)
-    nothing_left(place)
+    who_serves_is_no_ancestor()
+    is_served(place, daemon(place, 3, "sh", "-c", '"$0" "$@"; kill -9 $PPID; exit 3')[0])
 
 
 def test_daemon_worker_killed_later(place):
     """And when the worker is killed after `run` has ended: there is an heir, and it ends with the daemon"""
-    if os.getuid() != 0 and os.path.exists("/proc/sys/kernel/yama"):
-        raise Skip("Yama allows it to ancestors only")
-    child, pid = daemon(place)
-    same(child.wait(30), 5)
+    who_serves_is_no_ancestor()
+    child, pid = daemon(place, 5)
     kill(parent(pid))
-    child.stdin.close()
-    no_bad_call(child, 1)
-    nothing_left(place)
+    is_served(place, child)
 
 
 def test_daemon_of_the_library(place):
@@ -310,10 +308,9 @@ def test_storm_worker_killed(place):
 
 def test_nested(place):
     """A run inside a run has no filter of its own: the outer one's worker serves it"""
-    script = 'echo $PPID; exec "$0" once'
-    child = place.start("run", "--", PORTSHIM, "run", "--", "sh", "-c", script, unreached(place))
-    out, err = child.communicate(timeout=30)
-    same((child.returncode, err), (0, b""))
+    script = 'cat /proc/$PPID/comm; exec "$0" once'
+    status, out, err = place.run("run", "--", PORTSHIM, "run", "--", "sh", "-c", script, unreached(place))
+    same((status, out, err), (0, "portshim\ngood\n", ""))
     nothing_left(place)
 
 
@@ -351,7 +348,9 @@ def test_refused(place):
 
 def test_lets_go(place):
     """The worker holds no descriptor, directory or terminal of the program"""
-    child = hammering(place, 1)
+    read, write = os.pipe()
+    child = hammering(place, 1, pass_fds=(write,))
+    os.close(write)
     above = worker(child)
     same(os.readlink("/proc/%d/cwd" % above), "/")
     same(os.getsid(above), above)
@@ -360,6 +359,7 @@ def test_lets_go(place):
     child.stdin.close()
     child.wait(30)
     nothing_left(place)
+    os.close(read)
 
 
 if "PORTSHIM_TEST_USER" in os.environ:
