@@ -262,37 +262,32 @@ static void errors_are_the_kernels(void **state)
 	close(datagrams);
 }
 
-/* Of two services on one number, it is the one whose directory the process is in. */
-static void rules_go_by_its_directory(void **state)
+/* Of two services on one number, it is the second whose `match` has what the process has. */
+static void check_rule(const char *what, const char *another, const char *its, const char *directory)
 {
 	char manifest[256];
 	uint16_t n = free_numbers(3);
 	struct sockaddr_in a = at(n);
 	int fd = stream();
 
-	(void)state;
 	stranger(SOCK_STREAM, n);
-	snprintf(manifest, sizeof(manifest), "{\"one\":{\"ports\":[%u,%u],\"match\":{\"directory\":\"/dev\"}},"
-		 "\"two\":{\"ports\":[%u,%u],\"match\":{\"directory\":\"/proc\"}}}", n, n + 1u, n, n + 2u);
-	assert_int_equal(call_bind(start(run_in("a", 0, manifest), "/proc"), fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	snprintf(manifest, sizeof(manifest), "{\"one\":{\"ports\":[%u,%u],\"match\":{\"%s\":\"%s\"}},"
+		 "\"two\":{\"ports\":[%u,%u],\"match\":{\"%s\":\"%s\"}}}", n, n + 1u, what, another, n, n + 2u, what, its);
+	assert_int_equal(call_bind(start(run_in("a", 0, manifest), directory), fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	assert_int_equal(theirs(fd), n + 2);
 	close(fd);
 }
 
+static void rules_go_by_its_directory(void **state)
+{
+	(void)state;
+	check_rule("directory", "/dev", "/proc", "/proc");
+}
+
 static void rules_go_by_its_command(void **state)
 {
-	char manifest[256];
-	uint16_t n = free_numbers(3);
-	struct sockaddr_in a = at(n);
-	int fd = stream();
-
 	(void)state;
-	stranger(SOCK_STREAM, n);
-	snprintf(manifest, sizeof(manifest), "{\"one\":{\"ports\":[%u,%u],\"match\":{\"command\":\"nothing\"}},"
-		 "\"two\":{\"ports\":[%u,%u],\"match\":{\"command\":\"test_*\"}}}", n, n + 1u, n, n + 2u);
-	assert_int_equal(call_bind(start(run_in("a", 0, manifest), "/"), fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(theirs(fd), n + 2);
-	close(fd);
+	check_rule("command", "nothing", "test_*", "/");
 }
 
 /* Law 3: its own socket has the number, which the kernel chose. Only its descriptors say so. */

@@ -52,6 +52,25 @@ c_program() {
 	place "$name"
 }
 
+# What `both` starts and asks unless a test has others: talk.c and the programs like it, by both of their protocols.
+command_of() {
+	COMMAND=("$PROGRAM" serve "$2" "$1")
+}
+
+ask() {
+	local tcp=${ACTUAL[$1]} at
+	for at in 127.0.0.1 ${HAVE6:+::1}; do
+		is "$1: TCP by $at reaches its own, by 12 threads" "$(within "$1" "$PROGRAM" line "$at" "$2" 12)" "$1"
+		is "$1: UDP by $at too, answered from there" "$(within "$1" "$PROGRAM" udp "$at" "$2" 12)" "$1 $at $2"
+		is "$1: so do preloaded clients, TCP by $at" "$(within "$1" "${CLIENT[@]}" line "$at" "$2" 2)" "$1"
+		is "$1: and UDP by $at" "$(within "$1" "${CLIENT[@]}" udp "$at" "$2" 4)" "$1"
+	done
+	recorded "$1" "$2" udp
+	is "$1: UDP and TCP have one actual port" "${ACTUAL[$1]}" "$tcp"
+	told "^listening on $tcp\$" "${LOGS[$1]}"
+	is "$1: getsockname says it" "$(grep -c "^listening on $tcp\$" "${LOGS[$1]}")" 1
+}
+
 # Against musl where rustc has its library, else against a static glibc.
 rust_program() {
 	need rustc

@@ -2,10 +2,10 @@
 # A C server with a UDP and a TCP listener on one number, as DNS servers have them: both move together.
 . "$(dirname "$0")/lib.sh"
 need "$CC"
-$CC -O1 -Wall -Wextra -o "$WORK/udp_and_tcp" "$REAL/programs/udp_and_tcp.c" || skip_all "the C compiler does not work"
+$CC -O1 -Wall -Wextra -pthread -o "$WORK/talk" "$REAL/../reach/programs/talk.c" || skip_all "the C compiler does not work"
 
 command_of() {
-	COMMAND=("$WORK/udp_and_tcp" "$2" "$1")
+	COMMAND=("$WORK/talk" serve "$2" "$1")
 }
 
 ask() {
