@@ -40,7 +40,8 @@ static int listen_inet(struct ps_caller *caller, int fd, int backlog, struct ps_
 		registry_withdraw(space, port, inode, before);
 	if (result == -EADDRINUSE)
 		result = listen_elsewhere(caller, fd, backlog, local);
-	if (result == 0 && (port || call_local(caller, fd, local) == 0))
+	/* One that is none of ours may be what a connect that has failed left behind; listen has another then. */
+	if (result == 0 && (registry_is_own_actual(space, port) || call_local(caller, fd, local) == 0))
 		*changed = publish_record(caller, fd, local, PS_TCP);
 	return result;
 }

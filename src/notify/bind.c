@@ -5,8 +5,10 @@
  * run has already is the kernel's affair alone, and is made at once.
  *
  * After the death of a server: listen is done again from the beginning, since a socket that listens may be told to
- * once more. A bind may have come as far as the kernel's: a socket that had no port before, and has one now, shows
- * it, and what the registry does not have of it yet is put there (call_bind_bound).
+ * once more. A bind may have come as far as the kernel's: a socket that has another port than before shows it, and
+ * what the registry does not have of it yet is put there (call_bind_bound). A port in its name does not make a socket
+ * bound: the one of a connect that has failed still stands there (net/ipv4/inet_hashtables.c, __inet_put_port), and
+ * bind gives it another.
  */
 #include <errno.h>
 #include <string.h>
@@ -38,8 +40,9 @@ static enum ps_answer bind_now(struct ps_call *call)
 {
 	const struct ps_saved_bind *saved = &call->slot->saved.bind;
 	const struct sockaddr *address = (const struct sockaddr *)saved->address;
+	uint16_t port = call->again ? local_port(call) : 0;
 
-	if (call->again && local_port(call))
+	if (port && port != saved->before)
 		call->value = call_bind_bound(&call->caller, call->fd, address, saved->length);
 	else
 		call->value = call_bind(&call->caller, call->fd, address, saved->length);
@@ -55,9 +58,8 @@ enum ps_answer bind_serve(struct ps_call *call)
 	if (!read_address(call, saved) || !route_port_or_unspec(address, saved->length) || !target_of(call) ||
 	    target_socket(call, (int)call->args[0]) < 0)
 		return PS_ANSWER_CONTINUE;
-	/* It has a port already: EINVAL. */
-	if (!call->again && local_port(call))
-		return PS_ANSWER_CONTINUE;
+	if (!call->again)
+		saved->before = local_port(call);
 	serve_begin(call);
 	if (!call->again && call_bind_at_once(&call->caller, call->fd, address, saved->length, &result)) {
 		call->value = result;

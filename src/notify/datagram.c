@@ -38,6 +38,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -243,17 +244,16 @@ static long send_parts(struct ps_call *call, const struct out *out, const struct
 	struct msghdr header = {.msg_iov = &data, .msg_iovlen = 1};
 	int error;
 
-	if (total > SENT_MOST)
-		return -EMSGSIZE;
 	if (out->name_length > 0) {
 		bool moved = out->route == PS_ROUTE_MOVED;
 
 		header.msg_name = moved ? (void *)&out->moved.u : (void *)&out->name;
 		header.msg_namelen = moved ? out->moved.length : (socklen_t)out->name_length;
 	}
-	error = memory_gather(call->tid, parts, count, p->data, total);
-	if (!error && out->message.at)
-		error = read_control(call, &out->message, &header);
+	/* What is too long or cannot be read is not sent, but it is the kernel that says so: other errors come first. */
+	if (total > SENT_MOST || memory_gather(call->tid, parts, count, p->data, total) != 0)
+		data.iov_base = NULL;
+	error = out->message.at ? read_control(call, &out->message, &header) : 0;
 	if (error)
 		return error;
 	if (!target_waits(call)) /* so this may have been somebody else's memory */
@@ -489,12 +489,33 @@ static int write_rest(struct ps_call *call, const struct ps_message *m)
 			    call->compat ? 4 : 8) != 0 ? -EFAULT : 0;
 }
 
+/* A socket that is shut down for receiving does not wait: without a message it receives nothing, from nobody
+ * (net/core/datagram.c, __skb_wait_for_more_packets). Threads are woken in this way. */
+static bool is_shut(const struct ps_call *call, int flags)
+{
+	struct pollfd fd = {.fd = call->fd, .events = POLLRDHUP};
+
+	return !(flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) && !(fcntl(call->fd, F_GETFL) & O_NONBLOCK) &&
+	       poll(&fd, 1, 0) == 1 && fd.revents & POLLRDHUP;
+}
+
+static long receive_nothing(struct ps_call *call, int flags)
+{
+	struct msghdr *header = &packet(call)->message.msg_hdr;
+
+	header->msg_namelen = 0;
+	header->msg_controllen = 0;
+	header->msg_flags = flags & MSG_CMSG_CLOEXEC; /* net/socket.c, ____sys_recvmsg */
+	return 0;
+}
+
 /* Receives into the packet, unless that was done: the kernel's verdict. The program has room for `total` bytes. */
 static long receive(struct ps_call *call, size_t total, size_t control_room, int flags)
 {
-	if (packet_in_hand(call))
-		return packet(call)->message.msg_len;
-	return packet_receive(call, total, control_room, flags);
+	long n = packet_in_hand(call) ? packet(call)->message.msg_len
+				      : packet_receive(call, total, control_room, flags);
+
+	return n == -EAGAIN && is_shut(call, flags) ? receive_nothing(call, flags) : n;
 }
 
 /* As much of the data as there is and has room. */
@@ -617,7 +638,8 @@ static enum ps_answer begin_recvmmsg(struct ps_call *call)
 
 	if (is_begun(call))
 		return is_ours(call) || call->slot->saved.datagram.done ? PS_ANSWER_LATER : PS_ANSWER_CONTINUE;
-	if (is_forbidden(call, (int)call->args[3]) || !has_spoken(call) ||
+	/* Without any message, it tells the socket's error. */
+	if (!(uint32_t)call->args[2] || is_forbidden(call, (int)call->args[3]) || !has_spoken(call) ||
 	    decode_message(call->tid, call->compat, call->args[1], &m) != 0)
 		return PS_ANSWER_CONTINUE;
 	if (call->args[4] && decode_time(call->tid, call->compat, is_narrow(call), call->args[4], &time) != 0)

@@ -40,6 +40,7 @@ enum ps_stage { PS_STAGE_FREE, PS_STAGE_RECEIVED, PS_STAGE_BEGUN };
 /* What a second attempt at the same call must know of the first. */
 struct ps_saved_bind {
 	uint32_t length;
+	uint16_t before; /* the port that the socket's name had */
 	_Alignas(8) unsigned char address[sizeof(struct sockaddr_storage)];
 };
 

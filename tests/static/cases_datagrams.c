@@ -244,7 +244,66 @@ static void waits(void)
 	say("%s", how_long(start, 0));
 }
 
+/* A receive that would wait comes back when the socket is shut down: with what is there, then with nothing. */
+static void shut(void)
+{
+	int p = port(), server = udp_server(p), client = datagram4();
+	const struct timespec pause = { .tv_nsec = 60000000 };
+	struct sockaddr_in from;
+	socklen_t length = sizeof(from);
+	struct mmsghdr many[2] = { { .msg_len = 7 }, { .msg_len = 7 } };
+	struct msghdr m = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_flags = 7 };
+	char byte;
+	pid_t pid;
+
+	R("sendto", send_to(client, "one", p));
+	must(recvfrom(server, &byte, 1, 0, (struct sockaddr *)&from, &length) == 1, "recvfrom");
+	pid = fork();
+	if (!pid) {
+		nanosleep(&pause, NULL);
+		_exit(shutdown(client, SHUT_RD) == 0 || errno != ENOTCONN);
+	}
+	receive("woken", client, 0);
+	must(waitpid(pid, NULL, 0) == pid, "wait");
+	receive("shut", client, 0);
+	receive("shut, does not wait", client, MSG_DONTWAIT);
+	must(sendto(server, "two", 3, 0, (struct sockaddr *)&from, length) == 3, "sendto");
+	receive("one is there", client, 0);
+	R("recvmsg", syscall(SYS_recvmsg, client, &m, MSG_CMSG_CLOEXEC));
+	say("flags %x, name %d", (unsigned)m.msg_flags, (int)m.msg_namelen);
+	for (int i = 0; i < 2; i++) {
+		many[i].msg_hdr.msg_name = &from;
+		many[i].msg_hdr.msg_namelen = sizeof(from);
+	}
+	R("recvmmsg", syscall(SYS_recvmmsg, client, many, 2, 0, NULL));
+	say("lengths %u %u", many[0].msg_len, many[1].msg_len);
+}
+
+/* What the kernel says first, of several things that are wrong. */
+static void which_error(void)
+{
+	int p = port(), client = datagram4();
+	struct sockaddr_in to = in4("127.0.0.1", p);
+	struct mmsghdr none = { .msg_len = 0 };
+	static char large[70000];
+
+	udp_server(p);
+	R("bad data", sendto(client, (void *)8, 3, 0, (struct sockaddr *)&to, sizeof(to)));
+	own_name("bad data", client);
+	client = datagram4();
+	R("too long", sendto(client, large, sizeof(large), 0, (struct sockaddr *)&to, sizeof(to)));
+	own_name("too long", client);
+	R("sendto", send_to(client, "one", p));
+	R("connect", connect4(client, "127.0.0.1", closed()));
+	R("nobody", send(client, "", 1, 0));
+	R("error and bad data", sendto(client, (void *)8, 3, 0, (struct sockaddr *)&to, sizeof(to)));
+	R("nobody", send(client, "", 1, 0));
+	R("error and no messages", syscall(SYS_recvmmsg, client, &none, 0, MSG_DONTWAIT, NULL));
+	R("no messages", syscall(SYS_recvmmsg, client, &none, 0, MSG_DONTWAIT, NULL));
+}
+
 const struct matrix_case matrix_datagrams[] = {
 	{ "udp", sendto_recvfrom }, { "udp-connected", connected }, { "udp-messages", messages },
-	{ "udp-bad", bad },         { "udp-waits", waits },         { NULL, NULL },
+	{ "udp-bad", bad },         { "udp-waits", waits },         { "udp-shut", shut },
+	{ "udp-errors", which_error }, { NULL, NULL },
 };

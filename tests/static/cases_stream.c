@@ -263,6 +263,31 @@ static void connect_refused(void)
 	R("port 0", connect4(stream4(), "127.0.0.1", 0));
 }
 
+/* What the name still says after it is no port that the socket has. */
+static void after_refused(void)
+{
+	int p = port(), fd = stream4(), client;
+	struct sockaddr_in a;
+	socklen_t length = sizeof(a);
+
+	R("refused", connect4(fd, "127.0.0.1", closed()));
+	own_name("left behind", fd);
+	R("bind", bind4(fd, "127.0.0.1", p));
+	own_name("bound", fd);
+	R("listen", listen(fd, 1));
+	own_name("listens", fd);
+	R("connect", connect4(stream4(), "127.0.0.1", p));
+	R("accept", accept(fd, NULL, NULL) < 0 ? -1 : 0);
+
+	fd = stream4();
+	client = stream4();
+	R("refused", connect4(fd, "127.0.0.1", closed()));
+	R("listen", listen(fd, 1));
+	must(!getsockname(fd, (struct sockaddr *)&a, &length), "getsockname");
+	R("connect", connect4(client, "127.0.0.1", ntohs(a.sin_port)));
+	peer_name("client", client);
+}
+
 static void connect_nonblocking(void)
 {
 	int p = port(), fd = server4(p, 16), client, poller = epoll_create1(EPOLL_CLOEXEC), error = -1;
@@ -437,6 +462,7 @@ const struct matrix_case matrix_stream[] = {
 	{ "listen", listen_all },
 	{ "connect", connect_simple },
 	{ "connect-refused", connect_refused },
+	{ "after-refused", after_refused },
 	{ "connect-nonblocking", connect_nonblocking },
 	{ "connect-limit", connect_limit },
 	{ "connect-interrupted", connect_interrupted },
