@@ -11,19 +11,32 @@
 
 typedef int (*namer)(int, struct sockaddr *, socklen_t *);
 
-/* What was written, and where it ended: the room is filled with 0x5a before. */
+/* Where what was written ended: of two fillings, one is seen beside it. */
+static int last_byte(namer call, int fd, unsigned char room[160], socklen_t given)
+{
+	int end[2] = { 160, 160 };
+
+	for (int i = 0; i < 2; i++) {
+		unsigned char fill = i ? 0xa5 : 0x5a;
+		socklen_t length = given;
+
+		memset(room, fill, 160);
+		call(fd, (struct sockaddr *)room, &length);
+		while (end[i] && room[end[i] - 1] == fill)
+			end[i]--;
+	}
+	return end[0] > end[1] ? end[0] : end[1];
+}
+
 static void one_length(const char *name, namer call, int fd, socklen_t given)
 {
 	unsigned char room[160];
 	socklen_t length = given;
 	char what[48];
-	int end = sizeof(room);
+	int end = last_byte(call, fd, room, given);
 
-	memset(room, 0x5a, sizeof(room));
 	snprintf(what, sizeof(what), "%s, length %d", name, (int)given);
 	R(what, call(fd, (struct sockaddr *)room, &length));
-	while (end && room[end - 1] == 0x5a)
-		end--;
 	if (end >= 4) { /* the port's two bytes, not their value */
 		struct sockaddr_in a;
 
