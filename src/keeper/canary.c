@@ -101,7 +101,7 @@ void canary_end(struct ps_keeper *keeper)
  * awake. */
 static bool is_pending(const struct ps_keeper *keeper, int number)
 {
-	char path[32], text[4096], *line;
+	char path[32], text[16384], *line;
 	ssize_t size;
 	int fd;
 

@@ -78,7 +78,7 @@ static bool is_in_our_user_namespace(int32_t tid)
 
 static bool may_bind_privileged(const struct ps_call *call)
 {
-	char status[4096];
+	char status[PS_STATUS_ROOM];
 
 	return target_status(call->tid, status, sizeof(status)) > 0 &&
 	       target_field(status, "\nCapEff:\t", 16) >> CAP_NET_BIND_SERVICE & 1 &&

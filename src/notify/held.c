@@ -98,7 +98,7 @@ struct status {
 
 static bool read_status(int32_t tid, struct status *status)
 {
-	char text[4096];
+	char text[PS_STATUS_ROOM];
 	const char *state;
 	uint64_t blocked;
 

@@ -458,7 +458,7 @@ static struct thread *find_thread(struct ps_call *call)
 /* The thread's number in its own pid namespace, as it has it itself; 0 if it cannot be had. */
 static uint32_t own_number(int32_t tid)
 {
-	char text[4096], *line, *last;
+	char text[PS_STATUS_ROOM], *line, *last;
 
 	target_status(tid, text, sizeof(text));
 	line = strstr(text, "\nNSpid:");

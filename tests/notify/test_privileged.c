@@ -9,6 +9,7 @@
 
 #include "play.h"
 
+#include <grp.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <sys/socket.h>
@@ -90,6 +91,17 @@ static void without(void)
 		try("without");
 }
 
+/* /proc/PID/status lists them before its capabilities. */
+static void in_many_groups(void)
+{
+	static gid_t groups[1000];
+
+	for (unsigned i = 0; i < 1000; i++)
+		groups[i] = 4000000000u + i;
+	if (setgroups(1000, groups) == 0)
+		try("in many groups");
+}
+
 static void elsewhere(void)
 {
 	if (unshare(CLONE_NEWUSER) == 0)
@@ -100,6 +112,7 @@ static void story(void)
 {
 	try("with");
 	in_child(without);
+	in_child(in_many_groups);
 	if (own_user)
 		in_child(elsewhere);
 }
@@ -141,7 +154,7 @@ static void compare(int limit, const char *with, const char *without_it)
 	natively(story, native);
 	served(story, ours);
 	assert_string_equal(ours, native);
-	snprintf(wanted, sizeof(wanted), "with: %s\nwithout: %s\n", with, without_it);
+	snprintf(wanted, sizeof(wanted), "with: %s\nwithout: %s\nin many groups: %s\n", with, without_it, with);
 	if (own_user)
 		snprintf(wanted + strlen(wanted), sizeof(wanted) - strlen(wanted), "in another user namespace: %s\n",
 			 without_it);
