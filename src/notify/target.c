@@ -53,7 +53,6 @@
 
 #define MOST 256          /* threads, and processes, that are remembered */
 #define ENVIRON_CHUNK 65536
-#define TOLD 64           /* unreadable processes that were told of */
 
 /* A run's space, for all of its processes. */
 struct space {
@@ -88,8 +87,6 @@ struct ps_targets {
 	struct thread thread[MOST];
 	struct ps_target *process[MOST];
 	struct space *spaces;
-	uint64_t told[TOLD];
-	unsigned told_count;
 	char own_path[PS_RUNTIME_MAX + 16];
 	char text[ENVIRON_CHUNK];
 };
@@ -333,15 +330,9 @@ static void read_name(int32_t pid, char name[PS_NAMED_MAX])
  * waits for its answer: when the keeper comes to tell it, it may be gone. */
 static void tell_unreadable(struct ps_notify *notify, int32_t pid)
 {
-	struct ps_targets *targets = notify->targets;
-	uint64_t identity = process_of(pid);
 	char name[PS_NAMED_MAX];
 	uint16_t place;
 
-	for (unsigned i = 0; i < TOLD && i < targets->told_count; i++)
-		if (targets->told[i] == identity)
-			return;
-	targets->told[targets->told_count++ % TOLD] = identity;
 	read_name(pid, name);
 	if (space_name(notify->own->run->escaped, name, &place))
 		space_event_by(notify->own, pid, PS_EVENT_ESCAPED, place, 0);

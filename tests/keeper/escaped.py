@@ -68,6 +68,9 @@ def check_both(place, port):
                                                                                   keyholder, port))
     check(err == NOTICE % ("keyholder", int(out[0][0])) + NOTICE % ("other", int(out[1][0])),
           "one line for each program: %s %r" % (out, err))
+    # Two calls of one process. How many events there were stands in the run's file (scope.h).
+    out, err = said(place, port, "sh", "-c", keyholder + " shut 0; od -An -tu4 -j20 -N4 $PORTSHIM_RUN")
+    check(out[0][1] == "bound" and out[1][-1].split() == ["1"], "one event for each process: %s" % out)
     out, err = said(place, port, keyholder, "shut", str(port), more=("--quiet",))
     check(err == "", "--quiet: %r" % err)
     with open(os.path.join(TOP, "docs/man/portshim.1"), encoding="utf-8") as manual:

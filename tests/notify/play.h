@@ -278,4 +278,26 @@ static inline void play_end(int listener)
 	alarm(0);
 }
 
+/* What is recorded of a run is not there for the next one. */
+static inline void play_end_run(void)
+{
+	space_close(&play_space);
+	play_make_run(&play_space, "name:play", play_path);
+}
+
+/* All of it with a server that lives: what it ended with, and what the program said. */
+static inline int play_perform(void (*part)(void), char said[PLAY_SAID])
+{
+	int listener, status = -1;
+	pid_t server = play_start(part, false, &listener);
+
+	kill(server, SIGCONT);
+	waitpid(server, &status, 0);
+	play_server = 0;
+	memcpy(said, play->said, PLAY_SAID);
+	play_end(listener);
+	play_end_run();
+	return status;
+}
+
 #endif

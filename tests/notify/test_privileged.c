@@ -127,21 +127,6 @@ static void natively(void (*part)(void), char said[PLAY_SAID])
 	munmap(play, sizeof(*play));
 }
 
-static void served(void (*part)(void), char said[PLAY_SAID])
-{
-	int listener, status;
-	pid_t server = play_start(part, false, &listener);
-
-	kill(server, SIGCONT);
-	assert_int_equal(waitpid(server, &status, 0), server);
-	play_server = 0;
-	memcpy(said, play->said, PLAY_SAID);
-	play_end(listener);
-	space_close(&play_space);
-	play_make_run(&play_space, "name:play", play_path);
-	assert_int_equal(status, 0);
-}
-
 /* The same, and what it is. The numbers are the run's own when those without the privilege come: so it is the kernel's
  * verdict that counts. */
 static void compare(int limit, const char *with, const char *without_it)
@@ -152,7 +137,7 @@ static void compare(int limit, const char *with, const char *without_it)
 		skip();
 	assert_true(set_limit(limit));
 	natively(story, native);
-	served(story, ours);
+	assert_int_equal(play_perform(story, ours), 0);
 	assert_string_equal(ours, native);
 	snprintf(wanted, sizeof(wanted), "with: %s\nwithout: %s\nin many groups: %s\n", with, without_it, with);
 	if (own_user)
@@ -232,7 +217,7 @@ static void first_bind(void **state)
 	assert_true(set_limit(1024));
 	natively(first_part, native);
 	assert_string_equal(native, "without: -13, nowhere\nwith: 0, there\n");
-	served(first_part, ours);
+	assert_int_equal(play_perform(first_part, ours), 0);
 	assert_string_equal(ours, "without: 0, elsewhere\nwith: 0, there\n");
 }
 

@@ -323,26 +323,10 @@ int ioctl(int fd, unsigned long request, ...)
 
 static char expected[PLAY_SAID], expected_messages[PLAY_SAID];
 
-static void end_run(void)
-{
-	space_close(&play_space);
-	play_make_run(&play_space, "name:play", play_path);
-}
-
-/* What the program said to a server that lived. */
 static void perform(void (*part)(void), char said[PLAY_SAID])
 {
-	int listener, status;
-	pid_t server = play_start(part, false, &listener);
-
-	interrupted = false; /* it has a copy */
-	kill(server, SIGCONT);
-	assert_int_equal(waitpid(server, &status, 0), server);
-	play_server = 0;
-	memcpy(said, play->said, PLAY_SAID);
-	play_end(listener);
-	end_run();
-	assert_int_equal(status, 0);
+	assert_int_equal(play_perform(part, said), 0);
+	interrupted = false;
 }
 
 static void served(void **state)
@@ -689,7 +673,7 @@ static void kill_at_any_system_call(void (*part)(void), const char *wanted, unsi
 		}
 		memcpy(said, play->said, sizeof(said));
 		play_end(listener);
-		end_run();
+		play_end_run();
 		if (strcmp(said, wanted) != 0)
 			fail_msg("killed at %u, it was not\n%s but\n%s", n, wanted, said);
 	}
