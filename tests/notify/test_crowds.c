@@ -145,7 +145,7 @@ static void flood_and_few_descriptors(void **state)
 	play_files = PS_NOTIFY_FILES;
 	perform(flood_part, said);
 	play_files = 0;
-	snprintf(wanted, sizeof(wanted), "%u slots, %u bound, 0 refused\n", flood_most, FLOOD);
+	snprintf(wanted, sizeof(wanted), "%u slots, %d bound, 0 refused\n", flood_most, FLOOD);
 	flood_most = PS_SLOTS;
 	assert_string_equal(said, wanted);
 }
