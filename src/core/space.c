@@ -165,7 +165,7 @@ static bool is_anothers(long fd)
 static int map_file(const char *path, uid_t user, uint64_t minimum, void **memory, uint64_t *size)
 {
 	struct stat st;
-	long fd = open_at(path, O_RDWR, 0);
+	long fd = open_at(path, O_RDWR | O_NONBLOCK, 0); /* nor for a lease on it (fcntl(2)) does anybody wait here */
 	long result;
 
 	if (fd < 0)

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -459,6 +460,21 @@ static void files_of_a_wrong_kind_are_refused(void **state)
 	}
 }
 
+/* A process that waits here may be the one that answers the calls of all others. */
+static void a_leased_file_is_not_waited_for(void **state)
+{
+	int fd;
+
+	(void)state;
+	signal(SIGIO, SIG_IGN);
+	fd = open(run_path, O_RDWR | O_CLOEXEC);
+	if (fcntl(fd, F_SETLEASE, F_WRLCK) < 0)
+		skip();
+	assert_int_equal(opened(), -EAGAIN);
+	close(fd);
+	assert_int_equal(opened(), 0);
+}
+
 static void paths_that_are_no_runs_are_refused(void **state)
 {
 	static const char *const paths[] = {"", "/", "run-00000001", "/run-00000001", "/x/run-0000000g", "/x/run-000000001",
@@ -595,6 +611,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(large_pages_are_reserved, setup, teardown),
 		cmocka_unit_test_setup_teardown(damaged_files_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(files_of_a_wrong_kind_are_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_leased_file_is_not_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(paths_that_are_no_runs_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(blame_has_words_for_all, setup, teardown),
 		cmocka_unit_test(the_kernel_may_not_be_asked),
