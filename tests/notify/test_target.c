@@ -10,6 +10,7 @@
 
 #include <linux/sched.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/socket.h>
 
 static uint16_t held; /* somebody else's */
@@ -132,6 +133,36 @@ static void number_of_another(void **state)
 	assert_string_equal(said, "0");
 }
 
+/* In a network of its own, the program is on another host. The pass brings a call to the kernel (scope.h). */
+static void network_part(void)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(held)};
+	socklen_t length = sizeof(a);
+	int fd;
+
+	close(holder);
+	play_say("%d, ", bind_to(held)); /* moved, for good */
+	if (unshare(CLONE_NEWNET) < 0) {
+		play_say("%s", strerror(errno));
+		return;
+	}
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	play_say("%d", bind(fd, (struct sockaddr *)&a, sizeof(a)));
+	syscall(SYS_getsockname, fd, &a, &length, 0, 0, play_space.run->pass);
+	play_say(" %s", ntohs(a.sin_port) == held ? "as it asks" : "moved");
+}
+
+static void another_network(void **state)
+{
+	char said[PLAY_SAID];
+
+	(void)state;
+	assert_int_equal(play_perform(network_part, said), 0);
+	if (strcmp(said, "0, Operation not permitted") == 0)
+		skip();
+	assert_string_equal(said, "0, 0 as it asks");
+}
+
 static int setup(void **state)
 {
 	if (play_setup(state) < 0)
@@ -145,6 +176,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whose_run_it_is),
 		cmocka_unit_test(number_of_another),
+		cmocka_unit_test(another_network),
 	};
 
 	if (argc == 3) /* become_another */
