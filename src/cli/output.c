@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -58,6 +59,13 @@ char *output_age(char *text, uint64_t seconds)
 		i++;
 	snprintf(text, 24, "%llu%c", (unsigned long long)(seconds / units[i].seconds), units[i].unit);
 	return text;
+}
+
+char *output_since(char *text, uint64_t then)
+{
+	uint64_t now = (uint64_t)time(NULL);
+
+	return output_age(text, now > then ? now - then : 0);
 }
 
 char *output_clean(char *to, size_t size, const char *from)

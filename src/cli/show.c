@@ -159,7 +159,7 @@ void show_process(const struct ps_holder *h, const char *environment)
 	if (environment)
 		show_field("environment", environment);
 	if (h->started) {
-		snprintf(text, sizeof(text), "%s ago", output_age(age, (uint64_t)time(NULL) - h->started));
+		snprintf(text, sizeof(text), "%s ago", output_since(age, h->started));
 		show_field("started", text);
 	}
 }

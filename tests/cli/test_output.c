@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -26,6 +27,16 @@ static void test_age(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		assert_string_equal(output_age(text, cases[i].seconds), cases[i].text);
+}
+
+static void test_since(void **state)
+{
+	uint64_t now = (uint64_t)time(NULL);
+	char text[24];
+
+	(void)state;
+	assert_string_equal(output_since(text, now - 7200), "2h");
+	assert_string_equal(output_since(text, now + 60), "0s");
 }
 
 static void test_path(void **state)
@@ -200,7 +211,8 @@ static void test_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_age),     cmocka_unit_test(test_path),  cmocka_unit_test(test_clean),
+		cmocka_unit_test(test_age),
+		cmocka_unit_test(test_since),     cmocka_unit_test(test_path),  cmocka_unit_test(test_clean),
 		cmocka_unit_test(test_colour),  cmocka_unit_test(test_table), cmocka_unit_test(test_table_end), cmocka_unit_test(test_json_text),
 		cmocka_unit_test(test_suggest), cmocka_unit_test(test_error),
 	};
