@@ -277,8 +277,10 @@ void doctor_second(struct ps_second *second)
 
 	memset(second, 0, sizeof(*second));
 	if (filter_inherit(&filter)) {
-		second->there = second->inherited = true;
+		second->there = second->inherited = !filter.elsewhere;
 		second->bars = filter.barred;
+		if (filter.elsewhere)
+			snprintf(second->why, sizeof(second->why), "%s", filter_elsewhere);
 	} else if (filter_mode(NULL, &mode, &error) == 0 && mode == PS_STATIC_OFF) {
 		snprintf(second->why, sizeof(second->why), "PORTSHIM_STATIC=off is set");
 	} else {

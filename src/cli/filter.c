@@ -6,7 +6,8 @@
  *
  *	the user               --static=off, or $PORTSHIM_STATIC, which runs inside a run inherit
  *	a run around this one  has it already: a process can have one such filter only. Its worker serves this run's
- *	                       processes too; the library needs the same pass for its own calls
+ *	                       processes too; the library needs the same pass for its own calls. Sockets of another
+ *	                       network namespace it lets alone: its own look at ports (core/kernel.h) is at other ports
  *	the program itself     gains rights when it starts (sudo, ping). An ordinary user's filter goes with no_new_privs
  *	                       (prctl(2)), under which it would gain none, and sudo does nothing at all then
  *	the system             notify_possible() says why
@@ -23,10 +24,15 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 
+#include <portshim/kernel.h>
+
 #include "../notify/notify.h"
 #include "../notify/probe.h"
 
 #define WHY_MAX 256
+
+const char filter_elsewhere[] =
+	"the filter of the run around this one is another network namespace's, and there can be only one";
 
 int filter_mode(const char *text, enum ps_static *mode, struct ps_error *error)
 {
@@ -54,6 +60,13 @@ int filter_mode(const char *text, enum ps_static *mode, struct ps_error *error)
 	return error_hint(error, "it is auto, on or off");
 }
 
+static bool is_elsewhere(const char *runtime)
+{
+	struct ps_host *host;
+
+	return space_open_host(runtime, &host) == 0 && host->netns != kernel_netns(-1);
+}
+
 /* What the run that this process is in has. Its worker serves everything below it, also when the run itself is over, and
  * whatever its runtime directory is. */
 bool filter_inherit(struct ps_filter *filter)
@@ -70,6 +83,7 @@ bool filter_inherit(struct ps_filter *filter)
 	filter->pass = run->pass;
 	filter->barred = run->flags & PS_SCOPE_BARRED;
 	filter->inherited = run->pass && run->flags & PS_SCOPE_STATIC;
+	filter->elsewhere = filter->inherited && is_elsewhere(runtime);
 	if (!filter->inherited)
 		filter->pass = 0;
 	space_close_scope(run);
@@ -105,6 +119,11 @@ static int refuse(const char *why, struct ps_error *error)
 	return error_hint(error, "with --static=auto, what loads the library is reached all the same");
 }
 
+static void tell(const char *why)
+{
+	fprintf(stderr, "portshim: static and Go programs are not reached: %s (--static=off: as it is)\n", why);
+}
+
 int filter_error(int refused, struct ps_error *error)
 {
 	char why[WHY_MAX];
@@ -119,16 +138,20 @@ int filter_choose(struct ps_filter *filter, enum ps_static mode, bool quiet, con
 	char why[WHY_MAX];
 
 	filter->mode = PS_STATIC_OFF;
-	if (filter_inherit(filter))
+	if (filter_inherit(filter)) {
+		if (filter->elsewhere && mode == PS_STATIC_ON)
+			return refuse(filter_elsewhere, error);
+		if (filter->elsewhere && mode == PS_STATIC_AUTO && !quiet)
+			tell(filter_elsewhere);
 		return 0;
+	}
 	if (mode == PS_STATIC_OFF || (mode == PS_STATIC_AUTO && is_spoilt(program)))
 		return 0;
 	if (notify_possible(why, sizeof(why)) != 0) {
 		if (mode == PS_STATIC_ON)
 			return refuse(why, error);
 		if (!quiet && !getenv("PORTSHIM_RUN"))
-			fprintf(stderr, "portshim: static and Go programs are not reached: %s (--static=off: as it is)\n",
-				why);
+			tell(why);
 		return 0;
 	}
 	filter->pass = space_pass();

@@ -17,6 +17,7 @@ struct ps_filter {
 	uint64_t pass;       /* what the library marks its system calls with; 0: no filter is in force */
 	bool barred;         /* no program gains rights when it starts, because of the filter */
 	bool inherited;      /* the run around this one has it already, and serves this one too */
+	bool elsewhere;      /* ... but what is here: it is another network namespace's */
 };
 
 /* What --static says, or for NULL $PORTSHIM_STATIC. Returns 0 or the error's code. */
@@ -29,6 +30,9 @@ int filter_choose(struct ps_filter *filter, enum ps_static mode, bool quiet, con
 
 /* What the run around this process has of it. False if there is none. */
 bool filter_inherit(struct ps_filter *filter);
+
+/* Why an inherited one that is `elsewhere` reaches nothing here. */
+extern const char filter_elsewhere[];
 
 /* True if a filter that is installed here keeps programs from gaining rights, which they could before. */
 bool filter_bars(void);

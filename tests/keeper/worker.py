@@ -314,6 +314,23 @@ def test_nested(place):
     nothing_left(place)
 
 
+def test_nested_elsewhere(place):
+    """The worker of a run serves no run inside it in another network namespace: that one says so, --static=on fails"""
+    enter = ["unshare", "-n"] if os.getuid() == 0 else ["unshare", "-Urn"]
+    if subprocess.run([*enter, "true"], capture_output=True, check=False).returncode:
+        raise Skip("no network namespace can be made")
+    reason = "the filter of the run around this one is another network namespace's"
+    runtime = place.directory("within")
+    os.chmod(runtime, 0o700)
+    within = [*enter, "env", "PORTSHIM_RUNTIME_DIR=" + runtime, PORTSHIM]
+    for mode, expected in ("auto", (0, "in\n", 1)), ("off", (0, "in\n", 0)), ("on", (125, "", 1)):
+        status, out, err = place.run("run", "--static=on", "--", *within, "run", "--static=" + mode, "--", "echo", "in")
+        same((status, out, err.count(reason)), expected, mode + ": " + err)
+    out = place.run("run", "--static=on", "--", *within, "doctor")[1]
+    assert "static and Go programs are not reached: " + reason in out, out
+    nothing_left(place)
+
+
 # Puts itself under a filter with a listener, which nobody will serve as it lets everything go, and executes the rest.
 OTHER = """
 import ctypes, os, struct, sys
