@@ -27,6 +27,8 @@ objects = $(patsubst src/%.c,$(BUILD)/$(1)/%.o,$(2))
 # The shim lives in other people's processes: position-independent, everything hidden, no stack protector or fortified calls of
 # its own (they would add symbols), and no named dependency, so that it asks no libc version of its host (docs/architecture.md).
 SHIM_CFLAGS := -fPIC -fvisibility=hidden -fno-stack-protector -U_FORTIFY_SOURCE -fno-plt -ffunction-sections -fdata-sections
+# gcc for aarch64 calls libgcc for each atomic operation otherwise: a symbol that no host has, so that no program would start.
+SHIM_CFLAGS += $(if $(filter aarch64%,$(shell $(CC) -dumpmachine)),-mno-outline-atomics)
 SHIM_LDFLAGS := -shared -nostdlib -Wl,-soname,libportshim.so -Wl,--version-script=src/shim/exports.map -Wl,-Bsymbolic-functions \
 	-Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,-z,noseparate-code -Wl,--hash-style=gnu -Wl,-O1 -Wl,--gc-sections -Wl,--build-id
 
