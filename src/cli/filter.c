@@ -17,14 +17,13 @@
  */
 #include "filter.h"
 
+#include <errno.h>
 #include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
-
-#include <portshim/kernel.h>
 
 #include "../notify/notify.h"
 #include "../notify/probe.h"
@@ -64,7 +63,7 @@ static bool is_elsewhere(const char *runtime)
 {
 	struct ps_host *host;
 
-	return space_open_host(runtime, &host) == 0 && host->netns != kernel_netns(-1);
+	return space_open_host(runtime, &host) == -EXDEV;
 }
 
 /* What the run that this process is in has. Its worker serves everything below it, also when the run itself is over, and
