@@ -23,6 +23,7 @@ struct ps_caller {
 	const struct ps_caller_calls *calls;
 	uint64_t identity;        /* process.h, of the process whose call it is; 0: this process */
 	struct ps_direct *direct; /* moved ports that the process addressed by themselves (route.h); shared by its threads */
+	uint16_t left; /* a second attempt at a listen: the number that the socket was for at the first. Else 0 */
 };
 
 /* What the core cannot do for itself. Descriptors are those of the *deciding* process. 0 or a negative errno; errno is not

@@ -44,6 +44,7 @@ struct attempt {
 	bool dual_stack; /* the kernel's verdict on this socket covers both families */
 	bool patient;    /* may wait until another run has yielded the port */
 	bool yielded;    /* one has */
+	bool lost;       /* an outsider listens there, and the caller has a socket that is bound to it: not `chosen_here` */
 	uint32_t holder; /* the run to ask for it, 0: none */
 	int refusal;     /* why it is not to be had: an errno */
 	int error;       /* of the first candidate, an errno: what the program gets when all are taken */
@@ -187,7 +188,7 @@ static bool chosen_here(const struct attempt *t)
 	bool found = false;
 	long fd, n;
 
-	if (t->requested < FIRST_CHOSEN)
+	if (t->requested < FIRST_CHOSEN || t->lost)
 		return false;
 	fd = sys4(SYS_openat, AT_FDCWD, proc_path(t, "/fd", path), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	while (fd >= 0 && !found && (n = sys3(SYS_getdents64, fd, entries, sizeof(entries))) > 0) {
@@ -604,10 +605,25 @@ void assign_bound(struct ps_caller *caller, int fd, const struct ps_address *wan
 
 /* ---- a port that was lost before the socket listened ---- */
 
+/* The record of one that has died on this way is there: so the port is to be had again. */
+static enum outcome hold_left(struct attempt *t)
+{
+	uint16_t actual = t->caller->left ? registry_own(t->space, t->requested) : 0;
+
+	if (actual) {
+		address_set_port(&t->address, actual);
+		if (kernel_bind(t) == 0)
+			return HELD;
+		registry_release(t->space, actual);
+	}
+	return try_all(t);
+}
+
 int assign_again(struct ps_caller *caller, int fd, struct ps_address *local)
 {
 	struct ps_space *space = caller->space;
-	struct attempt t = {.caller = caller, .space = space, .address = *local, .protocol = PS_TCP, .error = EADDRINUSE, .refusal = EADDRINUSE};
+	struct attempt t = {.caller = caller, .space = space, .address = *local, .protocol = PS_TCP, .lost = true, .error = EADDRINUSE,
+			    .refusal = EADDRINUSE};
 	uint16_t lost = address_port(local);
 	long other = second_socket(fd);
 	int error = -EADDRINUSE;
@@ -616,9 +632,13 @@ int assign_again(struct ps_caller *caller, int fd, struct ps_address *local)
 		return (int)other;
 	t.fd = (int)other;
 	t.owner = caller->identity ? caller->identity : process_self();
-	address_set_port(&t.address, head_requested(host_head(space->host, lost)));
-	registry_release(space, lost);
-	if (prepare(&t, plan_needs_subject(space->plan, address_port(&t.address))) && try_all(&t) == HELD) {
+	if (registry_is_own_actual(space, lost)) {
+		address_set_port(&t.address, head_requested(host_head(space->host, lost)));
+		registry_release(space, lost);
+	} else {
+		address_set_port(&t.address, caller->left);
+	}
+	if (prepare(&t, plan_needs_subject(space->plan, address_port(&t.address))) && hold_left(&t) == HELD) {
 		error = caller->calls->replace(caller, fd, (int)other);
 		if (!error)
 			*local = t.address;

@@ -11,7 +11,8 @@ static int listen_elsewhere(struct ps_caller *caller, int fd, int backlog, struc
 {
 	struct ps_space *space = caller->space;
 	uint16_t port = address_port(local);
-	int lost = registry_is_own_actual(space, port) ? registry_lost(space, port, PS_TCP) : 0, error;
+	bool own = caller->left || registry_is_own_actual(space, port);
+	int lost = own ? registry_lost(space, port, PS_TCP) : 0, error;
 
 	if (lost < 0)
 		caller->calls->event(caller, PS_EVENT_UNASKED, port, -lost);

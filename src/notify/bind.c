@@ -5,15 +5,17 @@
  * run has already is the kernel's affair alone, and is made at once.
  *
  * After the death of a server: listen is done again from the beginning, since a socket that listens may be told to
- * once more. A bind may have come as far as the kernel's: a socket that has another port than before shows it, and
- * what the registry does not have of it yet is put there (call_bind_bound). A port in its name does not make a socket
- * bound: the one of a connect that has failed still stands there (net/ipv4/inet_hashtables.c, __inet_put_port), and
- * bind gives it another.
+ * once more; where the first server was about to leave the port to an outsider who listens there, and had let go of its
+ * record, the journal has the number that the socket is for. A bind may have come as far as the kernel's: a socket that
+ * has another port than before shows it, and what the registry does not have of it yet is put there (call_bind_bound).
+ * A port in its name does not make a socket bound: the one of a connect that has failed still stands there
+ * (net/ipv4/inet_hashtables.c, __inet_put_port), and bind gives it another.
  */
 #include <errno.h>
 #include <string.h>
 
 #include <portshim/call.h>
+#include <portshim/registry.h>
 
 #include "served.h"
 
@@ -74,13 +76,24 @@ static enum ps_answer listen_now(struct ps_call *call)
 	return PS_ANSWER_VALUE;
 }
 
+/* The number that a port of the run stands for. */
+static uint16_t requested_of(const struct ps_space *space, uint16_t port)
+{
+	return registry_is_own_actual(space, port) ? head_requested(host_head(space->host, port)) : 0;
+}
+
 enum ps_answer listen_serve(struct ps_call *call)
 {
+	struct ps_saved_listen *saved = &call->slot->saved.listen;
 	struct ps_address local;
 
 	if (!target_of(call) || target_socket(call, (int)call->args[0]) < 0 ||
 	    call_local(&call->caller, call->fd, &local) == -EAFNOSUPPORT || call_protocol(call->fd) != PS_TCP)
 		return PS_ANSWER_CONTINUE;
+	if (call->again)
+		call->caller.left = saved->requested;
+	else
+		saved->requested = requested_of(call->caller.space, address_port(&local));
 	serve_begin(call);
 	return serve_by_thread(call, listen_now);
 }

@@ -44,6 +44,10 @@ struct ps_saved_bind {
 	_Alignas(8) unsigned char address[sizeof(struct sockaddr_storage)];
 };
 
+struct ps_saved_listen {
+	uint16_t requested; /* the number that the socket's port stands for; 0: none of the run's */
+};
+
 struct ps_saved_connect {
 	int32_t file_flags; /* of the socket, before O_NONBLOCK was put in */
 	int64_t deadline;   /* of held_now; HELD_FOREVER: SO_SNDTIMEO sets none */
@@ -62,6 +66,7 @@ struct ps_saved_datagram {
 
 union ps_saved {
 	struct ps_saved_bind bind;
+	struct ps_saved_listen listen;
 	struct ps_saved_connect connect;
 	struct ps_saved_name name;
 	struct ps_saved_datagram datagram;

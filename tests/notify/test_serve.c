@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "play.h"
+#include "killed.h"
 
 #include "notify/served.h"
 
@@ -17,51 +17,6 @@
 #include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
-
-static uint16_t held; /* somebody else's */
-static int holder;
-
-static struct sockaddr_in at(uint16_t port)
-{
-	return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port),
-				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-}
-
-static int result_of(int result)
-{
-	return result < 0 ? -errno : result;
-}
-
-static int bind_to(int fd, uint16_t port)
-{
-	struct sockaddr_in a = at(port);
-
-	return result_of(bind(fd, (struct sockaddr *)&a, sizeof(a)));
-}
-
-static int connect_to(int fd, uint16_t port)
-{
-	struct sockaddr_in a = at(port);
-
-	return result_of(connect(fd, (struct sockaddr *)&a, sizeof(a)));
-}
-
-static uint16_t name_of(int fd, bool peer)
-{
-	struct sockaddr_in a = {0};
-	socklen_t length = sizeof(a);
-	int result = peer ? getpeername(fd, (struct sockaddr *)&a, &length)
-			  : getsockname(fd, (struct sockaddr *)&a, &length);
-
-	if (result < 0 || length != sizeof(a))
-		play_say("name: %d %u\n", result_of(result), length);
-	return ntohs(a.sin_port);
-}
-
-static const char *which(uint16_t port)
-{
-	return port == held ? "requested" : port ? "actual" : "none";
-}
 
 /* As short as the caller wants it; the length says what there would have been. */
 static void say_short_names(int fd)
@@ -145,147 +100,6 @@ static void datagram_part(void)
 	close(client);
 }
 
-/* ---- messages ---- */
-
-static char there[3][24], back[3][24];
-static struct iovec data_of[3];
-static struct mmsghdr message[3];
-static struct sockaddr_in name[3];
-static struct {
-	struct cmsghdr head;
-	char data[64];
-} control[3];
-
-/* Three messages to the number that is held, or for what comes, with control data. */
-static struct mmsghdr *messages(char data[3][24], bool to)
-{
-	for (int i = 0; i < 3; i++) {
-		if (to)
-			snprintf(data[i], sizeof(data[i]), "message %d", i);
-		else
-			memset(data[i], '?', sizeof(data[i]));
-		data_of[i] = (struct iovec){data[i], to ? strlen(data[i]) + 1 : sizeof(data[i])};
-		name[i] = to ? at(held) : (struct sockaddr_in){0};
-		message[i] = (struct mmsghdr){.msg_hdr = {.msg_name = &name[i], .msg_namelen = sizeof(name[i]),
-							  .msg_iov = &data_of[i], .msg_iovlen = 1}};
-		if (to)
-			continue;
-		message[i].msg_hdr.msg_control = &control[i];
-		message[i].msg_hdr.msg_controllen = sizeof(control[i]);
-	}
-	return message;
-}
-
-static void say_received(const char *what, long n, int i)
-{
-	const struct msghdr *m = &message[i].msg_hdr;
-
-	play_say("%s: %ld %.20s %s, %d %zu %#x\n", what, n, back[i], which(ntohs(name[i].sin_port)), m->msg_namelen,
-		 m->msg_controllen, m->msg_flags);
-}
-
-/* Each message comes once, to the server as to the client. */
-static void echo(int server, unsigned count)
-{
-	struct sockaddr_in a;
-	char data[24];
-
-	for (unsigned i = 0; i < count; i++) {
-		socklen_t length = sizeof(a);
-		ssize_t n = recvfrom(server, data, sizeof(data), 0, (struct sockaddr *)&a, &length);
-
-		if (n > 0)
-			n = sendto(server, data, (size_t)n, 0, (struct sockaddr *)&a, length);
-		play_say("echo: %zd %.20s,", n, n > 0 ? data : "");
-	}
-	play_say(" more: %d\n", result_of((int)recv(server, data, sizeof(data), MSG_DONTWAIT)));
-}
-
-static void message_part(void)
-{
-	static const struct timeval patience = {.tv_sec = 3};
-	int server = socket(AF_INET, SOCK_DGRAM, 0), client = socket(AF_INET, SOCK_DGRAM, 0);
-	struct timespec time = {5, 0};
-	socklen_t length = 8;
-	int n;
-
-	close(holder);
-	setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	setsockopt(client, SOL_SOCKET, SO_TIMESTAMP, &(int){1}, sizeof(int));
-	play_say("bind: %d\n", bind_to(server, held));
-
-	messages(there, true);
-	play_say("sendto: %zd\n", sendto(client, there[0], 10, 0, (struct sockaddr *)&name[0], sizeof(name[0])));
-	echo(server, 1);
-	messages(back, false);
-	n = result_of((int)recvfrom(client, back[0], 24, 0, (struct sockaddr *)&name[0], &length));
-	say_received("short name", n, 0);
-	play_say("length: %d, the rest: %u\n", (int)length, name[0].sin_addr.s_addr && name[0].sin_zero[0]);
-
-	messages(there, true);
-	play_say("sendmsg: %zd\n", sendmsg(client, &message[1].msg_hdr, 0));
-	echo(server, 1);
-	messages(back, false);
-	n = result_of((int)recvmsg(client, &message[1].msg_hdr, 0));
-	say_received("recvmsg", n, 1);
-
-	n = result_of(sendmmsg(client, messages(there, true), 3, 0));
-	play_say("sendmmsg: %d %u %u %u\n", n, message[0].msg_len, message[1].msg_len, message[2].msg_len);
-	echo(server, 3);
-	n = result_of(recvmmsg(client, messages(back, false), 3, 0, &time));
-	play_say("recvmmsg: %d, time left: %d\n", n, time.tv_sec < 5 && time.tv_sec > 0);
-	for (int i = 0; i < 3; i++)
-		say_received("message", message[i].msg_len, i);
-	play_say("more: %d\n", result_of((int)recv(client, back[0], 24, MSG_DONTWAIT)));
-	close(server);
-	close(client);
-}
-
-/* ---- TCP Fast Open: sending is connecting ---- */
-
-static uint16_t spare; /* nobody's: not moved */
-
-static void try_fast(const char *what, uint16_t port, int server)
-{
-	struct sockaddr_in a = at(port);
-	struct iovec data = {(char[]){"fast"}, 4};
-	struct mmsghdr m[2] = {{.msg_hdr = {.msg_name = &a, .msg_namelen = sizeof(a), .msg_iov = &data, .msg_iovlen = 1}}};
-	struct pollfd waiting = {.fd = server, .events = POLLIN};
-
-	m[1] = m[0];
-	for (int i = 0; i < 3; i++) {
-		int fd = socket(AF_INET, SOCK_STREAM, 0), came = 0;
-		long n = i == 0 ? sendto(fd, "fast", 4, MSG_FASTOPEN, (struct sockaddr *)&a, sizeof(a))
-		       : i == 1 ? sendmsg(fd, &m[0].msg_hdr, MSG_FASTOPEN)
-				: sendmmsg(fd, m, 2, MSG_FASTOPEN);
-
-		play_say("%s %d: %d,", what, i, result_of((int)n));
-		while (poll(&waiting, 1, n > 0 && !came ? 5000 : 0) == 1) {
-			char text[8];
-			int one = accept(server, NULL, NULL);
-
-			came += (int)recv(one, text, sizeof(text), 0);
-			close(one);
-		}
-		play_say(" %d came\n", came);
-		close(fd);
-	}
-}
-
-static void fast_part(void)
-{
-	int moved = socket(AF_INET, SOCK_STREAM, 0), own = socket(AF_INET, SOCK_STREAM, 0);
-
-	close(holder);
-	play_say("%d", bind_to(moved, held));
-	play_say(" %d", listen(moved, 16));
-	play_say(" %d", bind_to(own, spare));
-	play_say(" %d\n", listen(own, 16));
-	try_fast("moved", held, moved);
-	try_fast("there", spare, own);
-}
-
 static void story(void)
 {
 	int listener = -1;
@@ -321,13 +135,7 @@ int ioctl(int fd, unsigned long request, ...)
 
 /* ---- the server lives ---- */
 
-static char expected[PLAY_SAID], expected_messages[PLAY_SAID];
-
-static void perform(void (*part)(void), char said[PLAY_SAID])
-{
-	assert_int_equal(play_perform(part, said), 0);
-	interrupted = false;
-}
+static char expected[PLAY_SAID];
 
 static void served(void **state)
 {
@@ -340,41 +148,6 @@ static void served(void **state)
 	assert_non_null(strstr(expected, "udp connect: 0, peer: requested\nsent: 1, received: 1\n"));
 }
 
-static void messages_served(void **state)
-{
-	(void)state;
-	perform(message_part, expected_messages);
-	assert_non_null(strstr(expected_messages, "sendto: 10\necho: 10 message 0, more: -11\n"));
-	assert_non_null(strstr(expected_messages, "length: 16, the rest: 0\n"));
-	assert_non_null(strstr(expected_messages, "recvmsg: 10 message 1 requested, 16 32 0\n"));
-	assert_non_null(strstr(expected_messages, "sendmmsg: 3 10 10 10\necho: 10 message 0,echo: 10 message 1,"));
-	assert_non_null(strstr(expected_messages, "recvmmsg: 3, time left: 1\n"));
-	assert_non_null(strstr(expected_messages, "message: 10 message 2 requested, 16 32 0\nmore: -11\n"));
-}
-
-/* As where it is switched off for a number that is moved, so that programs connect; else as the kernel does it. */
-static void fast_open(void **state)
-{
-	FILE *file = fopen("/proc/sys/net/ipv4/tcp_fastopen", "r");
-	struct pollfd outsider = {.fd = holder, .events = POLLIN};
-	char said[PLAY_SAID], wanted[PLAY_SAID];
-	int on = 0;
-
-	(void)state;
-	if (!file || fscanf(file, "%d", &on) != 1)
-		on = 0;
-	if (file)
-		fclose(file);
-	on &= 1; /* for clients */
-	close(play_holder(&spare));
-	perform(fast_part, said);
-	snprintf(wanted, sizeof(wanted), "0 0 0 0\nmoved 0: -95, 0 came\nmoved 1: -95, 0 came\nmoved 2: -95, 0 came\n"
-		 "there 0: %d, %d came\nthere 1: %d, %d came\nthere 2: %d, %d came\n",
-		 on ? 4 : -95, 4 * on, on ? 4 : -95, 4 * on, on ? 1 : -95, 4 * on);
-	assert_string_equal(said, wanted);
-	assert_int_equal(poll(&outsider, 1, 0), 0);
-}
-
 /* ---- who is served ---- */
 
 static void by_one_that_is_interrupted(void **state)
@@ -384,6 +157,7 @@ static void by_one_that_is_interrupted(void **state)
 	(void)state;
 	interrupted = true;
 	perform(story, said);
+	interrupted = false;
 	assert_string_equal(said, expected);
 }
 
@@ -622,85 +396,10 @@ static void flag_that_is_taken_back(void **state)
 
 /* ---- the server is killed ---- */
 
-/* Lets the server, with all of its threads, come to its n-th stop at a system call, entry or exit, and kills it there.
- * False if it ended before. */
-static bool kill_at(pid_t server, unsigned n)
-{
-	int status;
-	pid_t pid = server;
-
-	ptrace(PTRACE_SETOPTIONS, server, 0, PTRACE_O_TRACECLONE | PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
-	ptrace(PTRACE_SYSCALL, server, 0, 0);
-	for (;;) {
-		pid = waitpid(-1, &status, __WALL);
-		if (pid < 0)
-			return false;
-		if (WIFEXITED(status) || WIFSIGNALED(status)) {
-			if (pid != server)
-				continue;
-			play_server = 0;
-			return false;
-		}
-		if (WSTOPSIG(status) == (SIGTRAP | 0x80) && n-- == 0)
-			break;
-		ptrace(PTRACE_SYSCALL, pid, 0, 0);
-	}
-	kill(server, SIGKILL);
-	while (waitpid(-1, &status, __WALL) != server || !WIFSIGNALED(status))
-		; /* its threads, or the program */
-	play_server = 0;
-	return true;
-}
-
-/* At every PLAY_STEP-th of them, from another one on each time: PLAY_STEP=1 for all. */
-static void kill_at_any_system_call(void (*part)(void), const char *wanted, unsigned least)
-{
-	const char *text = getenv("PLAY_STEP");
-	unsigned step = text ? (unsigned)atoi(text) : 7, n = (unsigned)getpid() % step;
-	char said[PLAY_SAID];
-	bool killed = true;
-
-	for (; killed; n += step) {
-		int listener;
-		pid_t server = play_start(part, true, &listener);
-
-		killed = kill_at(server, n);
-		if (killed) {
-			assert_int_equal(notify_start(play_notify, listener, &play_space), 0);
-			if (write(play->go[1], "", 1) != 1) /* if the server had not come to it */
-				play_die("write");
-			assert_true(play_serve());
-		}
-		memcpy(said, play->said, sizeof(said));
-		play_end(listener);
-		play_end_run();
-		if (strcmp(said, wanted) != 0)
-			fail_msg("killed at %u, it was not\n%s but\n%s", n, wanted, said);
-	}
-	if (text)
-		print_message("killed at %u system calls\n", n / step);
-	assert_true(n > least);
-}
-
 static void killed_at_any_system_call(void **state)
 {
 	(void)state;
-	kill_at_any_system_call(story, expected, 500);
-}
-
-/* No message is lost, and none sent twice. */
-static void killed_with_a_message_in_hand(void **state)
-{
-	(void)state;
-	kill_at_any_system_call(message_part, expected_messages, 150);
-}
-
-static int setup(void **state)
-{
-	if (play_setup(state) < 0)
-		return -1;
-	holder = play_holder(&held);
-	return 0;
+	kill_at_any_system_call(story, expected, 500, 7);
 }
 
 int main(void)
@@ -714,10 +413,7 @@ int main(void)
 		cmocka_unit_test(closing_what_lingers),
 		cmocka_unit_test(flag_that_is_taken_back),
 		cmocka_unit_test(killed_at_any_system_call),
-		cmocka_unit_test(fast_open),
-		cmocka_unit_test(messages_served),
-		cmocka_unit_test(killed_with_a_message_in_hand),
 	};
 
-	return cmocka_run_group_tests(tests, setup, play_teardown);
+	return cmocka_run_group_tests(tests, killed_setup, play_teardown);
 }
