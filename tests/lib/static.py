@@ -1,15 +1,18 @@
 """Programs that a test builds: statically, so that the preload does not reach them, by each C library there is."""
 import os
+import platform
 import shutil
 
 from harness import TOP, command, skip
 
 # The kernel's headers, for a C library that comes without them.
-KERNEL = ["-idirafter", "/usr/include", "-idirafter", "/usr/include/x86_64-linux-gnu"]
+KERNEL = ["-idirafter", "/usr/include", "-idirafter", "/usr/include/%s-linux-gnu" % platform.machine()]
+# The 32-bit programs that a 64-bit kernel runs as well.
 KINDS = {
     "glibc": ["cc", "-static"],
     "musl": ["musl-gcc", "-static", *KERNEL],
-    "i386": ["cc", "-m32", "-static"],
+    **({"armhf": ["arm-linux-gnueabihf-gcc", "-static"]} if platform.machine() == "aarch64" else
+       {"i386": ["cc", "-m32", "-static"]}),
     "dynamic": ["cc"],
 }
 

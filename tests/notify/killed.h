@@ -112,7 +112,9 @@ static inline void kill_at_any_system_call(void (*part)(void), const char *wante
 			assert_int_equal(notify_start(play_notify, listener, &play_space), 0);
 			if (write(play->go[1], "", 1) != 1) /* if the server had not come to it */
 				play_die("write");
+			play_reap();
 			assert_true(play_serve());
+			signal(SIGCHLD, SIG_DFL);
 		}
 		memcpy(said, play->said, sizeof(said));
 		play_end(listener);

@@ -156,6 +156,13 @@ static inline int play_fetch(pid_t pid, int number)
 	return fd;
 }
 
+/* Before Linux 6.11 the listener hangs up only when whoever was under the filter has been waited for: the kernel does it. */
+static inline void play_reap(void)
+{
+	signal(SIGCHLD, SIG_IGN);
+	waitpid(play->program, NULL, WNOHANG);
+}
+
 /* Serves until nobody is left. False if that takes too long. */
 static inline bool play_serve(void)
 {
@@ -196,6 +203,7 @@ static inline void play_be_server(void (*part)(void), bool traced)
 	play->program = program;
 	if (read(play->begin[0], &c, 1) != 1)
 		_exit(6);
+	play_reap();
 	listener = play_fetch(play->program, play->program_listener);
 	play->server_listener = listener;
 	if (play_files && setrlimit(RLIMIT_NOFILE, &(struct rlimit){play_files, play_files}) < 0)

@@ -135,6 +135,18 @@ static inline bool notify_receive(int listener, struct seccomp_notif *call)
 	return poll(&p, 1, NOTIFY_LIMIT) == 1 && p.revents & POLLIN && !ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, call);
 }
 
+/* True once there is a call to receive, false once the child is over: its listener says that when it is waited for (before
+ * Linux 6.11), its pidfd when it has ended. */
+static inline bool notify_more(const struct notify_child *child)
+{
+	struct pollfd p[2] = { { .fd = child->listener, .events = POLLIN }, { .events = POLLIN } };
+
+	p[1].fd = (int)syscall(SYS_pidfd_open, child->pid, 0);
+	poll(p, 2, NOTIFY_LIMIT);
+	close(p[1].fd);
+	return p[0].revents & POLLIN;
+}
+
 static inline bool notify_answer(int listener, uint64_t id, int64_t value, int error, unsigned flags)
 {
 	struct seccomp_notif_resp answer = { .id = id, .val = value, .error = -error, .flags = flags };

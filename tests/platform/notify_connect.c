@@ -84,17 +84,13 @@ static bool begin(struct notify_child *child, const struct case_of *c)
 	return good;
 }
 
-/* The rest, the program's second connect, goes on as it is. The listener says that a program is over when it is waited
- * for (before Linux 6.11), its pidfd when it has ended. */
+/* The rest, the program's second connect, goes on as it is. */
 static void pass_on(const struct notify_child *child)
 {
-	struct pollfd p[2] = { { .fd = child->listener, .events = POLLIN }, { .events = POLLIN } };
 	struct seccomp_notif call;
 
-	p[1].fd = (int)syscall(SYS_pidfd_open, child->pid, 0);
-	while (poll(p, 2, NOTIFY_LIMIT) > 0 && p[0].revents & POLLIN && notify_receive(child->listener, &call))
+	while (notify_more(child) && notify_receive(child->listener, &call))
 		notify_continue(child->listener, call.id);
-	close(p[1].fd);
 }
 
 /* Runs a case; `then` happens once the program waits in its connect. */

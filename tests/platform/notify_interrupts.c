@@ -57,8 +57,7 @@ static void check_killed(const struct sock_fprog *program)
 	notify_go(&child);
 	CHECK(notify_receive(child.listener, &call), "received");
 	kill(child.pid, SIGKILL);
-	/* the last user is gone with it; and the id is no longer valid */
-	CHECK(notify_poll(child.listener, NOTIFY_LIMIT) & POLLHUP, "a deadly signal ends the wait");
+	CHECK(!notify_more(&child) && notify_state(child.pid, 'Z', false), "a deadly signal ends the wait");
 	CHECK(!notify_answer(child.listener, call.id, 42, 0, 0) && errno == ENOENT, "its call cannot be answered");
 	CHECK(notify_end(&child) == 1000 + SIGKILL, "the child was killed");
 }
@@ -106,24 +105,23 @@ static void many_calls(void *unused)
 	seen->signals = (unsigned)notify_handled;
 }
 
-/* Receives and answers until the last user is gone. The number of calls, or -1 if one could not be answered. */
-static int serve(int listener)
+/* Receives and answers until the child is over. The number of calls, or -1 if one could not be answered. */
+static int serve(const struct notify_child *child)
 {
+	struct pollfd p[2] = { { .fd = child->listener, .events = POLLIN }, { .events = POLLIN } };
 	struct seccomp_notif call;
+	int answered = 0;
 
-	for (int answered = 0;; answered++) {
+	p[1].fd = (int)syscall(SYS_pidfd_open, child->pid, 0);
+	while (poll(p, 2, NOTIFY_LIMIT) > 0 && (p[0].revents & POLLIN || !p[1].revents)) {
 		memset(&call, 0, sizeof(call));
-		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call)) {
-			if (errno == ENOENT && notify_poll(listener, 0) & POLLHUP)
-				return answered;
-			if (errno != EINTR && errno != ENOENT)
-				return -1;
-			answered--;
-			continue;
-		}
-		if (!notify_answer(listener, call.id, 42, 0, 0))
-			return -1;
+		if (ioctl(child->listener, SECCOMP_IOCTL_NOTIF_RECV, &call) == 0)
+			answered = answered >= 0 && notify_answer(child->listener, call.id, 42, 0, 0) ? answered + 1 : -1;
+		else if (errno != EINTR && errno != ENOENT)
+			answered = -1;
 	}
+	close(p[1].fd);
+	return answered;
 }
 
 static void check_often(const struct sock_fprog *program, bool restart, bool fast)
@@ -143,7 +141,7 @@ static void check_often(const struct sock_fprog *program, bool restart, bool fas
 	}
 	start = notify_now();
 	notify_go(&child);
-	answered = serve(child.listener);
+	answered = serve(&child);
 	each = (double)(notify_now() - start) / 1e3 / ROUNDS;
 	CHECK(notify_end(&child) == 0, "each call had its answer or EINTR");
 	CHECK(seen->signals > 20, "signals came");
