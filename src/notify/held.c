@@ -226,8 +226,9 @@ static enum ps_answer wake_connect(struct ps_call *call, enum held_why why, stru
 	struct pollfd fd = {call->fd, POLLOUT, 0};
 
 	(void)wait;
+	/* A socket that was shut down before says POLLHUP all the while (net/ipv4/tcp.c, tcp_poll). */
 	if (why == HELD_READY)
-		return poll(&fd, 1, 0) == 0 ? PS_ANSWER_LATER : PS_ANSWER_CONTINUE;
+		return poll(&fd, 1, 0) == 1 && fd.revents & (POLLOUT | POLLERR) ? PS_ANSWER_CONTINUE : PS_ANSWER_LATER;
 	call->value = why == HELD_LATE ? -EINPROGRESS : -EINTR;
 	return why == HELD_SUSPECT ? PS_ANSWER_CONTINUE : PS_ANSWER_VALUE;
 }

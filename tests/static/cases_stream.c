@@ -353,6 +353,12 @@ static void connect_limit(void)
 	     "SO_SNDTIMEO");
 	R("interrupted, SA_RESTART", connect4(client, "127.0.0.1", p));
 	say("handled %d, %s", (int)handled, how_long(start, 0.04));
+	client = stream4();
+	must(!setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)), "SO_SNDTIMEO");
+	R("shutdown", shutdown(client, SHUT_RDWR));
+	start = seconds();
+	R("shut down, times out", connect4(client, "127.0.0.1", p));
+	say("%s", how_long(start, 0.08));
 	close(fd);
 }
 
