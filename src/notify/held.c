@@ -33,15 +33,17 @@
  * as well.
  *
  * Limits: as many calls as most_of() says, because each needs two descriptors and a slot of the journal; the next
- * ones are continued, and see actual ports. Stops are seen by the first thread's state: a process whose first thread
- * blocks the signal may be stopped late. A server that takes over finds each held call in the journal and tries it
+ * ones are continued, and see actual ports. Stops are seen by the state of another thread, of the first ones of a process:
+ * where all of those are held or in the kernel's own sleep, they come when one of them goes on. A server that takes over finds each held call in the journal and tries it
  * again from the beginning: nothing is kept here but what can be made again.
  */
 #include "held.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -56,6 +58,7 @@
 #define CALM 32 /* the pause between looks is this part of the time since something changed */
 #define LOOKS_AT_ONCE 16
 #define EVENTS_AT_ONCE 256
+#define THREADS_ASKED 16
 
 #ifndef PIDFD_THREAD
 #define PIDFD_THREAD O_EXCL /* Linux 6.9 */
@@ -119,12 +122,37 @@ static bool read_status(int32_t tid, struct status *status)
 	return true;
 }
 
-/* True if the process is stopped as a whole, but for the thread that we hold. */
-static bool is_stopped(const struct hold *hold)
+/* 'T' or another letter; 0 if the thread's state says nothing about its process: it may be held as well, or has ended. */
+static char state_of(int32_t tid)
 {
-	struct status first;
+	struct status status;
 
-	return hold->call.tid != hold->process && read_status(hold->process, &first) && first.state == 'T';
+	return read_status(tid, &status) && !strchr("DXZ", status.state) ? status.state : 0;
+}
+
+/* That of the first thread that says something. */
+static char state_of_others(const struct hold *hold)
+{
+	struct dirent *entry;
+	char path[32], state = 0;
+	DIR *threads;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", hold->process);
+	threads = opendir(path);
+	for (unsigned n = 0; threads && n < THREADS_ASKED && !state && (entry = readdir(threads)); n++)
+		if (entry->d_name[0] != '.' && atoi(entry->d_name) != hold->call.tid)
+			state = state_of(atoi(entry->d_name));
+	if (threads)
+		closedir(threads);
+	return state;
+}
+
+/* True if the process is stopped as a whole, but for threads that we hold. */
+static bool is_stopped(const struct hold *hold, const struct status *status)
+{
+	char state = hold->call.tid == hold->process ? 0 : state_of(hold->process);
+
+	return status->threads > 1 && (state ? state : state_of_others(hold)) == 'T';
 }
 
 /* HELD_READY: nothing that would have ended a native wait. */
@@ -139,7 +167,7 @@ static enum held_why look(struct hold *hold, const struct status *status)
 	hold->suspected = status->shared != 0;
 	traced = status->tracer && status->tracer != hold->tracer;
 	hold->tracer = status->tracer;
-	return traced || is_stopped(hold) ? HELD_SUSPECT : HELD_READY;
+	return traced || is_stopped(hold, status) ? HELD_SUSPECT : HELD_READY;
 }
 
 /* ---- holds ---- */

@@ -539,6 +539,41 @@ static void *receive_one(void *all)
 	return (void *)n;
 }
 
+static void *stop_all(void *first)
+{
+	(void)first;
+	poll(NULL, 0, DELAY); /* at best the others wait by now; else this tests less */
+	syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), SIGSTOP);
+	return NULL;
+}
+
+/* By a signal that a thread takes which makes no such call, while all others wait: the first one, too. */
+static void stopped_by_a_thread(void)
+{
+	pthread_t waits, stops;
+	int status = 0;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		int good = 0;
+
+		pthread_create(&waits, NULL, receive_one, &good);
+		pthread_create(&stops, NULL, stop_all, NULL);
+		receive_one(&good);
+		pthread_join(waits, NULL);
+		_exit(good);
+	}
+	waitpid(pid, &status, WUNTRACED);
+	printf("stopped by a thread: %d\n", WIFSTOPPED(status) ? WSTOPSIG(status) : -1);
+	for (int i = 0; i < 2; i++)
+		send_to("e", 1, 0);
+	kill(pid, SIGCONT);
+	waitpid(pid, &status, 0);
+	printf("received: %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+}
+
 static void threads(void)
 {
 	pthread_t thread[4];
@@ -679,8 +714,8 @@ int main(int argc, char **argv)
 {
 	static void (*const parts[])(void) = {
 		plain, peek_and_truncate, short_names, bad_pointers, messages, bad_messages, sent_messages,
-		many_messages, interrupted, limited, stopped, threads, inherited, connected, streams,
-		what_cannot_be_sent,
+		many_messages, interrupted, limited, stopped, stopped_by_a_thread, threads, inherited,
+		connected, streams, what_cannot_be_sent,
 	};
 	pid_t server;
 
