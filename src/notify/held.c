@@ -33,8 +33,8 @@
  * as well.
  *
  * Limits: as many calls as most_of() says, because each needs two descriptors and a slot of the journal; the next
- * ones are continued, and see actual ports. Stops are seen by the state of another thread, of the first ones of a process:
- * where all of those are held or in the kernel's own sleep, they come when one of them goes on. A server that takes over finds each held call in the journal and tries it
+ * ones are continued, and see actual ports. Stops are seen by the state of another thread, of the first ones of a
+ * process: where all of those are held or in the kernel's own sleep, they come when one of them goes on. A server that takes over finds each held call in the journal and tries it
  * again from the beginning: nothing is kept here but what can be made again.
  */
 #include "held.h"
@@ -122,7 +122,7 @@ static bool read_status(int32_t tid, struct status *status)
 	return true;
 }
 
-/* 'T' or another letter; 0 if the thread's state says nothing about its process: it may be held as well, or has ended. */
+/* 0 if the thread's state says nothing about its process: it may be held as well, or has ended. */
 static char state_of(int32_t tid)
 {
 	struct status status;
