@@ -207,9 +207,11 @@ def check_few_descriptors():
                       preexec_fn=lambda n=limit: resource.setrlimit(resource.RLIMIT_NOFILE, (n, 1024)))
         said = line(child.stdout)
         if said.startswith("ready"):
-            time.sleep(0.1)
-            os.write(child.stdin.fileno(), b"x")
-            counts = [int(n) for n in re.findall("[0-9]+", line(child.stdout))]
+            counts, deadline = [0], time.monotonic() + 10
+            while not all(counts[:3]) and time.monotonic() < deadline:
+                time.sleep(0.1)
+                os.write(child.stdin.fileno(), b"x")
+                counts = [int(n) for n in re.findall("[0-9]+", line(child.stdout))]
             check(len(counts) == 4 and all(counts[:3]), "%d descriptors: %s" % (limit, counts))
         child.stdin.close()
         child.wait(LIMIT)
