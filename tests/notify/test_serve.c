@@ -190,9 +190,13 @@ static void orphan_part(void)
 
 static void thread_whose_first_one_has_ended(void **state)
 {
+	int self = (int)syscall(SYS_pidfd_open, getpid(), O_EXCL); /* PIDFD_THREAD: Linux 6.9 */
 	char said[PLAY_SAID];
 
 	(void)state;
+	if (self < 0)
+		skip(); /* nobody can have its descriptors: docs/limits.md */
+	close(self);
 	perform(orphan_part, said);
 	assert_true(*said);
 	assert_memory_equal(said, expected, strlen(said));
