@@ -266,7 +266,9 @@ int64_t held_limit(int fd, int option)
 	struct timeval limit = {0};
 	socklen_t length = sizeof(limit);
 
-	if (getsockopt(fd, SOL_SOCKET, option, &limit, &length) < 0 || (limit.tv_sec == 0 && limit.tv_usec == 0))
+	/* And whoever waits for decades. */
+	if (getsockopt(fd, SOL_SOCKET, option, &limit, &length) < 0 || (limit.tv_sec == 0 && limit.tv_usec == 0) ||
+	    limit.tv_sec > INT32_MAX)
 		return HELD_FOREVER;
 	return limit.tv_sec * INT64_C(1000000000) + limit.tv_usec * INT64_C(1000);
 }

@@ -465,6 +465,10 @@ static void limited(void)
 	say_received("SO_RCVTIMEO", 0, 8);
 	say_received("SO_RCVTIMEO", 0, 8);
 	printf("at least: %d\n", now_ms() - began >= DELAY / 2 - 2);
+	/* More than there are nanoseconds for. */
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){LONG_MAX / 1000000000, 0}, sizeof(struct timeval));
+	send_to("slow", 4, 0);
+	say_received("three centuries", 0, 8);
 	limit(0);
 }
 
