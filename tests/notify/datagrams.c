@@ -9,6 +9,8 @@
  */
 #include "datagrams.h"
 
+#include <sys/ptrace.h>
+
 /* ---- the server: what a message begins with says what becomes of it ---- */
 
 static void serve(int server)
@@ -493,38 +495,71 @@ static void wait_until_asleep(pid_t pid)
 	}
 }
 
-static void stopped(void)
+/* A child that waits for a message. */
+static pid_t start_receiver(const char *what)
 {
-	int status = 0;
 	pid_t pid;
 
 	fflush(stdout);
 	pid = fork();
 	if (pid == 0) {
 		asked = INT64_MAX; /* however long it takes */
-		say_received("a child that was stopped", 0, 8);
+		say_received(what, 0, 8);
 		fflush(stdout);
 		_exit(7);
 	}
 	wait_until_asleep(pid);
+	return pid;
+}
+
+static void say_ended(pid_t pid)
+{
+	int status = 0;
+
+	waitpid(pid, &status, 0);
+	printf("ended: %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+	fflush(stdout);
+}
+
+static void stopped(void)
+{
+	pid_t pid = start_receiver("a child that was stopped");
+	int status = 0;
+
 	kill(pid, SIGSTOP);
 	waitpid(pid, &status, WUNTRACED);
 	printf("stopped: %d\n", WIFSTOPPED(status) ? WSTOPSIG(status) : -1);
 	send_to("e", 1, 0);
 	poll(&(struct pollfd){fd, POLLIN, 0}, 1, 5000);
 	kill(pid, SIGCONT);
-	waitpid(pid, &status, 0);
-	printf("ended: %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		say_received("never", 0, 8);
-		_exit(7);
-	}
-	wait_until_asleep(pid);
+	say_ended(pid);
+}
+
+/* As a debugger does it that attaches: no signal is sent. */
+static void traced(void)
+{
+	pid_t pid = start_receiver("a child that was traced");
+	long there = result(ptrace(PTRACE_SEIZE, pid, NULL, NULL)), stop = result(ptrace(PTRACE_INTERRUPT, pid, NULL, NULL));
+	int status = 0;
+
+	printf("traced: %ld %ld\n", there, stop);
+	if (stop == 0)
+		waitpid(pid, &status, 0);
+	printf("stopped: %d\n", WIFSTOPPED(status) ? WSTOPSIG(status) : -1);
+	ptrace(PTRACE_DETACH, pid, NULL, NULL);
+	send_to("e", 1, 0);
+	say_ended(pid);
+}
+
+static void stops(void)
+{
+	pid_t pid;
+
+	stopped();
+	traced();
+	pid = start_receiver("never");
 	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	printf("killed: %d\n", WIFSIGNALED(status) ? WTERMSIG(status) : -1);
+	say_ended(pid);
 }
 
 static volatile sig_atomic_t done; /* the last one has ended its call */
@@ -718,7 +753,7 @@ int main(int argc, char **argv)
 {
 	static void (*const parts[])(void) = {
 		plain, peek_and_truncate, short_names, bad_pointers, messages, bad_messages, sent_messages,
-		many_messages, interrupted, limited, stopped, stopped_by_a_thread, threads, inherited,
+		many_messages, interrupted, limited, stops, stopped_by_a_thread, threads, inherited,
 		connected, streams, what_cannot_be_sent,
 	};
 	pid_t server;
