@@ -83,7 +83,7 @@ static long send_pair(int channel, int listener, int self, uint64_t pass)
 	header->cmsg_type = SCM_RIGHTS;
 	header->cmsg_len = CMSG_LEN(sizeof(pair));
 	memcpy(CMSG_DATA(header), pair, sizeof(pair));
-	sent = sys6(SYS_sendmsg, channel, &message, MSG_NOSIGNAL, 0, 0, pass);
+	sent = sys_marked3(pass, SYS_sendmsg, channel, &message, MSG_NOSIGNAL);
 	/* A keeper that was killed just now needs none: the worker has it. */
 	return sent == -EPIPE || sent == -ECONNRESET ? 0 : sent < 0 ? sent : 0;
 }

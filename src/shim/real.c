@@ -133,7 +133,7 @@ static ssize_t raw_sendmsg(int fd, const struct msghdr *m, int flags)
 
 static int raw_sendmmsg(int fd, struct mmsghdr *m, unsigned count, int flags)
 {
-	return (int)AT_POINT(sys6(SYS_sendmmsg, fd, m, count, flags, 0, pass()));
+	return (int)AT_POINT(sys_marked5(pass(), SYS_sendmmsg, fd, m, count, flags, 0));
 }
 
 static ssize_t raw_recvfrom(int fd, void *data, size_t size, int flags, struct sockaddr *a, socklen_t *n)
@@ -160,7 +160,7 @@ static ssize_t raw_recvmsg(int fd, struct msghdr *m, int flags)
 
 static int raw_recvmmsg(int fd, struct mmsghdr *m, unsigned count, int flags, struct timespec *timeout)
 {
-	return (int)AT_POINT(sys6(SYS_recvmmsg, fd, m, count, flags, timeout, pass()));
+	return (int)AT_POINT(sys_marked5(pass(), SYS_recvmmsg, fd, m, count, flags, timeout));
 }
 
 static long raw_syscall(long nr, long a, long b, long c, long d, long e, long f)

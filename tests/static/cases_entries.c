@@ -182,7 +182,23 @@ static void x32(void)
 	say("connect: %d", syscall(X32 | SYS_connect, fd, &a, sizeof(a)) == -1);
 }
 
+/* What a call left in the register of the sixth argument is still there when this one is made, which has three. */
+static void leftover(void)
+{
+	struct sockaddr_in a = in4("127.0.0.1", port()), name;
+	socklen_t length = sizeof(name);
+	int fd = stream4();
+	long value;
+
+	getsockname(fd, (struct sockaddr *)&name, &length);
+	__asm__ volatile("syscall" : "=a"(value) : "0"(SYS_bind), "D"(fd), "S"(&a), "d"(sizeof(a))
+			 : "rcx", "r11", "memory");
+	say("bind: %ld", value);
+	own_name("name", fd);
+}
+
 const struct matrix_case matrix_entries[] = {
+	{ "leftover", leftover },
 	{ "i386", by_number }, { "i386-socketcall", by_one_number }, { "i386-datagrams", datagrams }, { "x32", x32 },
 	{ NULL, NULL },
 };
