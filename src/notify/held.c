@@ -241,6 +241,12 @@ enum ps_answer held_keep(struct ps_call *call, const struct ps_wait *wait)
 		close(hold->pidfd);
 		hold->pidfd = -1;
 	}
+	/* Or the thread has just been killed: then nothing tells of it later. */
+	if (hold->pidfd < 0 && !target_waits(call)) {
+		epoll_ctl(call->notify->events, EPOLL_CTL_DEL, call->fd, NULL);
+		free(hold);
+		return PS_ANSWER_CONTINUE;
+	}
 	change(holds);
 	if (holds->count == 0 || wait->deadline < holds->deadline)
 		holds->deadline = wait->deadline;

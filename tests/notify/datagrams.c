@@ -463,6 +463,7 @@ static void limited(void)
 {
 	int64_t began = now_ms();
 
+	say_received("empty error queue", MSG_ERRQUEUE, 8);
 	limit(DELAY / 4);
 	say_received("SO_RCVTIMEO", 0, 8);
 	say_received("SO_RCVTIMEO", 0, 8);

@@ -8,6 +8,9 @@
 
 #include "play.h"
 
+#include "core/sys.h"
+#include "notify/served.h"
+
 #include <linux/sched.h>
 #include <pthread.h>
 #include <sched.h>
@@ -133,11 +136,20 @@ static void number_of_another(void **state)
 	assert_string_equal(said, "0");
 }
 
-/* In a network of its own, the program is on another host. The pass brings a call to the kernel (scope.h). */
+/* The pass brings the call to the kernel (scope.h): what it says. */
+static struct sockaddr_in name_of(int fd)
+{
+	struct sockaddr_in a = {0};
+	socklen_t length = sizeof(a);
+
+	sys_marked3(play_space.run->pass, SYS_getsockname, fd, &a, &length);
+	return a;
+}
+
+/* In a network of its own, the program is on another host. */
 static void network_part(void)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(held)};
-	socklen_t length = sizeof(a);
 	int fd;
 
 	close(holder);
@@ -148,8 +160,7 @@ static void network_part(void)
 	}
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	play_say("%d", bind(fd, (struct sockaddr *)&a, sizeof(a)));
-	syscall(SYS_getsockname, fd, &a, &length, 0, 0, play_space.run->pass);
-	play_say(" %s", ntohs(a.sin_port) == held ? "as it asks" : "moved");
+	play_say(" %s", ntohs(name_of(fd).sin_port) == held ? "as it asks" : "moved");
 }
 
 static void another_network(void **state)
@@ -161,6 +172,46 @@ static void another_network(void **state)
 	if (strcmp(said, "0, Operation not permitted") == 0)
 		skip();
 	assert_string_equal(said, "0, 0 as it asks");
+}
+
+/* Killed while its call is held: what it had is free when its parent knows of it. */
+static void killed_part(void)
+{
+	struct sockaddr_in server = {
+		.sin_family = AF_INET, .sin_port = htons(held), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in from;
+	socklen_t length = sizeof(from);
+	int fd, again;
+	char c;
+	pid_t pid;
+
+	close(holder);
+	bind_to(held); /* for the number to be moved */
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	play_say("%zd,", sendto(fd, "", 1, 0, (struct sockaddr *)&server, sizeof(server)));
+	server = name_of(fd);
+	pid = fork();
+	if (pid == 0)
+		_exit(recvfrom(fd, &c, 1, 0, (struct sockaddr *)&from, &length) < 0);
+	close(fd);
+	while (((struct ps_journal *)play_journal)->slot[0].stage == PS_STAGE_FREE ||
+	       ((struct ps_journal *)play_journal)->slot[0].u.notif.pid != (unsigned)pid ||
+	       ((struct ps_journal *)play_journal)->slot[0].stage != PS_STAGE_BEGUN)
+		sched_yield();
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	again = socket(AF_INET, SOCK_DGRAM, 0);
+	play_say(" %d", bind(again, (struct sockaddr *)&server, sizeof(server)));
+	play_say(" %s", name_of(again).sin_port == server.sin_port ? "the same" : "another");
+}
+
+static void killed_while_it_waits(void **state)
+{
+	char said[PLAY_SAID];
+
+	(void)state;
+	assert_int_equal(play_perform(killed_part, said), 0);
+	assert_string_equal(said, "1, 0 the same");
 }
 
 static int setup(void **state)
@@ -177,6 +228,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(whose_run_it_is),
 		cmocka_unit_test(number_of_another),
 		cmocka_unit_test(another_network),
+		cmocka_unit_test(killed_while_it_waits),
 	};
 
 	if (argc == 3) /* become_another */
