@@ -192,8 +192,8 @@ int target_write(const struct ps_call *call, uint64_t address, const void *data,
 /* True while the thread waits for this call's answer: nobody else can have got its process id since. */
 bool target_waits(const struct ps_call *call);
 
-/* The beginning of /proc/TID/status, and the number that follows "\nNAME:\t" there. What comes after the groups may be far
- * away: so much is enough for the thousand that a user from a directory service may be in. */
+/* The beginning of /proc/TID/status, and the number that follows "\nNAME:\t" there. What comes after the groups may be
+ * far away: so much is enough for the thousand that a user from a directory service may be in. */
 #define PS_STATUS_ROOM 16384
 long target_status(int32_t tid, char *text, size_t size);
 uint64_t target_field(const char *status, const char *name, int base);
