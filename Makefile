@@ -121,6 +121,6 @@ distcheck: dist
 
 include $(wildcard tests/tests.mk)
 
--include $(shell find $(BUILD) -path $(BUILD)/suites -prune -o -name '*.d' -print 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/suites -prune -o -path $(BUILD)/kernels -prune -o -name '*.d' -print 2>/dev/null)
 
 .PHONY: all clean

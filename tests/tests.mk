@@ -129,6 +129,10 @@ $(foreach s,$(SUITES),$(eval $(call suite_target,$(s))))
 soak: $(race_NEEDS)
 	$(Q)PORTSHIM_TEST_BUILD=$(abspath $(BUILD)) $(T)/race/soak $${SOAK_SECONDS:-3600} $${SOAK_SEED:-}
 
+# The second path on other kernels, in qemu: KERNELS="bookworm/amd64 trixie/amd64 bookworm/arm64" (tests/kernels/run.sh).
+kernels:
+	$(Q)BUILD=$(BUILD) tests/kernels/run.sh $(KERNELS)
+
 bench: $(BENCH) $(T)/shim/with_ports $(PRODUCTS)
 	$(Q)/usr/bin/python3 tests/bench/run.py --build $(BUILD) $(BENCH_ARGS)
 
@@ -333,5 +337,5 @@ lint-man:
 	$(call say,LINT,mandoc)
 	$(Q)$(call tool,mandoc) $(if $(LINT_MAN),mandoc -T lint -W warning $(LINT_MAN),:)
 
-.PHONY: check soak check-programs unit-programs shim-programs bench counts counts-record asan tsan coverage fuzz $(FUZZ_NAMES:%=fuzz-%) lint \
+.PHONY: check soak kernels check-programs unit-programs shim-programs bench counts counts-record asan tsan coverage fuzz $(FUZZ_NAMES:%=fuzz-%) lint \
 	lint-cppcheck lint-tidy lint-tidy-files lint-shell lint-man
