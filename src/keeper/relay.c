@@ -5,8 +5,8 @@
 
 #include <sys/mman.h>
 
-/* What lies behind it holds structures of any alignment. */
-#define ROOM ((sizeof(struct ps_relay) + 63) / 64 * 64)
+/* What lies behind it starts on a page (notify.h). */
+#define ROOM ((sizeof(struct ps_relay) + 4095) / 4096 * 4096)
 
 struct ps_relay *relay_create(size_t more)
 {

