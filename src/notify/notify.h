@@ -30,8 +30,8 @@ int notify_filter(uint64_t pass, unsigned flags);
  * words, without a full stop, in why[]. */
 int notify_possible(char *why, size_t size);
 
-/* What a server has of it. The journal lies in memory that all possible servers share, that starts on a page, and that is zero
- * at first; the rest is the process's own. Made before the fork that separates them. NULL: no memory. */
+/* What a server has of it. The journal lies in memory that all possible servers share, that starts on a page, and that
+ * is zero at first; the rest is the process's own. Made before the fork that separates them. NULL: no memory. */
 struct ps_notify;
 size_t notify_size(void);
 struct ps_notify *notify_create(void *shared);
