@@ -193,7 +193,7 @@ static struct ps_holds *make_holds(struct ps_notify *notify)
 	if (notify->holds && notify->holds->count == notify->holds->room) {
 		struct ps_holds *holds = notify->holds;
 		unsigned room = holds->room ? 2 * holds->room : 16;
-		struct hold **list = realloc(holds->list, room * sizeof(*list));
+		struct hold **list = realloc(holds->list, room * sizeof(struct hold *));
 
 		if (!list)
 			return NULL;
@@ -337,7 +337,7 @@ static void look_at_some(struct ps_holds *holds)
 	for (unsigned n = holds->count < LOOKS_AT_ONCE ? holds->count : LOOKS_AT_ONCE; n && holds->count; n--) {
 		if (holds->next >= holds->count)
 			holds->next = 0;
-		if (look_at(holds->list[holds->next]))
+		if (look_at(holds->list[holds->next])) /* NOLINT(clang-analyzer-unix.Malloc): end() has put another there */
 			holds->next++; /* else another one stands there now */
 	}
 }
@@ -350,7 +350,7 @@ static void look_for_late_ones(struct ps_holds *holds, int64_t now)
 	while (i < holds->count) {
 		struct hold *hold = holds->list[i];
 
-		if (hold->wait.deadline <= now && !wake(hold, HELD_LATE))
+		if (hold->wait.deadline <= now && !wake(hold, HELD_LATE)) /* NOLINT(clang-analyzer-unix.Malloc): likewise */
 			continue;
 		if (hold->wait.deadline < holds->deadline)
 			holds->deadline = hold->wait.deadline;
@@ -409,7 +409,7 @@ void held_close(struct ps_notify *notify)
 	if (!notify->holds)
 		return;
 	while (notify->holds->count)
-		end(notify->holds->list[0], PS_ANSWER_CONTINUE);
+		end(notify->holds->list[0], PS_ANSWER_CONTINUE); /* NOLINT(clang-analyzer-unix.Malloc): likewise */
 	free(notify->holds->list);
 	free(notify->holds);
 	notify->holds = NULL;
