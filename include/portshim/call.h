@@ -1,12 +1,12 @@
 /*
  * call.h - the whole decision about a bind, a listen or a connect, and the calls to the kernel that it leads to.
  *
- * Addresses are the decider's own copies or memory that was found readable: nothing here looks at a foreign pointer. They
- * need not be inet addresses: what portshim has nothing to do with gets the kernel's verdict on the original.
+ * Addresses are the decider's own copies or memory that was found readable: nothing here looks at a foreign pointer.
+ * They need not be inet addresses: what portshim has nothing to do with gets the kernel's verdict on the original.
  *
- * All return what the system call returns: 0 or a negative errno. errno is not touched. A first bind and a listen take the run's
- * lock with all signals blocked, write the discovery file, and may wait: for the lock, a file system, or another run that yields
- * a port (want.h). call_connect waits only where calls->connect does.
+ * All return what the system call returns: 0 or a negative errno. errno is not touched. A first bind and a listen take
+ * the run's lock with all signals blocked, write the discovery file, and may wait: for the lock, a file system, or
+ * another run that yields a port (want.h). call_connect waits only where calls->connect does.
  */
 #ifndef PORTSHIM_CALL_H
 #define PORTSHIM_CALL_H

@@ -15,8 +15,8 @@
  * Async-signal-safe. */
 int discovery_write(struct ps_space *space, uint16_t port);
 
-/* True if the file does not show what the table says: whoever changed that was killed before it could draw, or was of another
- * environment and took a dead one's port over. */
+/* True if the file does not show what the table says: whoever changed that was killed before it could draw, or was of
+ * another environment and took a dead one's port over. */
 bool discovery_outdated(const struct ps_host *host, const struct ps_scope *env);
 
 /* Removes the environment's file, and what a killed writer left of the next one. */

@@ -1,5 +1,6 @@
 /*
- * host.h - the host table: one record for each port that portshim holds for anybody, shared by all environments of a user.
+ * host.h - the host table: one record for each port that portshim holds for anybody, shared by all environments of a
+ * user.
  *
  * The file `host` in the runtime directory, mapped by every process under portshim. It is keyed by *actual* port, so an
  * actual port belongs to one environment at most, by construction. Every fact about an assignment stands here and only
@@ -14,9 +15,9 @@
  *	LISTENING -> HELD its listener is gone, its run is not
  *	HELD -> 0, LISTENING -> 0   its run is over, or another run took a port over whose process is gone
  *
- * Record fields are written by the process that moved the head to CLAIMED, before the head says HELD or LISTENING; until
- * then they are somebody else's, so a claim carries a part of its run's id in the head itself. A process that is killed
- * between two stores leaves a head that its run recognises: claims are made under the run's lock.
+ * Record fields are written by the process that moved the head to CLAIMED, before the head says HELD or LISTENING;
+ * until then they are somebody else's, so a claim carries a part of its run's id in the head itself. A process that is
+ * killed between two stores leaves a head that its run recognises: claims are made under the run's lock.
  */
 #ifndef PORTSHIM_HOST_H
 #define PORTSHIM_HOST_H

@@ -21,16 +21,16 @@ struct ps_listener {
 };
 
 /* Lists the sockets that listen (TCP) or are bound (UDP) on `port` (0: on any port) through sock_diag(7), for the
- * protocols in the mask. Calls `each` until it returns false. Returns the number reported, or a negative errno if the kernel cannot
- * be asked (a sandbox without netlink). */
+ * protocols in the mask. Calls `each` until it returns false. Returns the number reported, or a negative errno if the
+ * kernel cannot be asked (a sandbox without netlink). */
 int kernel_listeners(uint16_t port, unsigned protocols, bool (*each)(const struct ps_listener *, void *), void *context);
 
 /* True if the address belongs to this machine, so that a packet to it never leaves it. No packet is sent. `pass`: what
  * marks the calls that ask (scope.h), or 0. */
 bool kernel_is_local(const struct ps_address *a, uint64_t pass);
 
-/* True if memory can be read, where to look would crash. `size` is at least 8 and at most a page: the first and the last
- * bytes are tried. One or two system calls. */
+/* True if memory can be read, where to look would crash. `size` is at least 8 and at most a page: the first and the
+ * last bytes are tried. One or two system calls. */
 bool kernel_readable(const void *p, unsigned long size);
 
 /* True if the eight bytes can be written. They have anything in them then: the caller puts there what belongs there. */

@@ -1,9 +1,9 @@
 /*
  * lock.h - a lock in shared memory that dies with its holder.
  *
- * The word holds the owner's thread id (0: free), in the form of a priority-inheritance futex: the kernel hands the lock on
- * when an owner with waiters dies, and reports ESRCH for a dead owner without waiters (futex(2), FUTEX_LOCK_PI).
- * Not recursive: a second lock by the owner fails. Callers block signals around it, see lock_enter().
+ * The word holds the owner's thread id (0: free), in the form of a priority-inheritance futex: the kernel hands the
+ * lock on when an owner with waiters dies, and reports ESRCH for a dead owner without waiters (futex(2),
+ * FUTEX_LOCK_PI). Not recursive: a second lock by the owner fails. Callers block signals around it, see lock_enter().
  */
 #ifndef PORTSHIM_LOCK_H
 #define PORTSHIM_LOCK_H

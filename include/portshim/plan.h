@@ -51,8 +51,8 @@ struct ps_service {
 	uint8_t strategy;         /* enum ps_strategy */
 };
 
-/* Which services ask for a port; sorted by port, then by service. Only a service's first port counts as requested... and
- * every other preferred one too, because programs may be configured with any of them. */
+/* Which services ask for a port; sorted by port, then by service. Only a service's first port counts as requested...
+ * and every other preferred one too, because programs may be configured with any of them. */
 struct ps_plan_port {
 	uint16_t port;
 	uint16_t service;
@@ -100,7 +100,8 @@ struct ps_rules {
 	bool fixed; /* the requested and the preferred ports, and no others */
 };
 
-/* What a service is chosen by: its protocol, and what its match rules are compared with. Strings may be empty, never NULL. */
+/* What a service is chosen by: its protocol, and what its match rules are compared with. Strings may be empty, never
+ * NULL. */
 struct ps_subject {
 	const char *command;   /* base name of the program */
 	const char *args;      /* all arguments, joined by spaces */
@@ -123,8 +124,8 @@ uint32_t plan_find(const struct ps_plan *plan, uint16_t port, const struct ps_pl
 
 bool plan_has_match(const struct ps_plan *plan, uint16_t port);
 
-/* True if a service that declares the port has match rules: then the process decides which one it is. A TCP and a UDP service of
- * one number are not told apart this way: they share the actual port (law 2). `plan` may be NULL. */
+/* True if a service that declares the port has match rules: then the process decides which one it is. A TCP and a UDP
+ * service of one number are not told apart this way: they share the actual port (law 2). `plan` may be NULL. */
 static inline bool plan_needs_subject(const struct ps_plan *plan, uint16_t port)
 {
 	return plan && plan->flags & PS_PLAN_MATCH && plan_has_match(plan, port);

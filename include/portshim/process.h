@@ -2,8 +2,9 @@
  * process.h - the identity of a process: a pid alone is reused, a pid with its start time is not.
  *
  * An identity is one 64-bit word, so that it can be stored and compared atomically: the pid in the low 22 bits (the
- * kernel's PID_MAX_LIMIT is 2^22) and the start time in clock ticks since boot (field 22 of /proc/PID/stat, proc(5)) above.
- * 0 means "nobody". A start time of 0 means that /proc could not be read: such an identity is compared by pid alone.
+ * kernel's PID_MAX_LIMIT is 2^22) and the start time in clock ticks since boot (field 22 of /proc/PID/stat, proc(5))
+ * above. 0 means "nobody". A start time of 0 means that /proc could not be read: such an identity is compared by pid
+ * alone.
  */
 #ifndef PORTSHIM_PROCESS_H
 #define PORTSHIM_PROCESS_H
@@ -24,7 +25,8 @@ static inline uint64_t process_unstarted(int32_t pid)
 	return (uint64_t)pid & ((1u << PS_PID_BITS) - 1);
 }
 
-/* The same, with a time at which it had started, in clock ticks since boot: whoever has the pid and is younger is another. */
+/* The same, with a time at which it had started, in clock ticks since boot: whoever has the pid and is younger is
+ * another. */
 #define PS_STARTED_BY (UINT64_C(1) << 63)
 
 static inline uint64_t process_started_by(int32_t pid, uint64_t ticks)

@@ -1,8 +1,8 @@
 /*
  * route.h - where does a client's call really go, and what does the caller get to see?
  *
- * Ports are translated, descriptors are not looked at: nothing is kept for close, dup, fork and exec (core/route.c). What most
- * calls need is inline: one load says that a port means nothing to anybody.
+ * Ports are translated, descriptors are not looked at: nothing is kept for close, dup, fork and exec (core/route.c).
+ * What most calls need is inline: one load says that a port means nothing to anybody.
  *
  * Addresses are the decider's own copies or memory that was found readable (and, to be filled in, writable).
  */
@@ -17,8 +17,8 @@ enum ps_route {
 	PS_ROUTE_REFUSED, /* -ECONNREFUSED */
 };
 
-/* Moved ports that a process addressed by themselves last, so that it sees them so in replies. Zeroes are an empty one. A program
- * that uses more of them than fit is told the requested port for the oldest. Threads share it without a lock. */
+/* Moved ports that a process addressed by themselves last, so that it sees them so in replies. Zeroes are an empty one.
+ * A program that uses more of them than fit is told the requested port for the oldest. Threads share it without a lock. */
 #define PS_DIRECT_MAX 32
 
 struct ps_direct {
@@ -50,15 +50,15 @@ static inline uint16_t route_port(const struct sockaddr *address, socklen_t leng
 	return route_port_of(address, length, false);
 }
 
-/* The same for bind and the sending calls, where an IPv4 socket takes AF_UNSPEC for AF_INET: programs that forget to set the
- * family work. (To connect, it means something else.) */
+/* The same for bind and the sending calls, where an IPv4 socket takes AF_UNSPEC for AF_INET: programs that forget to
+ * set the family work. (To connect, it means something else.) */
 static inline uint16_t route_port_or_unspec(const struct sockaddr *address, socklen_t length)
 {
 	return route_port_of(address, length, true);
 }
 
-/* Copies an AF_UNSPEC address as one of AF_INET. False if it is too long; route_port_or_unspec has seen that it is not too
- * short. */
+/* Copies an AF_UNSPEC address as one of AF_INET. False if it is too long; route_port_or_unspec has seen that it is not
+ * too short. */
 bool route_copy_unspec(struct ps_address *a, const struct sockaddr *address, socklen_t length);
 
 /* True if anybody gave the port a meaning; else a client's call passes with this one load. */
@@ -67,8 +67,9 @@ static inline bool route_matters(const struct ps_space *space, uint16_t port)
 	return port && shared_bit(space->host->named, port);
 }
 
-/* Where a client's destination leads; on PS_ROUTE_MOVED *a has it with the actual port. `port` is what route_port said of the
- * address, and it matters. `fd` is the socket of a connect (of a sending call with MSG_FASTOPEN, too); -1: a datagram is sent. */
+/* Where a client's destination leads; on PS_ROUTE_MOVED *a has it with the actual port. `port` is what route_port said
+ * of the address, and it matters. `fd` is the socket of a connect (of a sending call with MSG_FASTOPEN, too); -1: a
+ * datagram is sent. */
 enum ps_route route_out(struct ps_caller *caller, int fd, const struct sockaddr *address, socklen_t length, uint16_t port,
 			struct ps_address *a);
 
@@ -81,8 +82,8 @@ static inline socklen_t route_name_length(const struct msghdr *m)
 	return m->msg_namelen > most && (int)m->msg_namelen > 0 ? most : m->msg_namelen;
 }
 
-/* The port in an address that the kernel filled in, if it is one that was moved; else 0. Nearly always it is not. `room` is the
- * size of the buffer, `filled` the length that the kernel reported, which may be more. */
+/* The port in an address that the kernel filled in, if it is one that was moved; else 0. Nearly always it is not.
+ * `room` is the size of the buffer, `filled` the length that the kernel reported, which may be more. */
 static inline uint16_t route_moved(const struct ps_space *space, const void *address, socklen_t room, socklen_t filled)
 {
 	struct ps_route_start start;

@@ -6,9 +6,11 @@
  *	run-XXXXXXXX   a run; its id is random. The compiled manifest (plan.h) follows the struct in the same file
  *
  * forward[] is a hint: forward[requested] = actual. It counts only while the host table's record of that actual port
- * says that it is held for this environment and this requested port, so a stale entry is harmless and none needs erasing.
+ * says that it is held for this environment and this requested port, so a stale entry is harmless and none needs
+ * erasing.
  *
- * A hint stands in near[], in the first page, which most runs never outgrow; one whose place is another's stands in forward[].
+ * A hint stands in near[], in the first page, which most runs never outgrow; one whose place is another's stands in
+ * forward[].
  *
  * The files are sparse, and a load from a hole may raise SIGBUS when the file system is full. So the first page and the
  * bitmap are allocated when the file is made, forward[] is read only where `pages` says that it may be, and
@@ -115,20 +117,21 @@ struct ps_scope {
 };
 
 /*
- * The pass. A run's programs may be under a seccomp filter that has a worker answer their calls about sockets. The library has
- * decided already, and marks its own calls: then the filter lets them through. The number is random, and that is all that keeps
- * an unmarked call from looking like a marked one; it guards nothing. It stands at this place of a run's file, and a run
- * inside of another has the outer one's, because the filter is the outer one's.
+ * The pass. A run's programs may be under a seccomp filter that has a worker answer their calls about sockets. The
+ * library has decided already, and marks its own calls: then the filter lets them through. The number is random, and
+ * that is all that keeps an unmarked call from looking like a marked one; it guards nothing. It stands at this place of
+ * a run's file, and a run inside of another has the outer one's, because the filter is the outer one's.
  *
  *	bind, listen, connect, getsockname, getpeername,     the sixth argument, which the kernel does not
  *	sendmsg, sendmmsg, recvmsg, recvmmsg                 look at, is the pass
  *	sendto, recvfrom, which have six arguments           the upper half of the fourth, of `flags`, of which the kernel
  *	                                                     takes an int, is the upper half of the pass
  *
- * sendto and recvfrom without an address are not notified, marked or not. The library does not mark what another library makes
- * of a call, and libc's calls inside of its own functions: these are notified, and answered with what was decided (law 5). A
- * thread that owns the run's lock (lock_owner) is such a one in the middle of a decision: its call goes on as it is. The upper half of a pass is neither 0 nor all
- * ones, so a program's own flags never look like one. (x86_64 and aarch64; of a 32-bit system call nothing is free.)
+ * sendto and recvfrom without an address are not notified, marked or not. The library does not mark what another
+ * library makes of a call, and libc's calls inside of its own functions: these are notified, and answered with what was
+ * decided (law 5). A thread that owns the run's lock (lock_owner) is such a one in the middle of a decision: its call
+ * goes on as it is. The upper half of a pass is neither 0 nor all ones, so a program's own flags never look like one.
+ * (x86_64 and aarch64; of a 32-bit system call nothing is free.)
  */
 #define PS_PASS_OFFSET 96
 _Static_assert(offsetof(struct ps_scope, pass) == PS_PASS_OFFSET, "in the first page");

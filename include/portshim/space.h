@@ -1,10 +1,11 @@
 /*
  * space.h - a port space as one process sees it: the host table, its own run, and the scopes around it, all mapped.
  *
- * The runtime directory is the first usable of $PORTSHIM_RUNTIME_DIR, /dev/shm/portshim-UID, $XDG_RUNTIME_DIR/portshim and
- * /tmp/portshim-UID: /dev/shm comes before XDG_RUNTIME_DIR, because all of a user's logins must agree on one. It is
- * the user's own, mode 0700, and has a subdirectory net-COOKIE for each network namespace, because each is a host with ports of
- * its own (not so in $PORTSHIM_RUNTIME_DIR, which is used as it is). Nothing is opened through a symlink, and no file of another owner or version is believed.
+ * The runtime directory is the first usable of $PORTSHIM_RUNTIME_DIR, /dev/shm/portshim-UID, $XDG_RUNTIME_DIR/portshim
+ * and /tmp/portshim-UID: /dev/shm comes before XDG_RUNTIME_DIR, because all of a user's logins must agree on one. It is
+ * the user's own, mode 0700, and has a subdirectory net-COOKIE for each network namespace, because each is a host with
+ * ports of its own (not so in $PORTSHIM_RUNTIME_DIR, which is used as it is). Nothing is opened through a symlink, and
+ * no file of another owner or version is believed.
  */
 #ifndef PORTSHIM_SPACE_H
 #define PORTSHIM_SPACE_H
@@ -48,8 +49,9 @@ struct ps_scope_spec {
 
 /* All of these return 0 or a negative errno, and leave the outputs untouched on failure. No function sets errno. */
 
-/* Finds or makes the runtime directory. `directory` holds PS_RUNTIME_MAX bytes; after a failure it names the one that was refused.
- * -EINVAL: PORTSHIM_RUNTIME_DIR is no absolute path. The environment is passed in because a constructor cannot rely on environ. */
+/* Finds or makes the runtime directory. `directory` holds PS_RUNTIME_MAX bytes; after a failure it names the one that
+ * was refused. -EINVAL: PORTSHIM_RUNTIME_DIR is no absolute path. The environment is passed in because a constructor
+ * cannot rely on environ. */
 int space_runtime(char *directory, char *const *environment);
 
 /* Opens or makes the host table. -EPROTO: made by another version; -EPERM: not the user's own; -EINVAL: not a table;
@@ -63,7 +65,8 @@ uint32_t space_hash(const char *text);
  * where another environment has that. */
 uint32_t space_env_id(const char *runtime, const char *key);
 
-/* Opens the environment with this key if it exists. *id is set in any case, as space_env_id gives it. -ENOENT: there is none. */
+/* Opens the environment with this key if it exists. *id is set in any case, as space_env_id gives it. -ENOENT: there is
+ * none. */
 int space_find_env(const char *runtime, const char *key, uint32_t *id, struct ps_scope **scope);
 
 /* Opens the environment, making it if it is not there. */
@@ -80,15 +83,17 @@ int space_unlink_scope(const char *runtime, uint32_t id);
 /* The path of a scope's file; `path` holds PS_RUNTIME_MAX + 16 bytes. */
 void space_scope_path(const char *runtime, uint32_t id, char *path);
 
-/* Splits the path of a scope's file into the runtime directory (PS_RUNTIME_MAX bytes) and the id. -EINVAL: it is no such path. */
+/* Splits the path of a scope's file into the runtime directory (PS_RUNTIME_MAX bytes) and the id. -EINVAL: it is no
+ * such path. */
 int space_split(const char *path, char *runtime, uint32_t *id);
 
 /* Opens everything that a process of a run needs, from the path of its run file: space_map, then space_verify. */
 int space_open(struct ps_space *space, const char *run_path);
 
 /* The two halves, for a process that may never need the second. space_map gets hold of the files while that is surely
- * possible. space_verify looks into them (-EINVAL, -EPROTO) and at the network namespace (`fd` is a socket of it, or -1): -EXDEV in another than the one whose ports
- * these are. Two threads may verify at once. A space that was not verified may only be closed. */
+ * possible. space_verify looks into them (-EINVAL, -EPROTO) and at the network namespace (`fd` is a socket of it, or
+ * -1): -EXDEV in another than the one whose ports these are. Two threads may verify at once. A space that was not
+ * verified may only be closed. */
 int space_map(struct ps_space *space, const char *run_path);
 int space_verify(struct ps_space *space, int fd);
 void space_close(struct ps_space *space);
@@ -97,8 +102,8 @@ void space_close(struct ps_space *space);
  * PS_RUNTIME_MAX + 16 bytes, gets the first that is refused, and the result says why; 0: none is, by now. */
 int space_culprit(const char *runtime, uint32_t id, char *path);
 
-/* Makes sure that the page at this address of a mapping can be stored to, so that a full file system is an error and not
- * a SIGBUS: madvise(2), MADV_POPULATE_WRITE, Linux 5.14; older kernels are trusted. 0 or a negative errno. */
+/* Makes sure that the page at this address of a mapping can be stored to, so that a full file system is an error and
+ * not a SIGBUS: madvise(2), MADV_POPULATE_WRITE, Linux 5.14; older kernels are trusted. 0 or a negative errno. */
 int space_reserve(struct ps_space *space, const void *address);
 
 /* Tells those who watch a scope's file (inotify, IN_ATTRIB) that something changed. Best effort. */
@@ -108,8 +113,8 @@ void space_poke(const char *runtime, uint32_t id);
 void space_event(struct ps_space *space, enum ps_event_kind kind, uint16_t port, int error);
 void space_event_by(struct ps_space *space, int32_t pid, enum ps_event_kind kind, uint16_t port, int error);
 
-/* For events that are told once for each program: true if its name was not among these, and there was a place left, whose number
- * is *place; it has the name now, cut to PS_NAMED_MAX - 1 bytes. */
+/* For events that are told once for each program: true if its name was not among these, and there was a place left,
+ * whose number is *place; it has the name now, cut to PS_NAMED_MAX - 1 bytes. */
 #define PS_NAMED_MAX 16
 bool space_name(_Atomic uint64_t names[PS_NAMED][2], const char *name, uint16_t *place);
 

@@ -52,7 +52,8 @@ static bool is_fixed(const struct ps_raw *raw, const struct ps_raw_service *serv
 	return cJSON_IsFalse(said ? said : raw->fallback);
 }
 
-/* What `portshim run` would do now. The first number of the range that would be tried with success; it may be gone when it is. */
+/* What `portshim run` would do now. The first number of the range that would be tried with success; it may be gone when
+ * it is. */
 static void make_hint(const struct ps_check *check, const struct running *r, const struct ps_check_port *p, char *hint,
 		      size_t size)
 {

@@ -41,8 +41,8 @@ static const char help[] =
 	"Exit status: the program's own, and death by the same signal; 125 portshim failed, 126 the program cannot be\n"
 	"executed, 127 it was not found.\n";
 
-/* No process can be made (RLIMIT_NPROC, memory). The program can run all the same, in place of this one, as under `exec`.
- * Returns an errno where it cannot. */
+/* No process can be made (RLIMIT_NPROC, memory). The program can run all the same, in place of this one, as under
+ * `exec`. Returns an errno where it cannot. */
 static int become(struct ps_launch *launch, const struct ps_launch_options *options, int failure, char *const *argv)
 {
 	if (!options->quiet)

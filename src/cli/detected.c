@@ -4,7 +4,8 @@
  * Theory of operation: first the plan says which ports are of interest: those of services for which nothing is
  * assigned. The kernel's list of listeners, read once, says which of them somebody has who is in no record; mostly
  * nobody has, and that was all. Only then the processes behind those few ports are looked for, and one whose working
- * directory belongs to the project is taken in. Of a service with several ports the first that has such a process counts.
+ * directory belongs to the project is taken in. Of a service with several ports the first that has such a process
+ * counts.
  *
  * This is what is seen from outside, at one moment: nobody is redirected because of it. Clients that ask for that
  * number reach the server anyway (law 9: an unmanaged holder passes through). Processes of other users cannot be looked

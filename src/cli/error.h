@@ -1,7 +1,8 @@
 /*
  * error.h - what went wrong, in three parts: what happened, why, and what to do.
  *
- * Functions that can fail fill an error that the caller owns, and leave it alone on success; it is printed once, at the top.
+ * Functions that can fail fill an error that the caller owns, and leave it alone on success; it is printed once, at the
+ * top.
  */
 #ifndef PORTSHIM_CLI_ERROR_H
 #define PORTSHIM_CLI_ERROR_H

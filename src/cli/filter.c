@@ -66,8 +66,8 @@ static bool is_elsewhere(const char *runtime)
 	return space_open_host(runtime, &host) == -EXDEV;
 }
 
-/* What the run that this process is in has. Its worker serves everything below it, also when the run itself is over, and
- * whatever its runtime directory is. */
+/* What the run that this process is in has. Its worker serves everything below it, also when the run itself is over,
+ * and whatever its runtime directory is. */
 bool filter_inherit(struct ps_filter *filter)
 {
 	const char *path = getenv("PORTSHIM_RUN");

@@ -42,8 +42,8 @@ struct ps_json_fault {
  * `text->size` are the caller's input; the rest is filled. */
 bool json_text_check(struct ps_json_text *text, struct ps_json_fault *fault);
 
-/* Builds the tree of a checked text, to be read only: json_text_free frees it, cJSON_Delete must not. The valueint of every node is the number of its place (numbers are in
- * valuedouble). NULL if memory ran out. */
+/* Builds the tree of a checked text, to be read only: json_text_free frees it, cJSON_Delete must not. The valueint of
+ * every node is the number of its place (numbers are in valuedouble). NULL if memory ran out. */
 cJSON *json_text_build(struct ps_json_text *text);
 
 /* Line and column of an offset, both from 1; columns count bytes. */

@@ -20,8 +20,8 @@ const char *output_escape(bool on, enum ps_colour colour);
 
 /* "12s", "3m", "2h", "5d"; `text` holds 24 bytes. Returns text. */
 char *output_age(char *text, uint64_t seconds);
-/* How long ago that was, of seconds as time(2) has them. What is not over yet is 0s: a start is known to a hundredth, and
- * rounded up. */
+/* How long ago that was, of seconds as time(2) has them. What is not over yet is 0s: a start is known to a hundredth,
+ * and rounded up. */
 char *output_since(char *text, uint64_t then);
 
 /* The path with the home directory as `~`; control characters become `?`. Cut at `size`. Returns text. */

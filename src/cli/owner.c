@@ -7,8 +7,8 @@
 #define HOLDERS 32
 #define TRIES 4
 
-/* The kernel has just confirmed a listener of the run on the port, and one port has one owner; so any process with a socket
- * there will do. A server of several addresses has several sockets, and a process is listed with one of them. */
+/* The kernel has just confirmed a listener of the run on the port, and one port has one owner; so any process with a
+ * socket there will do. A server of several addresses has several sockets, and a process is listed with one of them. */
 static uint64_t living_holder(const struct ps_host *host, uint16_t port)
 {
 	struct ps_holder list[HOLDERS];

@@ -6,8 +6,9 @@
  * is made and opened relative to the one above with O_NOFOLLOW, and one that belongs to somebody else counts as not
  * writable. `.portshim/.gitignore` says `*`, so that git sees nothing of the directory.
  *
- * An environment keeps the place for good, so only what lasts sends it elsewhere. Where it is memory, descriptors or room
- * that are wanting just now, the project stays the place: the first server that listens tries again, and says what it finds.
+ * An environment keeps the place for good, so only what lasts sends it elsewhere. Where it is memory, descriptors or
+ * room that are wanting just now, the project stays the place: the first server that listens tries again, and says what
+ * it finds.
  */
 #include "place.h"
 

@@ -7,8 +7,8 @@
  * have one socket (forked workers, a supervisor): the one that started first counts, since it is the one that opened it
  * and whose end would free the port.
  *
- * A process of portshim that answers system calls (src/notify) has the program's socket for as long as it does that, and is
- * nobody's holder: whoever ended it would free nothing.
+ * A process of portshim that answers system calls (src/notify) has the program's socket for as long as it does that,
+ * and is nobody's holder: whoever ended it would free nothing.
  *
  * All of it is a snapshot: a process can end between two reads, and is simply not found then.
  */

@@ -167,8 +167,8 @@ static bool is_orphan(const struct ps_host *host, const struct ids *runs, uint16
 					      : state_record(a, host, port) && !ids_have(runs, a->run_id);
 }
 
-/* The list may be older than the run: what is a new one's is no orphan. A run's file is there before its first claim, so
- * a list that is made after the head was read has it. */
+/* The list may be older than the run: what is a new one's is no orphan. A run's file is there before its first claim,
+ * so a list that is made after the head was read has it. */
 static bool is_orphan_now(const char *runtime, const struct ps_host *host, uint16_t port, uint64_t head,
 			  struct ps_assignment *a)
 {
@@ -196,8 +196,8 @@ static void sweep_orphan(struct ps_host *host, uint16_t port, uint64_t head, con
 		     a->alive ? head_make(head_env(head), head_requested(head), PS_HELD) : 0);
 }
 
-/* Records of runs whose file is gone, left by a crash between freeing the one and removing the other, or by a process that
- * went on when its run was cleared away. */
+/* Records of runs whose file is gone, left by a crash between freeing the one and removing the other, or by a process
+ * that went on when its run was cleared away. */
 static void sweep_orphans(const char *runtime, struct ps_host *host, const struct ids *runs)
 {
 	FOR_EACH_SET(port, host->owned) {

@@ -97,8 +97,8 @@ bool address_twin(const struct ps_address *a, struct ps_address *twin)
 			twin->u.in6.sin6_addr.s6_addr[15] = 1;
 		twin->length = sizeof(struct sockaddr_in6);
 	} else {
-		/* A mapped address is an IPv4 one in disguise: its twin is IPv6, but a program that maps by hand is rare
-		 * and its own socket guards one side; it goes without. */
+		/* A mapped address is an IPv4 one in disguise: its twin is IPv6, but a program that maps by hand is
+		 * rare and its own socket guards one side; it goes without. */
 		if (memcmp(&a->u.in6.sin6_addr, mapped_prefix, sizeof(mapped_prefix)) == 0)
 			return false;
 		twin->u.in.sin_family = AF_INET;

@@ -3,12 +3,12 @@
  *
  * The ports of law 4 are tried one after the other, and each by a real bind on the program's own socket, so the kernel
  * arbitrates and nothing lies between choosing and holding. Before that bind, the port is claimed in the host table:
- * SO_REUSEADDR and SO_REUSEPORT let the kernel say yes to two sockets that only later turn out to be rivals (law 7), and the
- * claim is what tells runs apart.
+ * SO_REUSEADDR and SO_REUSEPORT let the kernel say yes to two sockets that only later turn out to be rivals (law 7),
+ * and the claim is what tells runs apart.
  *
- * A socket cannot be unbound. What must be known about a candidate beyond the kernel's verdict on this very socket, that the
- * other family is free as well (law 2) and that nobody's SO_REUSEPORT group would be joined, is therefore asked before,
- * with a second socket that lives for a moment.
+ * A socket cannot be unbound. What must be known about a candidate beyond the kernel's verdict on this very socket,
+ * that the other family is free as well (law 2) and that nobody's SO_REUSEPORT group would be joined, is therefore
+ * asked before, with a second socket that lives for a moment.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -59,15 +59,16 @@ static void set_option(long fd, int level, int name, int value)
 
 /* ---- looking at a candidate ---- */
 
-/* Old connections in TIME_WAIT, which only TCP has, are in the way of sockets without SO_REUSEADDR. If the program's has none,
- * those that follow for other addresses will not have it either; but for that alone, nothing moves that has not moved yet. */
+/* Old connections in TIME_WAIT, which only TCP has, are in the way of sockets without SO_REUSEADDR. If the program's
+ * has none, those that follow for other addresses will not have it either; but for that alone, nothing moves that has
+ * not moved yet. */
 static bool time_wait_counts(const struct attempt *t, const struct ps_address *a)
 {
 	return address_port(a) != t->requested && call_option(t->fd, SOL_SOCKET, SO_REUSEADDR) == 0;
 }
 
-/* True if somebody holds the address; `dual`: an IPv6 wildcard means IPv4 as well. Where TIME_WAIT does not count, a bind that
- * fails is tried again with SO_REUSEADDR. For UDP that option would hide sockets that share. */
+/* True if somebody holds the address; `dual`: an IPv6 wildcard means IPv4 as well. Where TIME_WAIT does not count, a
+ * bind that fails is tried again with SO_REUSEADDR. For UDP that option would hide sockets that share. */
 static bool held(const struct attempt *t, const struct ps_address *a, unsigned protocol, bool dual)
 {
 	int family = a->u.any.sa_family;
@@ -114,8 +115,8 @@ static bool rivals_at_requested(const struct attempt *t, unsigned other)
 	return needs_both(t) && (held(t, &t->address, other, t->dual_stack) || (has_twin && held(t, &twin, other, false)));
 }
 
-/* Any other port is good only if nobody has it on any address: the run's later binds, of 127.0.0.2 or a wildcard, must find
- * it free as they would on a host of their own (law 2). */
+/* Any other port is good only if nobody has it on any address: the run's later binds, of 127.0.0.2 or a wildcard, must
+ * find it free as they would on a host of their own (law 2). */
 static bool rivals_anywhere(const struct attempt *t, unsigned other)
 {
 	struct ps_address any = {.u.in6.sin6_family = AF_INET6, .length = sizeof(struct sockaddr_in6)};
@@ -179,8 +180,9 @@ static bool has_port(const struct attempt *t, int number)
 	return has;
 }
 
-/* A port that the kernel chose (port 0, connect) is in no record until its socket listens. If a socket of this very process,
- * its own or inherited, is what holds the requested port, then the collision is not with anybody outside (law 3). */
+/* A port that the kernel chose (port 0, connect) is in no record until its socket listens. If a socket of this very
+ * process, its own or inherited, is what holds the requested port, then the collision is not with anybody outside (law
+ * 3). */
 static bool chosen_here(const struct attempt *t)
 {
 	_Alignas(struct dirent64) char entries[1024];

@@ -24,8 +24,8 @@ static inline bool is_still_own(const struct ps_space *space, uint16_t actual, u
 }
 
 /* A requested port that this run has an assignment for: the kernel's verdict on the actual port is the verdict (law 3),
- * except when the port was lost to somebody outside of the run. A UDP socket is recorded here, as listen() does it for TCP,
- * and in one step with the bind: another process of the run must not find a socket that nobody knows. */
+ * except when the port was lost to somebody outside of the run. A UDP socket is recorded here, as listen() does it for
+ * TCP, and in one step with the bind: another process of the run must not find a socket that nobody knows. */
 static inline bool bind_again(struct ps_caller *caller, const struct ps_caller_calls *calls, int fd, unsigned protocol,
 			      struct ps_address *a, uint16_t actual, int *result)
 {
@@ -39,8 +39,8 @@ static inline bool bind_again(struct ps_caller *caller, const struct ps_caller_c
 	/* Another run may just be looking whether somebody has the port, with a socket that is gone by now. */
 	if (*result == -EADDRINUSE)
 		*result = calls->bind(caller, fd, &a->u.any, a->length);
-	/* Whoever takes the port over looks after his claim whether it is bound, and we look after our bind whether it is
-	 * claimed (tests/model/registry.pml): one of us sees the other. */
+	/* Whoever takes the port over looks after his claim whether it is bound, and we look after our bind whether it
+	 * is claimed (tests/model/registry.pml): one of us sees the other. */
 	kept = *result != 0 || is_still_own(space, actual, requested);
 	if (locked) {
 		changed = *result == 0 && kept && publish_record(caller, fd, a, PS_UDP);
@@ -74,7 +74,8 @@ static inline int bind_inet(struct ps_caller *caller, const struct ps_caller_cal
 	return assign(caller, fd, a, protocol);
 }
 
-/* For compatibility, Linux binds an IPv4 socket to an address without a family, if it is the wildcard (net/ipv4/af_inet.c). */
+/* For compatibility, Linux binds an IPv4 socket to an address without a family, if it is the wildcard
+ * (net/ipv4/af_inet.c). */
 static inline bool bind_copy_unspec(int fd, struct ps_address *a, const struct sockaddr *address, socklen_t length)
 {
 	return length >= sizeof(struct sockaddr_in) && route_copy_unspec(a, address, length) &&

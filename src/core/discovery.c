@@ -1,16 +1,16 @@
 /*
  * Theory of operation
  *
- * The file is a picture of the host table, drawn anew each time something changes and put in place by renameat2(2), so that a
- * reader sees one whole picture or another. Two writers would race to it with pictures of different age, so the
+ * The file is a picture of the host table, drawn anew each time something changes and put in place by renameat2(2), so
+ * that a reader sees one whole picture or another. Two writers would race to it with pictures of different age, so the
  * environment's lock is held from the first look at the table to the rename. A writer that does not get the lock (its
  * owner is stopped) draws all the same: a record too early is better than none.
  *
  * A writer may be killed anywhere. What it has drawn so far has a name that the next writer of the environment uses as
- * well, and so takes away; and the environment remembers what its file shows as a hash of the records (`drawn`), so that the
- * next look sees that the file is out of date without reading it. While the file is being replaced that is DRAWING, and after
- * a writer without the lock UNSURE: another's picture may have been put in place before or after, and be the older one.
- * tests/model/discovery.pml goes through all orders of these steps.
+ * well, and so takes away; and the environment remembers what its file shows as a hash of the records (`drawn`), so
+ * that the next look sees that the file is out of date without reading it. While the file is being replaced that is
+ * DRAWING, and after a writer without the lock UNSURE: another's picture may have been put in place before or after,
+ * and be the older one. tests/model/discovery.pml goes through all orders of these steps.
  *
  * Nothing is allocated: the text goes through a buffer on the stack, one at a time, so that a thread with the smallest
  * stack that there is can listen (tests/company).
@@ -30,8 +30,8 @@
 #define BUFFER 4096
 #define PATH_ROOM (PS_PATH_MAX + 32)
 
-/* More than the longest entry: a key of 73 bytes that are all escaped (6 each), an URL of 128, five addresses of 48, and the
- * fixed parts. What is put between two calls of room() is never longer. */
+/* More than the longest entry: a key of 73 bytes that are all escaped (6 each), an URL of 128, five addresses of 48,
+ * and the fixed parts. What is put between two calls of room() is never longer. */
 #define ROOM 1280
 
 struct output {
@@ -90,8 +90,8 @@ static void put_number(struct output *o, uint64_t n)
 	put_plain(o, digits + first);
 }
 
-/* The inside of a JSON string (RFC 8259, section 7). Bytes above 127 are passed on: names come from a manifest that was checked to
- * be UTF-8, or from directories, whose bytes are the user's own. */
+/* The inside of a JSON string (RFC 8259, section 7). Bytes above 127 are passed on: names come from a manifest that was
+ * checked to be UTF-8, or from directories, whose bytes are the user's own. */
 static void put_escaped(struct output *o, const char *s)
 {
 	for (; *s; s++) {
@@ -344,9 +344,9 @@ static uint16_t search_holder(const struct drawing *d, uint16_t port, uint64_t h
 	return holder;
 }
 
-/* Several runs of one environment may serve the same requested port, and a service several of its ports. One of them has
- * the plain key: the one that clients of the environment are sent to, by the lowest requested port. Returns its actual port,
- * the same for all of them. */
+/* Several runs of one environment may serve the same requested port, and a service several of its ports. One of them
+ * has the plain key: the one that clients of the environment are sent to, by the lowest requested port. Returns its
+ * actual port, the same for all of them. */
 static uint16_t key_holder(const struct drawing *d, uint16_t port, uint64_t head)
 {
 	const char *service = d->host->record[port].service;
@@ -465,7 +465,8 @@ bool discovery_outdated(const struct ps_host *host, const struct ps_scope *env)
 
 /* ---- files ---- */
 
-/* Who writes has the environment's lock, so the environment's id makes the name its own. Without the lock, the thread's. */
+/* Who writes has the environment's lock, so the environment's id makes the name its own. Without the lock, the
+ * thread's. */
 static void temporary_name(char *name, const char *path, uint32_t writer)
 {
 	struct ps_text t = text_start(name, PATH_ROOM);
@@ -490,8 +491,8 @@ static void remove_file(const char *path, uint32_t env)
 	sys3(SYS_unlinkat, AT_FDCWD, temporary, 0);
 }
 
-/* What the file shows from now on, unless somebody without the lock came in between. A picture that shows nothing is none: the
- * next look takes the file away. */
+/* What the file shows from now on, unless somebody without the lock came in between. A picture that shows nothing is
+ * none: the next look takes the file away. */
 static void drawing_done(struct ps_scope *env, uint64_t digest)
 {
 	uint64_t before = DRAWING;
@@ -636,8 +637,8 @@ uint16_t discovery_named(const struct ps_host *host, const char *path)
 	return (uint16_t)port;
 }
 
-/* The file names another living server of the service: a second run's, or another environment's of the same project. It came
- * first, and keeps the file. */
+/* The file names another living server of the service: a second run's, or another environment's of the same project. It
+ * came first, and keeps the file. */
 static __attribute__((noinline)) bool is_anothers(const struct ps_space *space, const char *path, uint16_t port)
 {
 	const struct ps_host *host = space->host;

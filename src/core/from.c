@@ -4,8 +4,9 @@
  * A manifest can say that a service is another project's ("from"). The launcher looks up that project's environment,
  * and the plan of the run carries, for each such service, the port that this project's programs ask for, and the
  * environment and requested port that it is there (struct ps_plan_from): one for each checkout of the other project,
- * the one that was used last first. The first of them whose server listens is meant. No more of the other environment is opened:
- * its scope is not in the chain, so nothing else of it is seen (law 9), and it need not exist when the run starts.
+ * the one that was used last first. The first of them whose server listens is meant. No more of the other environment
+ * is opened: its scope is not in the chain, so nothing else of it is seen (law 9), and it need not exist when the run
+ * starts.
  *
  * Where the service is now stands in the host table, as all assignments do. It is found by looking at the port itself,
  * then at those that were moved: a bitmap of a thousand words, in about a microsecond, and only for calls to these

@@ -210,8 +210,9 @@ uint64_t kernel_netns(int fd)
 		cookie = cookie_of(own, &error);
 		sys1(SYS_close, own);
 	}
-	/* The inode number can come again after the namespace is gone, and to read it costs twenty times as much. It must not stand
-	 * in for a cookie that could not be had for want of memory or descriptors: the two would never agree. */
+	/* The inode number can come again after the namespace is gone, and to read it costs twenty times as much. It
+	 * must not stand in for a cookie that could not be had for want of memory or descriptors: the two would never
+	 * agree. */
 	if (!cookie && error == -ENOPROTOOPT && sys4(SYS_newfstatat, AT_FDCWD, "/proc/self/ns/net", &st, 0) == 0)
 		cookie = st.st_ino;
 	return cookie;

@@ -12,11 +12,12 @@
  *     into slices, and after each a time at which the owner existed is compared with the thread's start. That note says
  *     whose it is: a dead owner's stays until the next one has written its own.
  *
- * tests/model/lock.pml goes through all orders of these steps. What it shows to be left: an owner that is killed between
- * taking the word and its note, and whose id then goes to a thread that lives on, is taken for that thread.
+ * tests/model/lock.pml goes through all orders of these steps. What it shows to be left: an owner that is killed
+ * between taking the word and its note, and whose id then goes to a thread that lives on, is taken for that thread.
  *
- * The critical sections change records in an order that is good at every instruction (host.h), so a lock taken over from
- * a dead owner needs no repair. Signals are blocked inside: a handler that calls bind() must not find its own thread's lock.
+ * The critical sections change records in an order that is good at every instruction (host.h), so a lock taken over
+ * from a dead owner needs no repair. Signals are blocked inside: a handler that calls bind() must not find its own
+ * thread's lock.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -46,9 +47,9 @@ static void signals_restore(const struct ps_lock_guard *guard)
 	sys4(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &guard->mask, 0, sizeof(guard->mask));
 }
 
-/* The calling thread's id, and above it a time at which it exists, in the ticks of 1/100 s that proc(5) has starts in. A main thread has its id for
- * as long as its process lives, so the time of its first lock does for all of them; another thread's id may be that of an
- * earlier one. */
+/* The calling thread's id, and above it a time at which it exists, in the ticks of 1/100 s that proc(5) has starts in.
+ * A main thread has its id for as long as its process lives, so the time of its first lock does for all of them;
+ * another thread's id may be that of an earlier one. */
 static uint64_t present(uint32_t tid)
 {
 	static _Atomic uint64_t first; /* of the main thread */

@@ -6,8 +6,8 @@
 
 #include <portshim/caller.h>
 
-/* Records a socket that listens (UDP: is bound) on `address`. The run's lock is held, or could not be had. Returns true if
- * publish_write must follow, after the lock is left. */
+/* Records a socket that listens (UDP: is bound) on `address`. The run's lock is held, or could not be had. Returns true
+ * if publish_write must follow, after the lock is left. */
 bool publish_record(struct ps_caller *caller, int fd, const struct ps_address *address, unsigned protocol);
 void publish_write(struct ps_caller *caller, uint16_t port);
 

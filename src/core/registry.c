@@ -10,8 +10,9 @@
  *   - inside a run, first binds are made one at a time under the run's lock, so that one requested port gets one actual
  *     port. Whoever holds that lock knows that a claim of this run is the remains of a process that was killed.
  *
- * Bits in `owned`, `moved`, `actual` and `pages` are set before the word that they lead to, and stay, so a killed process leaves
- * at worst a bit that leads to nothing. Heads change by compare-and-swap from what was seen, also when an assignment ends.
+ * Bits in `owned`, `moved`, `actual` and `pages` are set before the word that they lead to, and stay, so a killed
+ * process leaves at worst a bit that leads to nothing. Heads change by compare-and-swap from what was seen, also when
+ * an assignment ends.
  */
 #include <errno.h>
 #include <string.h>
@@ -98,9 +99,9 @@ static bool sort_listener(const struct ps_listener *l, void *context)
 
 #define LIST_TRIES 16
 
-/* 0, or a negative errno if the kernel cannot be asked. `protocols` 0: as recorded, else any. A server that restarts while the kernel lists may be
- * listed with its old socket when the record has its new one; then the kernel is asked again, and if that never ends, it is
- * the server's doing: no stranger's. */
+/* 0, or a negative errno if the kernel cannot be asked. `protocols` 0: as recorded, else any. A server that restarts
+ * while the kernel lists may be listed with its old socket when the record has its new one; then the kernel is asked
+ * again, and if that never ends, it is the server's doing: no stranger's. */
 static int list(const struct ps_host *host, uint16_t port, unsigned protocols, struct listeners *found)
 {
 	const struct ps_record *record = &host->record[port];
@@ -182,8 +183,8 @@ int registry_lost(const struct ps_space *space, uint16_t port, unsigned protocol
 
 	if (error || !found.other || found.ours)
 		return error;
-	/* Lost for one protocol only? The number stays the run's, for the sake of its socket of the other (law 2). A TCP
-	 * socket that is bound and does not listen yet is listed nowhere. */
+	/* Lost for one protocol only? The number stays the run's, for the sake of its socket of the other (law 2). A
+	 * TCP socket that is bound and does not listen yet is listed nowhere. */
 	error = list(space->host, port, protocol ^ (PS_TCP | PS_UDP), &found);
 	if (error || found.ours)
 		return error;
@@ -199,8 +200,8 @@ static bool unused(const struct ps_space *space, uint16_t port)
 	return unbound(port, SOCK_STREAM, pass) && unbound(port, SOCK_DGRAM, pass);
 }
 
-/* While the process that had a number lives, it may close and bind again, and then meets neither a new owner nor the socket of
- * unbound() (law 2). A pid that is somebody else's by now keeps the number until the next look. */
+/* While the process that had a number lives, it may close and bind again, and then meets neither a new owner nor the
+ * socket of unbound() (law 2). A pid that is somebody else's by now keeps the number until the next look. */
 static bool has_process(const struct ps_host *host, uint16_t port)
 {
 	int32_t pid = process_pid(atomic_load(&host->record[port].owner));
@@ -208,9 +209,9 @@ static bool has_process(const struct ps_host *host, uint16_t port)
 	return pid > 0 && sys2(SYS_kill, pid, 0) != -ESRCH;
 }
 
-/* Another run's port that nothing holds any more may be taken. *head is what it says then: a record that says LISTENING becomes
- * HELD before, and is looked at again. Its server may just be starting anew, and its clients find it in both states; they
- * would not find it while the port is claimed. */
+/* Another run's port that nothing holds any more may be taken. *head is what it says then: a record that says LISTENING
+ * becomes HELD before, and is looked at again. Its server may just be starting anew, and its clients find it in both
+ * states; they would not find it while the port is claimed. */
 static bool may_take_over(struct ps_space *space, uint16_t port, uint16_t requested, uint64_t *head)
 {
 	struct ps_host *host = space->host;
@@ -229,8 +230,8 @@ static bool may_take_over(struct ps_space *space, uint16_t port, uint16_t reques
 	return false;
 }
 
-/* The run that had the port until the claim may have bound it between the look and the claim; whoever binds it after the
- * claim sees that (bind_again in call_bind.h). It is given back then, and the record was not touched. */
+/* The run that had the port until the claim may have bound it between the look and the claim; whoever binds it after
+ * the claim sees that (bind_again in call_bind.h). It is given back then, and the record was not touched. */
 static bool keep_claim(struct ps_space *space, uint16_t port, uint64_t claim, uint64_t before)
 {
 	struct ps_host *host = space->host;
@@ -324,8 +325,8 @@ int registry_claim(struct ps_space *space, uint16_t port, uint16_t requested, ui
 	return 1;
 }
 
-/* Ends what a head says, unless it says something else by now: another run may have taken the port over. The bits stay, in
- * `moved` as well: they are hints, and whoever takes the port next may just have set his. */
+/* Ends what a head says, unless it says something else by now: another run may have taken the port over. The bits stay,
+ * in `moved` as well: they are hints, and whoever takes the port next may just have set his. */
 static bool erase(struct ps_host *host, uint16_t port, uint64_t head)
 {
 	return atomic_compare_exchange_strong(&host->record[port].head, &head, 0);
@@ -351,7 +352,8 @@ static void set_hint(struct ps_host *host, struct ps_scope *scope, uint16_t requ
 		atomic_store(&scope->forward[requested], actual);
 }
 
-/* Gives a scope the hint, unless another assignment has it that is in the same state or a better one. 0 or a negative errno. */
+/* Gives a scope the hint, unless another assignment has it that is in the same state or a better one. 0 or a negative
+ * errno. */
 static int hint_scope(struct ps_space *space, struct ps_scope *scope, uint16_t actual, uint64_t head)
 {
 	uint16_t requested = head_requested(head);
@@ -416,7 +418,8 @@ bool registry_hold(struct ps_space *space, const struct ps_address *address)
 		shared_set(space->host->moved, port);
 	else if (shared_bit(space->host->moved, port))
 		shared_clear(space->host->moved, port);
-	/* The hint first: it is believed once the head confirms it, and a port that is held without one would be lost to the run. */
+	/* The hint first: it is believed once the head confirms it, and a port that is held without one would be lost
+	 * to the run. */
 	hint_scope(space, space->run, port, held);
 	return atomic_compare_exchange_strong(&space->host->record[port].head, &head, held);
 }
@@ -501,9 +504,9 @@ static bool all_drawn(uint32_t undrawn)
 	return undrawn >> 16 == (undrawn & 0xffff);
 }
 
-/* The kernel lets two have one number, each for a protocol, and a record has one run. An environment that we do not see keeps
- * it for its living server: ours is on a number that the kernel chose, or that its run has given up, and is found by that
- * (law 9 is about the protocol that is recorded). */
+/* The kernel lets two have one number, each for a protocol, and a record has one run. An environment that we do not see
+ * keeps it for its living server: ours is on a number that the kernel chose, or that its run has given up, and is found
+ * by that (law 9 is about the protocol that is recorded). */
 static bool is_anothers(const struct ps_space *space, uint16_t port, uint64_t head, unsigned protocol)
 {
 	return head_state(head) == PS_LISTENING && !registry_sees(space, head_env(head)) &&
@@ -558,7 +561,8 @@ int registry_listen(struct ps_space *space, const struct ps_address *address, ui
 
 /* ---- ending ---- */
 
-/* An assignment may be gone: clients of the environment go to another living one of the same requested port, if there is. */
+/* An assignment may be gone: clients of the environment go to another living one of the same requested port, if there
+ * is. */
 static void rehint(struct ps_host *host, struct ps_scope *env, uint16_t requested, uint16_t gone)
 {
 	uint64_t head;

@@ -1,13 +1,14 @@
 /*
  * Theory of operation: the life of a client's call
  *
- * connect() and the sending calls name a destination. If it is local, the scopes around the process are asked for its port
- * (registry_forward: one or two loads), and the call goes on with a copy of the address that has the actual port. What
- * comes back, a peer's name or a datagram's source, is translated the other way, so that the caller sees the port that it used.
+ * connect() and the sending calls name a destination. If it is local, the scopes around the process are asked for its
+ * port (registry_forward: one or two loads), and the call goes on with a copy of the address that has the actual port.
+ * What comes back, a peer's name or a datagram's source, is translated the other way, so that the caller sees the port
+ * that it used.
  *
- * Both directions are keyed by port, not by descriptor, so there is nothing to keep for close, dup, fork and exec. What a port
- * alone cannot tell is which of its two names the process used last: a client that was told the actual port must see the
- * actual port in replies. A short list remembers that; it is looked at only for ports that were moved.
+ * Both directions are keyed by port, not by descriptor, so there is nothing to keep for close, dup, fork and exec. What
+ * a port alone cannot tell is which of its two names the process used last: a client that was told the actual port must
+ * see the actual port in replies. A short list remembers that; it is looked at only for ports that were moved.
  */
 #include <string.h>
 
@@ -50,8 +51,8 @@ static bool is_local(const struct ps_space *space, const struct ps_address *a, e
 	       (locality == PS_REMOTE_OR_OWN && kernel_is_local(a, space->run->pass));
 }
 
-/* 127.0.0.1, ::1 and the wildcards are "localhost", and one assignment has them all (law 2). A server on another address
- * of this machine is another listener, unless it is one that the assignment is bound to. */
+/* 127.0.0.1, ::1 and the wildcards are "localhost", and one assignment has them all (law 2). A server on another
+ * address of this machine is another listener, unless it is one that the assignment is bound to. */
 static bool serves_address(const struct ps_record *record, const struct ps_address *a, enum ps_locality locality)
 {
 	uint8_t at = record_get(record, at), bytes[16];
@@ -141,7 +142,8 @@ enum ps_route route_out(struct ps_caller *caller, int fd, const struct sockaddr 
 	/* The kernel refuses: at once, or later and by an event, if the socket does not block; and judges all else. */
 	if (fd >= 0 && caller->calls->protocol(caller, fd) == PS_TCP)
 		return moved(a, PORT_REFUSED, unspec);
-	/* Where a server was and its process has ended, the kernel says that there is none, and the error names the port. */
+	/* Where a server was and its process has ended, the kernel says that there is none, and the error names the
+	 * port. */
 	if (!listening && !process_alive(atomic_load(&space->host->record[port].owner)))
 		return PS_ROUTE_PASS;
 	if (fd >= 0)
@@ -216,7 +218,8 @@ static bool is_cluster(const struct ps_caller *caller)
 	return false;
 }
 
-/* Only a listener is told the actual port. A UDP socket never listens, and the sources of datagrams say the requested one. */
+/* Only a listener is told the actual port. A UDP socket never listens, and the sources of datagrams say the requested
+ * one. */
 static bool is_told_actual(const struct ps_caller *caller, int fd, uint16_t port, uint64_t head)
 {
 	const struct ps_record *record = &caller->space->host->record[port];

@@ -632,8 +632,8 @@ static void add_scope(struct ps_space *space, struct ps_scope *scope, uint32_t i
 		space->env = scope;
 }
 
-/* The id of an environment says all about it, so its pages stay untouched until space_verify: each first touch is a page
- * fault in every process that starts. */
+/* The id of an environment says all about it, so its pages stay untouched until space_verify: each first touch is a
+ * page fault in every process that starts. */
 static int map_chain(struct ps_space *s, uid_t user)
 {
 	for (int i = 0; i < PS_CHAIN_MAX && s->run->chain[i]; i++) {

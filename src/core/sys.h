@@ -70,8 +70,8 @@ static inline long sys_call_marked(long nr, long a, long b, long c, long d, long
 #define sys_marked5(pass, nr, a, b, c, d, e)                                                                           \
 	sys_call_marked(nr, SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), SYS_ARG(d), SYS_ARG(e), SYS_ARG(pass))
 
-/* Makes a call again for as long as signals interrupt it. A file system in user space or on a network lets that happen to any
- * call that names a file, and tmpfs to fallocate(2). */
+/* Makes a call again for as long as signals interrupt it. A file system in user space or on a network lets that happen
+ * to any call that names a file, and tmpfs to fallocate(2). */
 #define sys_again(call)                                                                                                \
 	({                                                                                                             \
 		long again_result;                                                                                     \
@@ -82,8 +82,8 @@ static inline long sys_call_marked(long nr, long a, long b, long c, long d, long
 		again_result;                                                                                          \
 	})
 
-/* A write beyond RLIMIT_FSIZE fails with EFBIG and sends SIGXFSZ as well (setrlimit(2)), which ends a program that knows
- * nothing of that write. This takes the signal back; it must have been blocked since before the write. */
+/* A write beyond RLIMIT_FSIZE fails with EFBIG and sends SIGXFSZ as well (setrlimit(2)), which ends a program that
+ * knows nothing of that write. This takes the signal back; it must have been blocked since before the write. */
 static inline void sys_forget_xfsz(void)
 {
 	const uint64_t xfsz = UINT64_C(1) << (25 - 1);

@@ -4,8 +4,9 @@
  * Theory of operation: a row says which service, by which check, and at which addresses: those that the record has, for
  * a wildcard the loopback address of its family; for a service that the manifest calls external, its number on both
  * loopback addresses. Where nothing is assigned, a client reaches whoever has the number, if that is nobody's in
- * portshim (law 9): a container, say. So does a check that the manifest asks for, and says so. Then everything is asked at once (probe.c). Connections are counted first, so that ours are not
- * among them. The record may be out of date by then: the answer is what counts.
+ * portshim (law 9): a container, say. So does a check that the manifest asks for, and says so. Then everything is asked
+ * at once (probe.c). Connections are counted first, so that ours are not among them. The record may be out of date by
+ * then: the answer is what counts.
  */
 #include "survey.h"
 

@@ -80,8 +80,8 @@ int inventory_gather(struct ps_inventory *inventory, const struct ps_inventory_o
 		     struct ps_error *error);
 void inventory_free(struct ps_inventory *inventory);
 
-/* What is declared for a port, or NULL. Others may follow it with the same port: inventory_declared_next, NULL after the
- * last; of each service, the first profile only, and no profile before all. */
+/* What is declared for a port, or NULL. Others may follow it with the same port: inventory_declared_next, NULL after
+ * the last; of each service, the first profile only, and no profile before all. */
 const struct ps_declared *inventory_declared(const struct ps_inventory *inventory, uint16_t port);
 const struct ps_declared *inventory_declared_next(const struct ps_inventory *inventory,
 						  const struct ps_declared *declared);

@@ -68,8 +68,9 @@ static int listen_for_ever(void *parent)
 
 void canary_start(struct ps_keeper *keeper)
 {
-	/* Without an exit signal it is no child that waitpid(2) counts. It outlives us by a moment, with our descriptors: so
-	 * it is the one that waits for the kernel to take the inotify instance apart, which takes milliseconds. */
+	/* Without an exit signal it is no child that waitpid(2) counts. It outlives us by a moment, with our
+	 * descriptors: so it is the one that waits for the kernel to take the inotify instance apart, which takes
+	 * milliseconds. */
 	int child = clone(listen_for_ever, stack + sizeof(stack), CLONE_VM | CLONE_FS | CLONE_FILES,
 			  (void *)(intptr_t)getpid());
 

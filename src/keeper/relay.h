@@ -37,8 +37,8 @@ void relay_free(struct ps_relay *relay, size_t more);
 /* The program was stopped, continued, or has ended. */
 void relay_tell(struct ps_relay *relay, int status);
 /* True if there is something new since *seen. Only the last counts: one who was stopped and goes on is not stopped.
- * Unless `all`, which is for the end of the worker, nothing is heard before it has told everything: that the program has
- * ended comes with whether anybody is left. */
+ * Unless `all`, which is for the end of the worker, nothing is heard before it has told everything: that the program
+ * has ended comes with whether anybody is left. */
 bool relay_hear(struct ps_relay *relay, bool all, uint32_t *seen, int *status);
 
 #endif

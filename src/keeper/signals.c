@@ -107,7 +107,8 @@ static void pass_on(const struct ps_keeper *keeper, const struct signalfd_siginf
 static void consider(struct ps_keeper *keeper, const struct signalfd_siginfo *info)
 {
 	bool meant = is_meant_for_program(keeper, info);
-	/* Also for the terminal's, which are not passed on: the canary's note of one must not hide the next one from somebody. */
+	/* Also for the terminal's, which are not passed on: the canary's note of one must not hide the next one from
+	 * somebody. */
 	bool heard = canary_heard(keeper, (int)info->ssi_signo);
 
 	if (meant && (!heard || info->ssi_code == SI_KERNEL))

@@ -26,16 +26,16 @@
  * in a session of its own, holds no file, directory or terminal of the program, and has every signal blocked: what
  * ends a group, a terminal or a tree of processes ends the program, and with the last of its processes the worker.
  *
- * A keeper that ends while something is in the background leaves an heir, which holds the listener and does nothing until
- * the server that it leaves behind, the worker or, where that was killed, itself, has ended.
+ * A keeper that ends while something is in the background leaves an heir, which holds the listener and does nothing
+ * until the server that it leaves behind, the worker or, where that was killed, itself, has ended.
  *
- * Limits. The heir is nobody's ancestor: it can look into the programs only where Yama is off, or as root; elsewhere their
- * calls go on as without portshim. Of a worker and an heir that are both killed, or a worker after its keeper was, no
- * server is left, and the calls of what is in the background fail (ENOSYS). A program that asked for a signal at its parent's
- * death (PR_SET_PDEATHSIG) gets it when the worker dies, and not when `portshim run` is killed. A program that leaves
- * the keeper's process group for one of its own has its parent in another session, which makes that group an orphaned
- * one (setpgid(2)): SIGTSTP, SIGTTIN and SIGTTOU do not stop it there, SIGSTOP does. In the keeper's session it would
- * be the other way round: what is stopped when the program ends would not be hung up by the kernel.
+ * Limits. The heir is nobody's ancestor: it can look into the programs only where Yama is off, or as root; elsewhere
+ * their calls go on as without portshim. Of a worker and an heir that are both killed, or a worker after its keeper
+ * was, no server is left, and the calls of what is in the background fail (ENOSYS). A program that asked for a signal
+ * at its parent's death (PR_SET_PDEATHSIG) gets it when the worker dies, and not when `portshim run` is killed. A
+ * program that leaves the keeper's process group for one of its own has its parent in another session, which makes that
+ * group an orphaned one (setpgid(2)): SIGTSTP, SIGTTIN and SIGTTOU do not stop it there, SIGSTOP does. In the keeper's
+ * session it would be the other way round: what is stopped when the program ends would not be hung up by the kernel.
  */
 #include "keeper.h"
 

@@ -1,8 +1,8 @@
 /*
  * yield.c - giving a port up to a run that insists on it: the program is ended, and started again without the port.
  *
- * Theory of operation: a wish in the run's file (want.h) wakes the keeper. It is granted if the port is one of this run's, of a
- * service that yields, and not wanted from inside. Then, in the same loop as ever:
+ * Theory of operation: a wish in the run's file (want.h) wakes the keeper. It is granted if the port is one of this
+ * run's, of a service that yields, and not wanted from inside. Then, in the same loop as ever:
  *
  *	NO -> ENDING       the filter's worker, if there is one, is killed and we serve in its place (chain.c), so that
  *	                   what it had is ours. Every child of ours gets SIGTERM. We are the subreaper, so that what they
@@ -11,12 +11,12 @@
  *	ENDING -> KILLING  the time is over: SIGKILL, round after round, for the same reason down to the last grandchild.
  *	-> NO              nobody is left. The record of the port is ended, the wish answered, the program started again.
  *
- * Signals go to children of ours alone, which nobody else can reap: their pids are surely theirs, and no start time need be
- * compared. The other records of the run stay HELD, as when a program restarts by itself; the port that was yielded is
- * refused to this run from then on (want.c), so the program that starts need not wait for the newcomer.
+ * Signals go to children of ours alone, which nobody else can reap: their pids are surely theirs, and no start time
+ * need be compared. The other records of the run stay HELD, as when a program restarts by itself; the port that was
+ * yielded is refused to this run from then on (want.c), so the program that starts need not wait for the newcomer.
  *
- * Whoever tells us to end meanwhile (Ctrl-C, SIGTERM) means the run, and there may be no program just then that could hear it: then
- * there is no new start.
+ * Whoever tells us to end meanwhile (Ctrl-C, SIGTERM) means the run, and there may be no program just then that could
+ * hear it: then there is no new start.
  */
 #include "keeper.h"
 

@@ -32,10 +32,11 @@
  * receiving call waits all the same. The first attempt's -EAGAIN came before the socket was added, but adding looks
  * as well.
  *
- * Limits: as many calls as most_of() says, because each needs two descriptors and a slot of the journal; the next
- * ones are continued, and see actual ports. Stops are seen by the state of another thread, of the first ones of a
- * process: where all of those are held or in the kernel's own sleep, they come when one of them goes on. A server that takes over finds each held call in the journal and tries it
- * again from the beginning: nothing is kept here but what can be made again.
+ * Limits: as many calls as most_of() says, because each needs two descriptors and a slot of the journal; the next ones
+ * are continued, and see actual ports. Stops are seen by the state of another thread, of the first ones of a process:
+ * where all of those are held or in the kernel's own sleep, they come when one of them goes on. A server that takes
+ * over finds each held call in the journal and tries it again from the beginning: nothing is kept here but what can be
+ * made again.
  */
 #include "held.h"
 

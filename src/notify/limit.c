@@ -2,8 +2,8 @@
  * limit.c - see limit.h.
  *
  * Theory of operation: the flag that keeps connect from waiting belongs to the open file (O_NONBLOCK), which the
- * program shares, and whose other threads may take it back in the moment between our setting it and the kernel's look. Then one
- * connect would keep all programs of the run waiting, for minutes. A timer's signal ends such a wait.
+ * program shares, and whose other threads may take it back in the moment between our setting it and the kernel's look.
+ * Then one connect would keep all programs of the run waiting, for minutes. A timer's signal ends such a wait.
  *
  * To set a timer costs a microsecond or two, so it is not stopped afterwards, and set again only when it may be over
  * too soon. Its signal is unblocked between begin and end alone: what comes later is read with all other signals, by

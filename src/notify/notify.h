@@ -41,8 +41,8 @@ struct ps_notify *notify_create(void *shared);
  * had begun. Raises the process's soft RLIMIT_NOFILE to the hard one. */
 int notify_start(struct ps_notify *notify, int listener, struct ps_space *own);
 
-/* What the server waits for with poll(2): fills in fds[], which it passes to notify_serve with what poll said. The first one is the
- * listener: POLLHUP there means that nobody is left under the filter. */
+/* What the server waits for with poll(2): fills in fds[], which it passes to notify_serve with what poll said. The
+ * first one is the listener: POLLHUP there means that nobody is left under the filter. */
 #define PS_NOTIFY_FDS 2
 void notify_poll(const struct ps_notify *notify, struct pollfd fds[PS_NOTIFY_FDS]);
 

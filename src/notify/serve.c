@@ -6,8 +6,9 @@
  * A thread under the filter (filter.c) that makes one of its calls sleeps in the kernel until somebody answers: with a
  * result, or that the call is to go on as if nothing had been. One thread, the server's, receives these calls and
  * serves what cannot block: the kernel can wake it on the processor that the program leaves
- * (SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP). A call that may block, a first bind or a listen, which take the run's lock and write files,
- * gets a thread of its own (serve_by_thread), so that no program ever waits for another one's disk, lock or wish.
+ * (SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP). A call that may block, a first bind or a listen, which take the run's lock and
+ * write files, gets a thread of its own (serve_by_thread), so that no program ever waits for another one's disk, lock
+ * or wish.
  *
  * A program that waits for an answer must get it, whatever becomes of the server. So everything about a call is in a
  * journal, in memory that is shared with the process that would take over. The kernel copies the notification right
@@ -29,9 +30,9 @@
  * by another.
  *
  * No signal handler runs here (but for one that does nothing, limit.c) and no lock of libc is held while something is
- * served but for threads' starts: malloc by those is the only sharing. Signals are blocked in threads. RLIMIT_NOFILE, RLIMIT_NPROC: a duplicate that cannot be
- * had makes the call go on as without portshim, a thread that cannot be had makes the call block the server for as
- * long as it takes.
+ * served but for threads' starts: malloc by those is the only sharing. Signals are blocked in threads. RLIMIT_NOFILE,
+ * RLIMIT_NPROC: a duplicate that cannot be had makes the call go on as without portshim, a thread that cannot be had
+ * makes the call block the server for as long as it takes.
  */
 
 #include <errno.h>

@@ -179,9 +179,9 @@ static inline void serve_begin(struct ps_call *call)
  * portshim has nothing to do with the process, it cannot be read, or it is gone. */
 bool target_of(struct ps_call *call);
 
-/* A duplicate of the caller's descriptor `number`, as call->fd: 0 if it is an inet socket of the network namespace
- * that the space is of, and the call still waits. Else a negative errno, and the call is to be continued; whatever it
- * is, it is call->fd then. The duplicate has the same open file description: flags, offset and socket are the program's own. */
+/* A duplicate of the caller's descriptor `number`, as call->fd: 0 if it is an inet socket of the network namespace that
+ * the space is of, and the call still waits. Else a negative errno, and the call is to be continued; whatever it is, it
+ * is call->fd then. The duplicate has the same open file description: flags, offset and socket are the program's own. */
 int target_socket(struct ps_call *call, int number);
 
 /* The program's memory: 0 if all of it could be read or written, else a negative errno. A process that may not be

@@ -326,8 +326,8 @@ static void read_name(int32_t pid, char name[PS_NAMED_MAX])
 	name[strcspn(name, "\n")] = '\0';
 }
 
-/* A process that is not dumpable, or another user's. Told once for each program. The name is read now, while the process
- * waits for its answer: when the keeper comes to tell it, it may be gone. */
+/* A process that is not dumpable, or another user's. Told once for each program. The name is read now, while the
+ * process waits for its answer: when the keeper comes to tell it, it may be gone. */
 static void tell_unreadable(struct ps_notify *notify, int32_t pid)
 {
 	char name[PS_NAMED_MAX];

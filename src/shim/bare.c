@@ -9,7 +9,8 @@
 #include "../core/sys.h"
 #include "../core/text.h"
 
-/* What marks the directory of a project, as in `portshim run`: a manifest wherever it is found upward, else a git work tree. */
+/* What marks the directory of a project, as in `portshim run`: a manifest wherever it is found upward, else a git work
+ * tree. */
 static bool has(const char *directory, const char *name)
 {
 	char path[PS_PATH_MAX + 32];

@@ -1,6 +1,7 @@
 /*
- * caller.h - this process as one that the core decides for (<portshim/caller.h>): its descriptors are its own, and what the kernel is
- * asked, it is asked through the next definitions (real.c), which other libraries may interpose. What is hot is inline.
+ * caller.h - this process as one that the core decides for (<portshim/caller.h>): its descriptors are its own, and what
+ * the kernel is asked, it is asked through the next definitions (real.c), which other libraries may interpose. What is
+ * hot is inline.
  */
 #ifndef PORTSHIM_SHIM_CALLER_H
 #define PORTSHIM_SHIM_CALLER_H

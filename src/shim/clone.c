@@ -2,8 +2,8 @@
 
 #include "shim.h"
 
-/* The child begins elsewhere, so it is told before, and this process is more careful than it had to be from now on. The last
- * three arguments are read whether they were given or not, as in syscall(). */
+/* The child begins elsewhere, so it is told before, and this process is more careful than it had to be from now on. The
+ * last three arguments are read whether they were given or not, as in syscall(). */
 EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument, ...)
 {
 	void *parent, *tls, *child;

@@ -1,16 +1,16 @@
 /*
  * Theory of operation
  *
- * The constructor finds the real functions and maps the space that PORTSHIM_RUN names. Another library's constructor may
- * call a hook before ours runs: then that call does the work. There is one initialiser; whoever comes while it works, also
- * the initialiser itself through dlsym and an interposed allocator, is passed through and never waits.
+ * The constructor finds the real functions and maps the space that PORTSHIM_RUN names. Another library's constructor
+ * may call a hook before ours runs: then that call does the work. There is one initialiser; whoever comes while it
+ * works, also the initialiser itself through dlsym and an interposed allocator, is passed through and never waits.
  *
- * Nothing is kept but the mappings and this file's variables, so fork needs no handler and closing every descriptor does no
- * harm. After init the variables are only read, with one exception: a process that was preloaded by hand, without
- * `portshim`, makes its run with the first call that needs it, because most processes never make such a call.
+ * Nothing is kept but the mappings and this file's variables, so fork needs no handler and closing every descriptor
+ * does no harm. After init the variables are only read, with one exception: a process that was preloaded by hand,
+ * without `portshim`, makes its run with the first call that needs it, because most processes never make such a call.
  *
- * When the registry cannot be used the program runs as without portshim, one line says why, and children are told to keep
- * quiet. With --strict the process ends with exit code 125 instead.
+ * When the registry cannot be used the program runs as without portshim, one line says why, and children are told to
+ * keep quiet. With --strict the process ends with exit code 125 instead.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -119,8 +119,8 @@ static void find_library(const char *preload)
 
 /* ---- starting ---- */
 
-/* Workers of node's cluster module, and the primary that started them, are told requested ports always: the primary sends
- * what getsockname says to the worker, which compares it with the port that it asked for (node: lib/net.js). */
+/* Workers of node's cluster module, and the primary that started them, are told requested ports always: the primary
+ * sends what getsockname says to the worker, which compares it with the port that it asked for (node: lib/net.js). */
 static void join_cluster(struct ps_scope *run)
 {
 	uint32_t members[2] = {(uint32_t)sys0(SYS_getpid), (uint32_t)sys0(SYS_getppid)};
@@ -247,8 +247,8 @@ static struct ps_caller *make_run(int fd)
 }
 
 /* Without `portshim run` or `exec`: the first call that needs a space makes a run of its own for this process and its
- * descendants, in the environment of the working directory. Signals are blocked meanwhile: a handler that calls a hook, or that
- * never comes back here, would find or leave the work half done. */
+ * descendants, in the environment of the working directory. Signals are blocked meanwhile: a handler that calls a hook,
+ * or that never comes back here, would find or leave the work half done. */
 static struct ps_caller *start_bare(int fd)
 {
 	struct ps_caller *caller = NULL;

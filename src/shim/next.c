@@ -2,8 +2,9 @@
  * Theory of operation
  *
  * Some thirty times dlsym(RTLD_NEXT) costs more than all else that the constructor does but mapping the files. The
- * loader's list of objects (`_r_debug`, link.h) is in the order in which it searches them, so what comes behind this library
- * is what RTLD_NEXT means, and each object says where its tables are. A name's hash is made once and looked up in each.
+ * loader's list of objects (`_r_debug`, link.h) is in the order in which it searches them, so what comes behind this
+ * library is what RTLD_NEXT means, and each object says where its tables are. A name's hash is made once and looked up
+ * in each.
  *
  * Whatever is unusual is left to the loader: another libc's loader (no list), an object without DT_GNU_HASH, a function
  * that is chosen at run time (STT_GNU_IFUNC), more objects than there is room for. The first object that cannot be read

@@ -34,8 +34,8 @@ void next_start(struct next_tables *tables);
 /* NULL: the loader has to be asked. */
 void *next_symbol(const struct next_tables *tables, const char *name);
 
-/* True if it is libc's own, and no other library's that stands before it. Before 2.34, glibc has functions that block in libpthread:
- * they count as another library's. */
+/* True if it is libc's own, and no other library's that stands before it. Before 2.34, glibc has functions that block
+ * in libpthread: they count as another library's. */
 static inline bool next_in_libc(const struct next_tables *tables, const void *found)
 {
 	return (uintptr_t)found >= tables->libc_first && (uintptr_t)found < tables->libc_end;

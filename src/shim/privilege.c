@@ -1,9 +1,10 @@
 /*
- * Theory of operation: an ordinary user's filter goes with no_new_privs (prctl(2)), under which execve gives nobody rights:
- * sudo then says something of its own, and nothing of portshim. So the run's keeper says it, and which option helps.
+ * Theory of operation: an ordinary user's filter goes with no_new_privs (prctl(2)), under which execve gives nobody
+ * rights: sudo then says something of its own, and nothing of portshim. So the run's keeper says it, and which option
+ * helps.
  *
- * In a process without no_new_privs this is one system call before an exec, which takes a thousand times longer. Else the
- * run's flags say whether that is the filter's doing, and the file is looked at as the kernel will (fs/exec.c,
+ * In a process without no_new_privs this is one system call before an exec, which takes a thousand times longer. Else
+ * the run's flags say whether that is the filter's doing, and the file is looked at as the kernel will (fs/exec.c,
  * bprm_fill_uid). It is a courtesy: what cannot be had, such as a path relative to another directory's attributes, is
  * not told.
  *

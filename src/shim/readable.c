@@ -1,9 +1,9 @@
 /*
  * Theory of operation
  *
- * A bad pointer gives EFAULT from the kernel, and must not become a crash because a hook looked at it first. The kernel can
- * be asked whether memory can be read (kernel_readable), but that is a system call for each address, and the cheap calls
- * here are hardly dearer than that. Most addresses lie where no question is needed:
+ * A bad pointer gives EFAULT from the kernel, and must not become a crash because a hook looked at it first. The kernel
+ * can be asked whether memory can be read (kernel_readable), but that is a system call for each address, and the cheap
+ * calls here are hardly dearer than that. Most addresses lie where no question is needed:
  *
  *   - on the stack, in the frames of our callers: above our own frame, and mapped;
  *   - in the program's own image, which stays for the life of the process: its segments are in the auxiliary vector;
@@ -31,8 +31,8 @@ static uintptr_t image_bias; /* what addresses in its headers are relative to */
 static _Atomic uintptr_t image_end; /* set last, by the first who asks: few ever touch the page of the headers */
 static _Atomic uintptr_t heap_first = UINTPTR_MAX, heap_end; /* each only ever widens */
 
-/* The program's headers lie in one of its segments. Others' do not: musl's loader, called by its name, leaves its own in
- * the auxiliary vector; without PT_PHDR nobody knows then what their addresses are relative to. */
+/* The program's headers lie in one of its segments. Others' do not: musl's loader, called by its name, leaves its own
+ * in the auxiliary vector; without PT_PHDR nobody knows then what their addresses are relative to. */
 static bool has_itself(const ElfW(Phdr) *header, unsigned long count, uintptr_t bias)
 {
 	for (unsigned long i = 0; i < count; i++)

@@ -1,13 +1,14 @@
 /*
  * Theory of operation
  *
- * A hook goes on with the next definition of its function: libc's, or another library's that was preloaded behind this one. Until
- * those are found the raw system calls stand in.
+ * A hook goes on with the next definition of its function: libc's, or another library's that was preloaded behind this
+ * one. Until those are found the raw system calls stand in.
  *
- * Under a filter (scope.h: the pass) the raw system calls come back, for what is notified and where the next definition is libc's own:
- * they carry the pass, which libc's would not. The program notices nothing of that. What is a cancellation point in libc is one here: while
- * the call lasts, the thread can be cancelled at any instruction, as in libc's own (nptl, SYSCALL_CANCEL). Another library's
- * definition is called as before; its calls are notified, and answered with what was decided already (law 5).
+ * Under a filter (scope.h: the pass) the raw system calls come back, for what is notified and where the next definition
+ * is libc's own: they carry the pass, which libc's would not. The program notices nothing of that. What is a
+ * cancellation point in libc is one here: while the call lasts, the thread can be cancelled at any instruction, as in
+ * libc's own (nptl, SYSCALL_CANCEL). Another library's definition is called as before; its calls are notified, and
+ * answered with what was decided already (law 5).
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -21,8 +22,8 @@
 #include "../core/sys.h"
 
 /* Weak and without a version, so that the library can be loaded into any process. Before 2.34 glibc had dlsym in libdl,
- * which may not be there, but what it calls was in libc even then. With neither the raw system calls stay. What next.c finds
- * by itself needs none of them. */
+ * which may not be there, but what it calls was in libc even then. With neither the raw system calls stay. What next.c
+ * finds by itself needs none of them. */
 extern __typeof__(dlsym) dlsym __attribute__((weak));
 extern void *_dl_sym(void *, const char *, void *) __attribute__((weak));
 #define NEXT ((void *)-1L) /* RTLD_NEXT */
@@ -32,7 +33,8 @@ extern __typeof__(dladdr) dladdr __attribute__((weak));
 extern __typeof__(pthread_setcanceltype) pthread_setcanceltype __attribute__((weak));
 extern char __libc_single_threaded __attribute__((weak)); /* glibc 2.32; declared in <sys/single_threaded.h> */
 
-/* What the raw calls carry: 0 until real_mark(). Changes once, and any function that is called meanwhile may see either. */
+/* What the raw calls carry: 0 until real_mark(). Changes once, and any function that is called meanwhile may see
+ * either. */
 static _Atomic uint64_t marking;
 
 static inline uint64_t pass(void)
@@ -55,7 +57,8 @@ static long finish(long result)
 	return result;
 }
 
-/* Where libc's functions are in the place of these, the raw ones only ever run before there are threads to be cancelled. */
+/* Where libc's functions are in the place of these, the raw ones only ever run before there are threads to be
+ * cancelled. */
 static inline int point_begin(void)
 {
 	int before = PTHREAD_CANCEL_ASYNCHRONOUS;
@@ -299,7 +302,8 @@ static const struct {
 #define BIT(member) BIT_OF(offsetof(struct shim_real, member))
 _Static_assert(sizeof(real) / sizeof(void *) <= 64, "a bit for each");
 
-/* These go to the kernel as they are in every libc. (A struct msghdr is another in musl, which clears the kernel's padding.) */
+/* These go to the kernel as they are in every libc. (A struct msghdr is another in musl, which clears the kernel's
+ * padding.) */
 #define PLAIN_CALLS                                                                                                    \
 	(BIT(bind) | BIT(listen) | BIT(connect) | BIT(getsockname) | BIT(getpeername) | BIT(sendto) | BIT(recvfrom))
 

@@ -1,8 +1,9 @@
 /*
  * shim.h - what the hooks share. One file for each libc function; `ls src/shim` answers "where is connect?".
  *
- * A hook has three layers: the exported function of libc's name; a decision of the core's (route.h, call.h); and the real call through `real`. Hooks are async-signal-safe, take no lock that a reader could wait
- * for, allocate nothing and leave errno alone on success.
+ * A hook has three layers: the exported function of libc's name; a decision of the core's (route.h, call.h); and the
+ * real call through `real`. Hooks are async-signal-safe, take no lock that a reader could wait for, allocate nothing
+ * and leave errno alone on success.
  */
 #ifndef PORTSHIM_SHIM_H
 #define PORTSHIM_SHIM_H
@@ -19,14 +20,14 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* With _GNU_SOURCE, glibc declares the address arguments as transparent unions of pointers. Hooks are written with these
- * types, so that their definitions agree with the declarations. */
+/* With _GNU_SOURCE, glibc declares the address arguments as transparent unions of pointers. Hooks are written with
+ * these types, so that their definitions agree with the declarations. */
 #define ADDRESS_IN __CONST_SOCKADDR_ARG
 #define ADDRESS_OUT __SOCKADDR_ARG
 #define PLAIN(address) ((address).__sockaddr__)
 
-/* The functions behind the hooks. They start as raw system calls, for callers that come before init, and become the next
- * definitions in the process (libc's, or another interposer's). */
+/* The functions behind the hooks. They start as raw system calls, for callers that come before init, and become the
+ * next definitions in the process (libc's, or another interposer's). */
 struct shim_real {
 	int (*socket)(int, int, int);
 	int (*bind)(int, const struct sockaddr *, socklen_t);
@@ -63,12 +64,12 @@ struct shim_real {
 
 extern struct shim_real real;
 
-/* Looks up the real functions. Once, at init: dlsym takes the loader's lock and may allocate, and hooks are called in signal
- * handlers and in children of fork. */
+/* Looks up the real functions. Once, at init: dlsym takes the loader's lock and may allocate, and hooks are called in
+ * signal handlers and in children of fork. */
 void real_resolve(void);
 
-/* From now on the functions that are notified under the run's filter are raw system calls with this pass (scope.h), where they would
- * have been libc's own. 0: nothing changes. */
+/* From now on the functions that are notified under the run's filter are raw system calls with this pass (scope.h),
+ * where they would have been libc's own. 0: nothing changes. */
 void real_mark(uint64_t pass);
 
 /* Sets errno and returns -1: a refusal that the kernel did not make itself. */
@@ -86,8 +87,8 @@ static inline int real_result(int result)
 extern struct ps_caller *_Atomic shim_active;
 struct ps_caller *shim_enter_slowly(int fd);
 
-/* This process as one for which is decided (caller.h), or NULL: inert. The first caller initialises; others in the meantime get
- * NULL. `fd` is the socket of the call, or -1. */
+/* This process as one for which is decided (caller.h), or NULL: inert. The first caller initialises; others in the
+ * meantime get NULL. `fd` is the socket of the call, or -1. */
 static inline struct ps_caller *shim_enter(int fd)
 {
 	struct ps_caller *caller = atomic_load_explicit(&shim_active, memory_order_acquire);
@@ -103,8 +104,8 @@ extern const struct ps_caller_calls shim_calls;
 /* The space as the constructor mapped it, maybe not verified by now: good for its run's flags and events. NULL: none. */
 struct ps_space *shim_mapped(void);
 
-/* The process has, or is about to have, threads or children in another network namespace, which is another host. From now on each
- * call is judged by the namespace of its socket. */
+/* The process has, or is about to have, threads or children in another network namespace, which is another host. From
+ * now on each call is judged by the namespace of its socket. */
 void shim_wander(void);
 
 /* What exec must pass on, so that it survives a cleared environment. NULL: nothing. */
@@ -116,8 +117,8 @@ const struct shim_inheritance *shim_inheritance(void);
 
 /* ---- complain.c ---- */
 
-/* Says that the registry cannot be used, for this negative errno. `path` is a run's file, or the runtime directory. `stop`:
- * does not return. */
+/* Says that the registry cannot be used, for this negative errno. `path` is a run's file, or the runtime directory.
+ * `stop`: does not return. */
 void complain_start(const char *path, int error, bool stop);
 
 /* Says that a new environment has its discovery file in the runtime directory. */
@@ -175,8 +176,9 @@ static inline socklen_t shim_length(const socklen_t *length)
 	return n;
 }
 
-/* The room that a caller's address buffer has, read before the call; 0 if there is no buffer or if the pointers are bad: the
- * kernel says so then. An aligned word is readable as a whole or not at all; a length that is not aligned may lie in two. */
+/* The room that a caller's address buffer has, read before the call; 0 if there is no buffer or if the pointers are
+ * bad: the kernel says so then. An aligned word is readable as a whole or not at all; a length that is not aligned may
+ * lie in two. */
 static inline socklen_t shim_room(const void *address, const socklen_t *length)
 {
 	uintptr_t first = (uintptr_t)length & ~(uintptr_t)7;
@@ -190,8 +192,8 @@ static inline socklen_t shim_room(const void *address, const socklen_t *length)
 
 /* ---- socket.c ---- */
 
-/* What call_protocol() says, and in a process that never made any but TCP sockets without asking. For sockets of the inet
- * families. */
+/* What call_protocol() says, and in a process that never made any but TCP sockets without asking. For sockets of the
+ * inet families. */
 unsigned socket_protocol(int fd);
 
 #endif

@@ -8,8 +8,8 @@
 #define IPPROTO_MPTCP 262
 #endif
 
-/* To ask a socket for its protocol costs as much as a twentieth of a bind, and a process that never made any but TCP sockets
- * has no other (but for one that it inherited unbound, which nobody does). So it is noted here whether it did. */
+/* To ask a socket for its protocol costs as much as a twentieth of a bind, and a process that never made any but TCP
+ * sockets has no other (but for one that it inherited unbound, which nobody does). So it is noted here whether it did. */
 static _Atomic bool others;
 
 static bool is_other(int domain, int type, int protocol)

@@ -1,6 +1,6 @@
 /*
- * libeager.c - a library that cannot wait: its constructor clones a child and does the job, before main and maybe before
- * other libraries' constructors. EAGER_PORT names the port; without it nothing is done.
+ * libeager.c - a library that cannot wait: its constructor clones a child and does the job, before main and maybe
+ * before other libraries' constructors. EAGER_PORT names the port; without it nothing is done.
  *
  * eager_job() is the same for whoever loads it later.
  */

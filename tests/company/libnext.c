@@ -1,7 +1,7 @@
 /*
  * libnext.c - holds what src/shim/next.c finds in the loader's list against dlsym(RTLD_NEXT), from the place in the
- * list that LD_PRELOAD gives this library. When it is loaded it says how many names next.c found by itself, how many it left
- * to the loader, and which differ.
+ * list that LD_PRELOAD gives this library. When it is loaded it says how many names next.c found by itself, how many it
+ * left to the loader, and which differ.
  */
 #include <stdio.h>
 

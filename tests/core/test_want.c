@@ -1,5 +1,6 @@
 /*
- * test_want.c - a run that has a port, and those who want it: who is asked, who waits for how long, and what is left of a wish.
+ * test_want.c - a run that has a port, and those who want it: who is asked, who waits for how long, and what is left of
+ * a wish.
  */
 #include <setjmp.h>
 #include <stdarg.h>

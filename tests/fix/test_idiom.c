@@ -1,8 +1,8 @@
 /*
  * test_idiom.c - what becomes of a port, language by language: small texts, before and after.
  *
- * In a row, the variable of every port is WEB_PORT; if the row has a `url`, it is WEB_URL for strings that begin with it.
- * A row without `after` says why nothing is changed. Each result is rewritten a second time: nothing may change.
+ * In a row, the variable of every port is WEB_PORT; if the row has a `url`, it is WEB_URL for strings that begin with
+ * it. A row without `after` says why nothing is changed. Each result is rewritten a second time: nothing may change.
  */
 #include <setjmp.h>
 #include <stdarg.h>

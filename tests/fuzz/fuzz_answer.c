@@ -1,8 +1,8 @@
 /*
  * fuzz_answer.c - what servers answer to a health check: any bytes, in any pieces.
  *
- * The first byte chooses the check, the second the length of the pieces. Once there is a verdict on a part, more bytes do
- * not change it into another, and the end of the answer always brings one.
+ * The first byte chooses the check, the second the length of the pieces. Once there is a verdict on a part, more bytes
+ * do not change it into another, and the end of the answer always brings one.
  */
 #include "../../src/health/probe.h"
 #include "fuzz.h"

@@ -1,6 +1,6 @@
 /*
- * fuzz_journal.c - any bytes as what an edit that was killed has left: it is undone, ended or refused; nothing outside of
- * the directory is touched, nor a file in it that the journal does not name with its contents.
+ * fuzz_journal.c - any bytes as what an edit that was killed has left: it is undone, ended or refused; nothing outside
+ * of the directory is touched, nor a file in it that the journal does not name with its contents.
  */
 #include <sys/stat.h>
 #include <unistd.h>

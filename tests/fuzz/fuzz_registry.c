@@ -316,8 +316,9 @@ static void publish(struct ps_space *s, struct sock *sock)
 	struct ps_address a = address_of(sock);
 	uint64_t head = host_head(host, sock->port);
 
-	/* Where a socket that was left behind listens, those of others that are bound to the number and do not listen yet lost it
-	 * without knowing; and of two that have it, each for a protocol, and see each other, the last has the record. */
+	/* Where a socket that was left behind listens, those of others that are bound to the number and do not listen
+	 * yet lost it without knowing; and of two that have it, each for a protocol, and see each other, the last has
+	 * the record. */
 	for (unsigned i = 0; i < SOCKS && sock->left; i++)
 		socks[i].left |= socks[i].port == sock->port && socks[i].run && socks[i].run != sock->run &&
 				 (!socks[i].recorded || registry_sees(s, head_env(head)));
@@ -345,8 +346,8 @@ static bool rivals(const struct sock *new, uint16_t port)
 	return new->protocol == PS_UDP && held(new, port, PS_TCP);
 }
 
-/* The number is a stranger's, as far as the kernel can say. Sockets that are bound and do not listen are listed nowhere:
- * those of the run stay behind on a number that anybody may have now. The run's name leads to another. */
+/* The number is a stranger's, as far as the kernel can say. Sockets that are bound and do not listen are listed
+ * nowhere: those of the run stay behind on a number that anybody may have now. The run's name leads to another. */
 static void give_up(struct ps_space *s, uint16_t port)
 {
 	registry_release(s, port);

@@ -1,6 +1,6 @@
 /*
- * test_aggressive.c - the strategy aggressive: the port that was asked for or none, from whom it is asked for, and what a run
- * that has yielded may do afterwards. A thread stands for the keeper of the run that has the port.
+ * test_aggressive.c - the strategy aggressive: the port that was asked for or none, from whom it is asked for, and what
+ * a run that has yielded may do afterwards. A thread stands for the keeper of the run that has the port.
  */
 #include "laws.h"
 

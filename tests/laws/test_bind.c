@@ -1,6 +1,7 @@
 /*
  * test_bind.c - law 3, what else it says of one bind: who holds a number where the program did not look (the other
- * family, the other protocol, another address), and whose the sockets are that the kernel has chosen numbers for. Law 4 at its end.
+ * family, the other protocol, another address), and whose the sockets are that the kernel has chosen numbers for. Law 4
+ * at its end.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>

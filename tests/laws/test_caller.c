@@ -1,6 +1,6 @@
 /*
- * test_caller.c - what is decided for another process (caller.h): its sockets are met as duplicates, its calls are made by
- * whoever decides, and what is recorded is its own.
+ * test_caller.c - what is decided for another process (caller.h): its sockets are met as duplicates, its calls are made
+ * by whoever decides, and what is recorded is its own.
  */
 #include <fcntl.h>
 #include <poll.h>

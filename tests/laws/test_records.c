@@ -256,7 +256,8 @@ static void who_listens_last_has_it(void **state)
 	takes(server(SOCK_STREAM, n + 1), n + 1, other);
 }
 
-/* A number that the kernel has chosen may be that of another environment's server for the other protocol, which is gone. */
+/* A number that the kernel has chosen may be that of another environment's server for the other protocol, which is
+ * gone. */
 static void a_chosen_number_of_a_dead_server(void **state)
 {
 	(void)state;

@@ -243,8 +243,8 @@ static void datagrams_to_another_environments_server_are_lost(void **state)
 	close(from);
 }
 
-/* A port that the kernel gives to a client's datagram socket may be the number of some environment's TCP server: what is
- * sent there is for the client. */
+/* A port that the kernel gives to a client's datagram socket may be the number of some environment's TCP server: what
+ * is sent there is for the client. */
 static void a_tcp_server_of_another_environment_is_no_reason_to_lose_datagrams(void **state)
 {
 	struct ps_space *a = run_in("a", 0, NULL), *b = run_in("b", 0, NULL);
@@ -289,8 +289,8 @@ static void a_number_that_the_kernel_chose_takes_no_other_environments_record(vo
 	close(fd);
 }
 
-/* The error of a datagram that nobody takes names the port that it was sent to, also where a server has been that died; and
- * connecting to it is no error yet. */
+/* The error of a datagram that nobody takes names the port that it was sent to, also where a server has been that died;
+ * and connecting to it is no error yet. */
 static void a_dead_server_is_no_reason_to_send_datagrams_elsewhere(void **state)
 {
 	struct ps_space *a = run_in("a", 0, NULL), *b = run_in("b", 0, NULL);

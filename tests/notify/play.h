@@ -158,7 +158,8 @@ static inline int play_fetch(pid_t pid, int number)
 	return fd;
 }
 
-/* Before Linux 6.11 the listener hangs up only when whoever was under the filter has been waited for: the kernel does it. */
+/* Before Linux 6.11 the listener hangs up only when whoever was under the filter has been waited for: the kernel does
+ * it. */
 static inline void play_reap(void)
 {
 	signal(SIGCHLD, SIG_IGN);

@@ -1,5 +1,5 @@
-/* A server that is killed with a call in hand that cannot be made twice: messages, connections that do not come about, a
- * socket that is exchanged for another. The program must find the same in any case. */
+/* A server that is killed with a call in hand that cannot be made twice: messages, connections that do not come about,
+ * a socket that is exchanged for another. The program must find the same in any case. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

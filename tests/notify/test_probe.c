@@ -1,5 +1,5 @@
-/* probe.h: what keeps the second path away is found before anything is started, and said in words. Policies of containers
- * are real here: a child under a filter that refuses one system call. */
+/* probe.h: what keeps the second path away is found before anything is started, and said in words. Policies of
+ * containers are real here: a child under a filter that refuses one system call. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -135,8 +135,8 @@ static inline bool notify_receive(int listener, struct seccomp_notif *call)
 	return poll(&p, 1, NOTIFY_LIMIT) == 1 && p.revents & POLLIN && !ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, call);
 }
 
-/* True once there is a call to receive, false once the child is over: its listener says that when it is waited for (before
- * Linux 6.11), its pidfd when it has ended. */
+/* True once there is a call to receive, false once the child is over: its listener says that when it is waited for
+ * (before Linux 6.11), its pidfd when it has ended. */
 static inline bool notify_more(const struct notify_child *child)
 {
 	struct pollfd p[2] = { { .fd = child->listener, .events = POLLIN }, { .events = POLLIN } };

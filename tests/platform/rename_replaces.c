@@ -1,6 +1,6 @@
-/* renameat2() replaces a file atomically, with RENAME_EXCHANGE or without: a reader that opens the name at any moment gets
- * the whole old or the whole new contents, never nothing. Discovery files are written in this way. With the arguments in
- * the order that they use, what a watcher of the directory hears last of the name is that it is there. */
+/* renameat2() replaces a file atomically, with RENAME_EXCHANGE or without: a reader that opens the name at any moment
+ * gets the whole old or the whole new contents, never nothing. Discovery files are written in this way. With the
+ * arguments in the order that they use, what a watcher of the directory hears last of the name is that it is there. */
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>

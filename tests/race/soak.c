@@ -368,7 +368,8 @@ static bool is_still(const struct process *p, const struct process *list, int co
 {
 	if (p->busy)
 		return atomic_load(&board->settled[p->pid]) == atomic_load(&board->phase);
-	/* A worker's heir is nobody's parent, and stays for as long as the worker has somebody to serve (src/keeper/worker.c). */
+	/* A worker's heir is nobody's parent, and stays for as long as the worker has somebody to serve
+	 * (src/keeper/worker.c). */
 	if (p->worker && any_busy(list, count))
 		return true;
 	/* Beside the program a keeper has a process that counts signals (src/keeper/canary.c). */

@@ -447,8 +447,8 @@ static pid_t stranger(const struct trial *t)
 	return 0;
 }
 
-/* What was left behind ends by itself, and becomes our child when its parent is dead: the worker first, then what was the
- * worker's. Not by their process group: the worker leaves it, and who waits for a group is not told of that. */
+/* What was left behind ends by itself, and becomes our child when its parent is dead: the worker first, then what was
+ * the worker's. Not by their process group: the worker leaves it, and who waits for a group is not told of that. */
 static void wait_for_background(const struct trial *t)
 {
 	pid_t pid;

@@ -7,9 +7,9 @@
  * which may differ, no port and no pid; the transcripts of all ways are compared.
  *
  * No test passes by being inert. Before the first one, contract_start() sees to it that the library is loaded where it
- * should be and that a port is moved exactly where it should be. contract_name() and contract_peer() ask the kernel, too,
- * past every hook, whether a port that the hook calls by its requested number is really another one. And whatever meets
- * the outsider instead of a server of its own is an error at the end (with_ports --guard).
+ * should be and that a port is moved exactly where it should be. contract_name() and contract_peer() ask the kernel,
+ * too, past every hook, whether a port that the hook calls by its requested number is really another one. And whatever
+ * meets the outsider instead of a server of its own is an error at the end (with_ports --guard).
  */
 #ifndef TESTS_SHIM_CONTRACT_H
 #define TESTS_SHIM_CONTRACT_H
@@ -109,8 +109,8 @@ bool contract_ipv6(void);
 struct sockaddr_in contract_in(const char *text, int port);
 struct sockaddr_in6 contract_in6(const char *text, int port);
 
-/* The port that getsockname (getpeername) tells, in host byte order. Asserts that it is not the kernel's, where it is one
- * of contract_port() and those are moved. */
+/* The port that getsockname (getpeername) tells, in host byte order. Asserts that it is not the kernel's, where it is
+ * one of contract_port() and those are moved. */
 int contract_name(int fd);
 int contract_peer(int fd);
 /* The port that the kernel has for a socket, past every hook. */

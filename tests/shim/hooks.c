@@ -120,7 +120,8 @@ static void test_bind(void)
 	close(fd);
 }
 
-/* A UDP socket on the number of a TCP listener: recorded, so that datagrams find it, only if the hook saw it being made. */
+/* A UDP socket on the number of a TCP listener: recorded, so that datagrams find it, only if the hook saw it being
+ * made. */
 static void test_socket(void)
 {
 	int port = take_port(), listener = server(port);

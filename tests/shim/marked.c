@@ -1,5 +1,6 @@
 /*
- * marked.c - under a filter, the library's system calls carry the run's pass (scope.h), so that the filter lets them through.
+ * marked.c - under a filter, the library's system calls carry the run's pass (scope.h), so that the filter lets them
+ * through.
  *
  * marked under ACTION PASS COMMAND...   gives the run that PORTSHIM_RUN names a pass, if it has none and PASS is "right",
  *                                       installs a filter that does ACTION ("errno": EOWNERDEAD, "kill", "allow") to calls about sockets

@@ -1,6 +1,7 @@
 /*
- * The contract of a descriptor: every hooked call on everything that a descriptor can be, but for the sockets that it is
- * meant for. What Linux says to the bare program is right (the transcript); nothing may be opened, closed or changed.
+ * The contract of a descriptor: every hooked call on everything that a descriptor can be, but for the sockets that it
+ * is meant for. What Linux says to the bare program is right (the transcript); nothing may be opened, closed or
+ * changed.
  */
 #include <fcntl.h>
 #include <poll.h>

@@ -1,7 +1,7 @@
 /*
  * The contract of the exec family and of posix_spawn(3): which program runs, with which arguments and environment, and
- * which error is given when none does. What portshim adds is known: LD_PRELOAD and PORTSHIM_RUN, where they are missing. All else of
- * the environment arrives as it was, in its order.
+ * which error is given when none does. What portshim adds is known: LD_PRELOAD and PORTSHIM_RUN, where they are
+ * missing. All else of the environment arrives as it was, in its order.
  *
  * This program is its own child: with CONTRACT_CHILD as the first argument it prints its arguments and environment.
  */

@@ -1,6 +1,6 @@
 /*
- * The contract of messages: flags, ancillary data, and vectors of messages that are sent or received in part; and sockets
- * of other protocols that share the calls.
+ * The contract of messages: flags, ancillary data, and vectors of messages that are sent or received in part; and
+ * sockets of other protocols that share the calls.
  */
 #include <fcntl.h>
 #include <linux/if_packet.h>
@@ -218,8 +218,8 @@ static void corked(void **state)
 	pair_close(&p);
 }
 
-/* A vector that cannot be written from some message on: that one is sent, but its length cannot be told, so it does not count.
- * The same with a constant of the program's. */
+/* A vector that cannot be written from some message on: that one is sent, but its length cannot be told, so it does not
+ * count. The same with a constant of the program's. */
 static void unwritable(const struct pair *p, int fd)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE), start = page - 3 * sizeof(messages[0]);
@@ -246,7 +246,8 @@ static void unwritable(const struct pair *p, int fd)
 	munmap(pages, 2 * page);
 }
 
-/* Vectors to two servers and, in between, to a port that has no meaning here: in order, and as many as the kernel takes. */
+/* Vectors to two servers and, in between, to a port that has no meaning here: in order, and as many as the kernel
+ * takes. */
 static void many_sent(void **state)
 {
 	struct pair p = pair_open();

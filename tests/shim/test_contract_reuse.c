@@ -1,7 +1,7 @@
 /*
  * The contract of sharing a port: SO_REUSEADDR and SO_REUSEPORT in all combinations over two processes, and IPV6_V6ONLY
- * with every pair of local addresses of both families. Law 3: inside a run, what the kernel says on the actual port is what the
- * program gets. (Between runs: test_active_reuse.py.)
+ * with every pair of local addresses of both families. Law 3: inside a run, what the kernel says on the actual port is
+ * what the program gets. (Between runs: test_active_reuse.py.)
  */
 #include <fcntl.h>
 #include <poll.h>

@@ -1,6 +1,6 @@
 /*
- * The contract of interruption: EINTR where a handler is installed without SA_RESTART, going on where it is with it, and
- * no EINTR at all from calls that do not wait.
+ * The contract of interruption: EINTR where a handler is installed without SA_RESTART, going on where it is with it,
+ * and no EINTR at all from calls that do not wait.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -267,8 +267,8 @@ static void connect_waits(void **state)
 
 /* ---- sending: TCP into a full buffer, with an address that is not looked at ---- */
 
-/* A buffer that was full has room again when the kernel gets around to an acknowledgement. Then the call had not to wait,
- * and is made again. */
+/* A buffer that was full has room again when the kernel gets around to an acknowledgement. Then the call had not to
+ * wait, and is made again. */
 #define FULL(error, call)                                                                         \
 	do {                                                                                      \
 		long result_;                                                                     \

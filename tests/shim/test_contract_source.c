@@ -1,9 +1,10 @@
 /*
- * The contract of source addresses: whoever asks a server at a port gets the answer from that port, as a resolver checks
- * it; and whoever has bound a port of its own is seen with that one.
+ * The contract of source addresses: whoever asks a server at a port gets the answer from that port, as a resolver
+ * checks it; and whoever has bound a port of its own is seen with that one.
  *
- * Servers are in a process of their own, like in life: what a process knows about the ports that it has used itself does
- * not help here. They answer each datagram by sending it back, through the same family of calls as the client uses.
+ * Servers are in a process of their own, like in life: what a process knows about the ports that it has used itself
+ * does not help here. They answer each datagram by sending it back, through the same family of calls as the client
+ * uses.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -89,8 +90,8 @@ struct server {
 	int kernel_port;
 };
 
-/* Answers on every socket: a datagram goes back, by the way that its first byte says, with the server's number in front. A
- * connection is told the number and the peer's port as accept and getpeername say it. */
+/* Answers on every socket: a datagram goes back, by the way that its first byte says, with the server's number in
+ * front. A connection is told the number and the peer's port as accept and getpeername say it. */
 static void answer(const int *fds, int count, int stop)
 {
 	struct pollfd polled[SERVERS + 1];

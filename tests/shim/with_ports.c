@@ -3,9 +3,9 @@
  *
  * with_ports [--hold | --guard] COUNT CLOSED [--] PROGRAM ARGS...
  *
- * Theory of operation. The ports of 10240-19999 are divided into blocks of 64; a block belongs to the process that
- * has bound the abstract AF_UNIX name of it, so tests that run at the same time in one network namespace, also those
- * of another checkout or user, never share one, and a killed test leaves nothing behind. A block that somebody else uses
+ * Theory of operation. The ports of 10240-19999 are divided into blocks of 64; a block belongs to the process that has
+ * bound the abstract AF_UNIX name of it, so tests that run at the same time in one network namespace, also those of
+ * another checkout or user, never share one, and a killed test leaves nothing behind. A block that somebody else uses
  * is passed over: every port is tried first. The range lies below the default range of portshim and below the kernel's
  * ephemeral range. Which block is tried first is chance, or PORTS_BLOCK, for who wants the same numbers each time.
  *
@@ -19,8 +19,8 @@
  * accept. --guard is --hold, and an error at the end if anything reached these listeners or UDP sockets: then a
  * program that connected or sent to its own server met us instead, because a hook did not fire.
  *
- * Exit status: the program's; 128+n for a signal; 98 if the program ended well but had reached the guard; 99 if no block
- * is free.
+ * Exit status: the program's; 128+n for a signal; 98 if the program ended well but had reached the guard; 99 if no
+ * block is free.
  */
 #include <errno.h>
 #include <netinet/in.h>

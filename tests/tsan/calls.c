@@ -1,9 +1,9 @@
 /*
- * calls.c - threads of one program that make all kinds of calls at once, the very first of it among them. It is started under
- * portshim with a library that has ThreadSanitizer in it; its own code has as well, and is in order.
+ * calls.c - threads of one program that make all kinds of calls at once, the very first of it among them. It is started
+ * under portshim with a library that has ThreadSanitizer in it; its own code has as well, and is in order.
  *
- * Argument: the first of four ports. Each thread binds, listens, asks for its names, connects to itself and accepts, on a port
- * that another thread uses too, and sends itself a datagram.
+ * Argument: the first of four ports. Each thread binds, listens, asks for its names, connects to itself and accepts, on
+ * a port that another thread uses too, and sends itself a datagram.
  */
 #include <arpa/inet.h>
 #include <pthread.h>
