@@ -26,6 +26,23 @@ static int listen_elsewhere(struct ps_caller *caller, int fd, int backlog, struc
 	return -EADDRINUSE;
 }
 
+/* A port that is none of ours may be what a connect that has failed left behind; listen has another then. False if the
+ * kernel does not say which. */
+static bool listens_at(struct ps_caller *caller, int fd, struct ps_address *local)
+{
+	struct ps_address now;
+	int error;
+
+	if (registry_is_own_actual(caller->space, address_port(local)))
+		return true;
+	error = call_local(caller, fd, &now);
+	if (!error)
+		*local = now;
+	else if (!address_port(local))
+		caller->calls->event(caller, PS_EVENT_UNASKED, 0, -error);
+	return address_port(local) != 0;
+}
+
 static int listen_inet(struct ps_caller *caller, int fd, int backlog, struct ps_address *local, bool *changed)
 {
 	struct ps_space *space = caller->space;
@@ -41,8 +58,7 @@ static int listen_inet(struct ps_caller *caller, int fd, int backlog, struct ps_
 		registry_withdraw(space, port, inode, before);
 	if (result == -EADDRINUSE)
 		result = listen_elsewhere(caller, fd, backlog, local);
-	/* One that is none of ours may be what a connect that has failed left behind; listen has another then. */
-	if (result == 0 && (registry_is_own_actual(space, port) || call_local(caller, fd, local) == 0))
+	if (result == 0 && listens_at(caller, fd, local))
 		*changed = publish_record(caller, fd, local, PS_TCP);
 	return result;
 }
