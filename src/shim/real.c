@@ -337,6 +337,9 @@ void real_resolve(void)
 				    : BIT_OF(wanted[i].at) & PLAIN_CALLS && shares_object(found))
 			in_libc |= BIT_OF(wanted[i].at);
 	}
+	/* Now: real_mark runs in several threads at once. */
+	if (in_libc & BIT(recvfrom_chk))
+		libc_recvfrom_chk = real.recvfrom_chk;
 }
 
 /* A thread that calls at the same time sees the one or the other. */
@@ -353,8 +356,6 @@ void real_mark(uint64_t with)
 	if (!with || pass() == with)
 		return;
 	atomic_store_explicit(&marking, with, memory_order_release);
-	if (in_libc & BIT(recvfrom_chk) && real.recvfrom_chk != raw_recvfrom_chk)
-		libc_recvfrom_chk = real.recvfrom_chk;
 	MARK(bind);
 	MARK(listen);
 	MARK(connect);
