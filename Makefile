@@ -34,7 +34,7 @@ SHIM_LDFLAGS := -shared -nostdlib -Wl,-soname,libportshim.so -Wl,--version-scrip
 
 # What a process does once or never: small counts there, because every page of it is a page fault at a process's start.
 COLD := core/assign core/blame core/candidates core/from core/kernel core/lock core/plan core/process core/publish core/space core/space_event core/want shim/bare shim/complain shim/execve \
-	shim/init shim/next shim/posix_spawn shim/preload shim/privilege shim/real
+	shim/init shim/next shim/posix_spawn shim/preload shim/privilege
 $(COLD:%=$(BUILD)/pic/%.o): SHIM_CFLAGS += -Os
 
 all: $(BUILD)/portshim $(BUILD)/libportshim.so

@@ -141,6 +141,8 @@ check_needs()
 		caddy caddy
 		hugo hugo
 		esbuild esbuild
+		etcd etcd-server
+		etcdctl etcd-client
 		chromium chromium
 		elixir elixir
 		shellcheck shellcheck

@@ -81,6 +81,12 @@ free_port()
 	PYTHONPATH=$test_lib "$python" -c 'import harness; print(harness.free_port())'
 }
 
+# free_ports COUNT: so many, with nothing on them, no two of them the same.
+free_ports()
+{
+	PYTHONPATH=$test_lib "$python" -c "import harness; first = harness.free_row($1); print(*range(first, first + $1))"
+}
+
 # check NAME COMMAND...: passes if the command succeeds; shows what it printed if not.
 check()
 {

@@ -29,7 +29,7 @@ $(T)/libunit.a: $(call objects,obj,$(LIBRARY_SOURCES))
 $(UNIT): $(T)/%: tests/%.c $(T)/libunit.a
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ $< $(T)/libunit.a $(TEST_LIBS)
+	$(Q)$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ $< $(T)/libunit.a $(PROGRAM_EXTRA) $(TEST_LIBS)
 
 # The hooks are part of these, and the command line's part of libunit.a; they are not preloaded.
 LAWS := $(patsubst tests/%.c,$(T)/%,$(wildcard tests/laws/test_*.c))
@@ -37,7 +37,7 @@ LAWS := $(patsubst tests/%.c,$(T)/%,$(wildcard tests/laws/test_*.c))
 $(LAWS): $(T)/%: tests/%.c tests/laws/laws.c tests/laws/laws.h $(call objects,pic,$(SHIM)) $(T)/libunit.a
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(TEST_LIBS) -ldl -pthread
+	$(Q)$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(PROGRAM_EXTRA) $(TEST_LIBS) -ldl -pthread
 
 CONTRACT_COMMON := tests/shim/contract.c tests/shim/contract_calls.c
 
@@ -102,7 +102,7 @@ counts_NEEDS := $(T)/bench/calls $(T)/shim/with_ports $(PRODUCTS)
 # Another version of portshim, as far as the registry's format goes. Not optimized: it is built for one test.
 OTHER := $(T)/fault/other
 $(OTHER)/portshim: $(PRODUCTS)
-	$(Q)$(MAKE) --no-print-directory BUILD=$(OTHER) CPPFLAGS='$(CPPFLAGS) -DPS_ABI=7u' CFLAGS=-O0 $(OTHER)/portshim \
+	$(Q)$(MAKE) --no-print-directory BUILD=$(OTHER) CPPFLAGS='$(CPPFLAGS) -DPS_ABI=8u' CFLAGS=-O0 $(OTHER)/portshim \
 		$(OTHER)/libportshim.so
 
 fault_NEEDS := $(FAULT) $(OTHER)/portshim $(T)/shim/steps $(T)/shim/with_ports $(PRODUCTS)
@@ -207,7 +207,7 @@ $(TSAN)/threads: tests/tsan/threads.c $(CORE) $(wildcard include/portshim/*.h sr
 # nothing, only what they have reached. tests/coverage/count.c sees to the processes that end without exit(); those that
 # are killed do not count. `make coverage COVERAGE_SHOW=-v` lists what was not reached.
 COVERAGE := $(BUILD)/coverage
-COVERAGE_SUITES := unit laws contract active cli keeper company fault
+COVERAGE_SUITES := unit laws contract active cli keeper notify static company fault
 COUNTING := --coverage -fno-builtin -include tests/coverage/count.h
 
 coverage:
@@ -217,8 +217,9 @@ coverage:
 	$(CC) -D_GNU_SOURCE -std=gnu11 -O0 -c -o $(COVERAGE)/count.o tests/coverage/count.c && \
 	$(MAKE) --no-print-directory BUILD=$(COVERAGE) CFLAGS='-O0 -g' LDFLAGS=--coverage INSTRUMENT='$(COUNTING)' COLD= \
 		SHIM_LDFLAGS='-shared -Wl,-soname,libportshim.so -Wl,--version-script=$(COVERAGE)/exports.map' \
-		SHIM_EXTRA=$(COVERAGE)/count.pic.o PROGRAM_EXTRA='$(COVERAGE)/count.o -Wl,--wrap=execvp' check-programs && \
-	find $(COVERAGE) -name '*.gcda' -delete && \
+		SHIM_EXTRA=$(COVERAGE)/count.pic.o PROGRAM_EXTRA='$(COVERAGE)/count.o -Wl,--wrap=execvp,--wrap=_exit' \
+		check-programs && \
+	find $(COVERAGE) -name '*.gcda' -delete && chmod -R a+rwX $(COVERAGE) && \
 	{ FAULT_ERRORS="ENOMEM EINTR ENOSYS" tests/run.sh $(COVERAGE) $(COVERAGE_SUITES) || :; } && \
 	/usr/bin/python3 tests/coverage/report.py $(COVERAGE) $(COVERAGE_SHOW)
 

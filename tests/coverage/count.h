@@ -7,7 +7,7 @@
 
 #include "../../src/core/sys.h"
 
-/* count.c; not there in the unit tests, which end by exit(). */
+/* count.c; not there in the programs of tests/race, which do not count. */
 void count_write(void) __attribute__((weak));
 
 #undef sys1
