@@ -26,7 +26,8 @@ struct ps_lock_guard {
 };
 
 /* Takes the lock with all signals blocked. False, with nothing taken, if the caller owns it already or if its owner
- * stays stopped for longer than PS_LOCK_PATIENCE_MS: the caller then does without. */
+ * stays stopped for longer than PS_LOCK_PATIENCE_MS: the caller then does without. It waits for any number of others that
+ * come before it. */
 #define PS_LOCK_PATIENCE_MS 2000
 bool lock_enter(struct ps_lock *lock, struct ps_lock_guard *guard);
 void lock_leave(struct ps_lock *lock, const struct ps_lock_guard *guard);

@@ -12,6 +12,9 @@
  *     into slices, and after each a time at which the owner existed is compared with the thread's start. That note says
  *     whose it is: a dead owner's stays until the next one has written its own.
  *
+ * Patience is with one owner, not with the queue: where hundreds start at once on a busy machine, the last one's turn
+ * may come after many seconds, in which the lock goes from hand to hand. Each change of owner begins it anew.
+ *
  * tests/model/lock.pml goes through all orders of these steps. What it shows to be left: an owner that is killed
  * between taking the word and its note, and whose id then goes to a thread that lives on, is taken for that thread.
  *
@@ -124,16 +127,22 @@ bool lock_enter(struct ps_lock *lock, struct ps_lock_guard *guard)
 {
 	uint32_t tid = (uint32_t)sys0(SYS_gettid);
 	uint32_t word = 0;
+	int32_t owner;
 	int waited = 0;
 	bool taken;
 
 	signals_block(guard);
 	taken = atomic_compare_exchange_strong(&lock->word, &word, tid);
+	owner = owner_of(word);
 	while (!taken && waited < PS_LOCK_PATIENCE_MS && (word & FUTEX_TID_MASK) != tid) {
 		taken = wait_slice(lock, tid, &waited);
 		if (!taken) {
 			word = 0;
 			taken = atomic_compare_exchange_strong(&lock->word, &word, tid);
+		}
+		if (owner_of(word) != owner) {
+			owner = owner_of(word);
+			waited = 0;
 		}
 	}
 	/* Our own id in the word is a second call by the owner, who has left its note, or is that of a dead thread. */

@@ -19,6 +19,23 @@
 #include <portshim/lock.h>
 #include <portshim/process.h>
 
+/* The lock is part of this test, so that a test can say what comes of its waits; and a crowd on a slow machine waits for
+ * longer than a program should. */
+#include "core/sys.h"
+
+static int patience = PS_LOCK_PATIENCE_MS;
+static long (*wait_ends)(void);
+
+static long asked(long number, long a, long b, long c, long d, long e, long f)
+{
+	return number == SYS_futex && wait_ends ? wait_ends() : sys6(number, a, b, c, d, e, f);
+}
+#undef PS_LOCK_PATIENCE_MS
+#define PS_LOCK_PATIENCE_MS patience
+#undef sys6
+#define sys6(nr, a, b, c, d, e, f) asked(nr, SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), SYS_ARG(d), SYS_ARG(e), SYS_ARG(f))
+#include "../../src/core/lock.c"
+
 struct shared {
 	struct ps_lock lock;
 	_Atomic uint32_t inside; /* who is between lock_enter and lock_leave */
@@ -151,6 +168,61 @@ static void note_of_a_dead_owner(void **state)
 	assert_true(enter(s));
 }
 
+/* ---- how long one waits: no wait here takes any time ---- */
+
+static struct shared *scene;
+static pid_t owners[2];
+static unsigned waits, stays; /* so many waits end before the lock has another owner; 0: it stays */
+
+static long another_has_it(void)
+{
+	waits++;
+	if (waits == 10u * PS_LOCK_PATIENCE_MS / SLICE_MS) {
+		scene->lock.word = (uint32_t)getpid();
+		return 0;
+	}
+	if (stays && waits % stays == 0)
+		scene->lock.word = (uint32_t)owners[waits / stays % 2] | FUTEX_WAITERS;
+	return -ETIMEDOUT;
+}
+
+static bool wait_for(unsigned each)
+{
+	struct ps_lock_guard guard;
+	bool taken;
+
+	scene->lock.word = (uint32_t)owners[0] | FUTEX_WAITERS;
+	waits = 0;
+	stays = each;
+	wait_ends = another_has_it;
+	taken = lock_enter(&scene->lock, &guard);
+	wait_ends = NULL;
+	if (taken)
+		lock_leave(&scene->lock, &guard);
+	return taken;
+}
+
+/* Patience is with an owner that stays, however long the queue is. */
+static void a_queue_that_moves(void **state)
+{
+	const unsigned all = PS_LOCK_PATIENCE_MS / SLICE_MS;
+
+	(void)state;
+	scene = make();
+	owners[0] = sleeper();
+	owners[1] = sleeper();
+	assert_true(wait_for(1));
+	assert_int_equal(waits, 10 * all);
+	assert_true(wait_for(all - 1));
+	assert_int_equal(waits, 10 * all);
+	assert_false(wait_for(0));
+	assert_int_equal(waits, all);
+	assert_false(wait_for(all + 1));
+	assert_int_equal(waits, all);
+	end(owners[0], SIGKILL);
+	end(owners[1], SIGKILL);
+}
+
 /* ---- many, and owners that are killed while the others' waits end ---- */
 
 #define CROWD 24
@@ -181,7 +253,8 @@ static void owners_that_are_killed_inside(void **state)
 	struct shared *s = make();
 
 	(void)state;
-	for (int round = 0; round < ROUNDS; round++) {
+	patience = 60000;
+	for (int round = 0; round < ROUNDS && !s->refused; round++) {
 		pid_t crowd[CROWD], owner = fork();
 		struct ps_lock_guard guard;
 
@@ -225,6 +298,7 @@ int main(void)
 		cmocka_unit_test(owner_that_is_another_by_now),
 		cmocka_unit_test(owner_with_our_id),
 		cmocka_unit_test(note_of_a_dead_owner),
+		cmocka_unit_test(a_queue_that_moves),
 		cmocka_unit_test(owners_that_are_killed_inside),
 	};
 
