@@ -24,7 +24,7 @@
 #include <portshim/lock.h>
 
 #ifndef PS_ABI /* the tests build another version */
-#define PS_ABI 6u
+#define PS_ABI 7u
 #endif
 #define PS_PORTS 65536u
 #define PS_BITMAP_WORDS (PS_PORTS / 64)
@@ -114,6 +114,7 @@ struct ps_scope {
 	uint8_t pad[4096 - 40 - 16 - 32 - 12 - 64 - 16 - 3 * PS_NAME_MAX - 2 * PS_PATH_MAX - 16 * PS_EVENTS - 8 - 4 * PS_NEAR - 32 * PS_NAMED - 28];
 	_Atomic uint64_t actual[PS_BITMAP_WORDS]; /* environment: actual ports that may be recorded in it */
 	_Atomic uint16_t forward[PS_PORTS]; /* the others */
+	uint8_t nudge[4096];                /* never stored to: see space_poke */
 };
 
 /*

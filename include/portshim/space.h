@@ -106,8 +106,9 @@ int space_culprit(const char *runtime, uint32_t id, char *path);
  * not a SIGBUS: madvise(2), MADV_POPULATE_WRITE, Linux 5.14; older kernels are trusted. 0 or a negative errno. */
 int space_reserve(struct ps_space *space, const void *address);
 
-/* Tells those who watch a scope's file (inotify, IN_ATTRIB) that something changed. Best effort. */
-void space_poke(const char *runtime, uint32_t id);
+/* Tells those who watch a scope's file (inotify, PS_POKED) that something changed. `scope` is mapped. Best effort. */
+#define PS_POKED (UINT32_C(0x4) | UINT32_C(0x2)) /* IN_ATTRIB, IN_MODIFY */
+void space_poke(const char *runtime, struct ps_scope *scope);
 
 /* Adds an event for the run's keeper and pokes it: this process's, or another's. */
 void space_event(struct ps_space *space, enum ps_event_kind kind, uint16_t port, int error);

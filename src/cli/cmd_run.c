@@ -74,6 +74,7 @@ static int run(int argc, char **argv)
 	keeper.quiet = options.quiet;
 	keeper.verbose = options.verbose;
 	keeper.filter.mode = launch.active ? launch.filter.mode : PS_STATIC_OFF;
+	keeper.filter.told = launch.filter.told;
 	keeper.filter.flags = options.io_uring ? PS_FILTER_IO_URING : 0;
 	failure = keeper_run(&keeper, argv);
 	if (keeper.filter.refused && keeper.filter.mode == PS_STATIC_ON) {

@@ -67,6 +67,7 @@ struct waiting {
 	struct ps_wanted *wanted;
 	bool *there; /* which of them listen, and are healthy if that is wanted */
 	struct ps_health_row *rows; /* how they are, if that is wanted */
+	struct ps_probe *verdict;   /* the last one of each that our own end did not cut short */
 	unsigned count;
 	bool any, quiet, external, healthy;
 	int64_t *due;      /* ms: when they may be asked again */
@@ -115,7 +116,7 @@ static int watch(struct waiting *w, uint32_t env)
 
 	space_scope_path(w->target.runtime, env, path);
 	for (unsigned tries = 0; tries < 10; tries++) {
-		if (inotify_add_watch(w->inotify, path, IN_ATTRIB | IN_DELETE_SELF) >= 0)
+		if (inotify_add_watch(w->inotify, path, PS_POKED | IN_DELETE_SELF) >= 0)
 			return 0;
 		if (errno != ENOENT)
 			return -errno;
@@ -166,10 +167,21 @@ static bool listens(const struct waiting *w, const struct ps_wanted *wanted)
 	return false;
 }
 
+/* A question that our own end cut short tells nothing about a server that has answered before. */
+static void conclude(struct waiting *w, unsigned i)
+{
+	const struct ps_probe *now = &w->rows[i].probe;
+	struct ps_probe *verdict = &w->verdict[i];
+
+	w->there[i] = w->there[i] || now->status == PS_HEALTHY;
+	if (!now->cut || verdict->port != now->port || verdict->status == PS_DOWN)
+		*verdict = *now;
+}
+
 /* Asks those that listen and were not healthy, or not there, when they were asked last. */
 static int ask(struct waiting *w, struct ps_error *error)
 {
-	int64_t left = w->timeout > 0 ? w->timeout - (now_ms() - w->start) : -1, now = now_ms();
+	int64_t now = now_ms(), left = w->timeout > 0 ? w->start + w->timeout - now : -1;
 	struct ps_state_now state = {0};
 	int code = target_state(&w->target, &state, error);
 
@@ -187,12 +199,12 @@ static int ask(struct waiting *w, struct ps_error *error)
 		/* One that is started without portshim is nobody's event either. */
 		w->due[i] = now + (row.port ? row.check.interval : TALK_MS);
 	}
-	/* The last answer may come a little late. */
-	if (!code && !survey_ask(w->rows, w->count, left >= 0 && left < LAST_MS ? LAST_MS : left))
+	/* The last answer may come a little late, and so may we. */
+	if (!code && !survey_ask(w->rows, w->count, w->timeout > 0 && left < LAST_MS ? LAST_MS : left))
 		code = error_set(error, PS_EXIT_SYSTEM, "out of memory");
 	w->ask_again = INT64_MAX;
 	for (unsigned i = 0; i < w->count && !code; i++) {
-		w->there[i] = w->there[i] || w->rows[i].probe.status == PS_HEALTHY;
+		conclude(w, i);
 		if (!w->there[i] && w->due[i] < w->ask_again)
 			w->ask_again = w->due[i];
 	}
@@ -259,7 +271,7 @@ static int give_up(const struct waiting *w)
 		label(text, sizeof(text), &w->wanted[i]);
 		if (w->healthy)
 			fprintf(stderr, "portshim: %s is not healthy in environment %s: %s, %s\n", text,
-				w->target.name, probe_status(w->rows[i].probe.status), w->rows[i].probe.detail);
+				w->target.name, probe_status(w->verdict[i].status), w->verdict[i].detail);
 		else if (w->timeout == 0)
 			fprintf(stderr, "portshim: %s does not listen in environment %s\n", text, w->target.name);
 		else
@@ -349,8 +361,9 @@ static int prepare(struct waiting *w, const struct ps_project_options *project, 
 	w->wanted = calloc((size_t)argc, sizeof(*w->wanted));
 	w->there = calloc((size_t)argc, sizeof(*w->there));
 	w->rows = calloc(w->healthy ? (size_t)argc : 1, sizeof(*w->rows));
+	w->verdict = calloc(w->healthy ? (size_t)argc : 1, sizeof(*w->verdict));
 	w->due = calloc((size_t)argc, sizeof(*w->due));
-	if (!code && (!w->wanted || !w->there || !w->rows || !w->due))
+	if (!code && (!w->wanted || !w->there || !w->rows || !w->verdict || !w->due))
 		code = error_set(error, PS_EXIT_SYSTEM, "out of memory");
 	for (int i = 0; i < argc && w->wanted && !code; i++) {
 		code = target_wanted(&w->target, &state, argv[i], &w->wanted[i], error);
@@ -395,6 +408,7 @@ static int run(int argc, char **argv)
 	free(w.wanted);
 	free(w.there);
 	free(w.rows);
+	free(w.verdict);
 	free(w.due);
 	target_close(&w.target);
 	return code;

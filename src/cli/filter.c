@@ -76,12 +76,13 @@ bool filter_inherit(struct ps_filter *filter)
 	uint32_t id;
 
 	/* The variable may have come here without the filter, copied from a terminal into another one. */
-	if (!path || prctl(PR_GET_SECCOMP, 0L, 0L, 0L, 0L) != SECCOMP_MODE_FILTER ||
-	    space_split(path, runtime, &id) != 0 || space_open_scope(runtime, id, &run) != 0)
+	if (!path || space_split(path, runtime, &id) != 0 || space_open_scope(runtime, id, &run) != 0)
 		return false;
+	filter->told = !run->pass;
+	filter->inherited = run->pass && run->flags & PS_SCOPE_STATIC &&
+			    prctl(PR_GET_SECCOMP, 0L, 0L, 0L, 0L) == SECCOMP_MODE_FILTER;
 	filter->pass = run->pass;
-	filter->barred = run->flags & PS_SCOPE_BARRED;
-	filter->inherited = run->pass && run->flags & PS_SCOPE_STATIC;
+	filter->barred = filter->inherited && run->flags & PS_SCOPE_BARRED;
 	filter->elsewhere = filter->inherited && is_elsewhere(runtime);
 	if (!filter->inherited)
 		filter->pass = 0;
@@ -149,7 +150,7 @@ int filter_choose(struct ps_filter *filter, enum ps_static mode, bool quiet, con
 	if (notify_possible(why, sizeof(why)) != 0) {
 		if (mode == PS_STATIC_ON)
 			return refuse(why, error);
-		if (!quiet && !getenv("PORTSHIM_RUN"))
+		if (!quiet && !filter->told)
 			tell(why);
 		return 0;
 	}

@@ -18,6 +18,7 @@ struct ps_filter {
 	bool barred;         /* no program gains rights when it starts, because of the filter */
 	bool inherited;      /* the run around this one has it already, and serves this one too */
 	bool elsewhere;      /* ... but what is here: it is another network namespace's */
+	bool told;           /* the run around this one has none, and has said why */
 };
 
 /* What --static says, or for NULL $PORTSHIM_STATIC. Returns 0 or the error's code. */

@@ -26,6 +26,6 @@ void publish_write(struct ps_caller *caller, uint16_t port)
 	if (error)
 		caller->calls->event(caller, error < 0 ? PS_EVENT_UNRECORDED : PS_EVENT_UNNAMED, port,
 				     error < 0 ? -error : error);
-	space_poke(space->runtime, space->env->id);
-	space_poke(space->runtime, space->run->id);
+	space_poke(space->runtime, space->env);
+	space_poke(space->runtime, space->run);
 }

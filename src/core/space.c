@@ -782,10 +782,14 @@ int space_reserve(struct ps_space *space, const void *address)
 	return 0;
 }
 
-void space_poke(const char *runtime, uint32_t id)
+void space_poke(const char *runtime, struct ps_scope *scope)
 {
 	char path[PS_RUNTIME_MAX + 16];
 
-	space_scope_path(runtime, id, path);
-	sys_again(sys4(SYS_utimensat, AT_FDCWD, path, 0, 0));
+	space_scope_path(runtime, scope->id, path);
+	/* A server that has become another user, or has another root directory, does not get at the file, but has it mapped: to
+	 * make a hole where a hole is changes nothing, and counts as a change (madvise(2): MADV_REMOVE is a fallocate(2); Linux
+	 * mm/madvise.c, fs/open.c). Pages larger than 4 KiB do not begin there: the kernel refuses. */
+	if (sys_again(sys4(SYS_utimensat, AT_FDCWD, path, 0, 0)) < 0)
+		sys3(SYS_madvise, scope->nudge, sizeof(scope->nudge), MADV_REMOVE);
 }

@@ -39,7 +39,7 @@ void space_event_by(struct ps_space *space, int32_t pid, enum ps_event_kind kind
 	event->error = error;
 	event->pid = pid;
 	atomic_store(&event->sequence, sequence);
-	space_poke(space->runtime, space->run->id);
+	space_poke(space->runtime, space->run);
 }
 
 void space_event(struct ps_space *space, enum ps_event_kind kind, uint16_t port, int error)

@@ -150,7 +150,7 @@ int want_port(struct ps_space *space, uint64_t by, uint32_t id, uint16_t port)
 		error = leave_wish(space, run, by, port, &answers);
 		if (error)
 			break;
-		space_poke(space->runtime, id);
+		space_poke(space->runtime, run);
 		error = await(run, answers, end);
 		if (error)
 			take_back(run, by, port);

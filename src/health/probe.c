@@ -179,7 +179,8 @@ static void give_up(struct active *a, int64_t now)
 {
 	int64_t ms = (now - a->start) / 1000;
 
-	if (ms >= a->probe->check->timeout)
+	a->probe->cut = ms < a->probe->check->timeout;
+	if (!a->probe->cut)
 		ms = a->probe->check->timeout;
 	answer_set(a->probe, PS_UNHEALTHY, ms % 1000 ? "no %s within %lld ms" : "no %s within %lld s",
 		   a->step == CONNECT ? "connection" : "answer", (long long)(ms % 1000 ? ms : ms / 1000));
@@ -210,6 +211,7 @@ static bool begin(struct round *r, struct ps_probe *probe)
 	if (r->end >= 0 && a->deadline > r->end)
 		a->deadline = r->end;
 	answer_set(probe, PS_DOWN, "no address");
+	probe->cut = false;
 	r->count++;
 	if (!reach(a))
 		return true;

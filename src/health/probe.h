@@ -33,6 +33,7 @@ struct ps_probe {
 	struct ps_address addresses[PS_PROBE_ADDRESSES]; /* with the port; the first that accepts is asked */
 
 	enum ps_health status;
+	bool cut;                     /* not its check's time ran out, but the caller's */
 	uint32_t latency;	      /* us, from the first packet to the verdict */
 	char detail[PS_PROBE_DETAIL]; /* "HTTP 200", "connection refused": one line of plain characters */
 };

@@ -11,9 +11,9 @@
  * It costs as little as a process can: it shares our memory and descriptors, has a stack of a page, sleeps unless
  * there are signals, and the kernel ends it with us. In a process group the newest member is signalled first and we
  * are older, so its copy of a signal is on the way when ours is read. Those who send one by one may come to us first;
- * hence the second look. A note is used up by one signal, and is void after a while: signals that come faster than
- * they are read are merged by the kernel, in one process and not in the other, and what is left over must not hide a
- * later one.
+ * hence the second look, and where the kernel has taken the processor from the sender in between, others until it has
+ * it again. A note is used up by one signal, and is void after a while: signals that come faster than they are read are
+ * merged by the kernel, in one process and not in the other, and what is left over must not hide a later one.
  */
 #include "keeper.h"
 
@@ -34,7 +34,8 @@
 
 #define LOOK_NS 1000000     /* between two looks */
 #define LOOKS 3             /* for a signal that may be on its way to the canary */
-#define LOOKS_PENDING 200   /* for one that has reached it, but the machine is busy */
+#define LOOKS_BUSY 200      /* for one that has reached it, or whose sender is held up: the machine is busy */
+#define CHANCE_NS 1000000   /* is time enough for a sender to come to the canary, when it runs */
 #define VOID_NS 500000000ull
 #define FIRST_PID_NAMESPACE 0xeffffffcu /* PROC_PID_INIT_INO of the kernel, the same since 3.8 */
 
@@ -98,26 +99,55 @@ void canary_end(struct ps_keeper *keeper)
 	keeper->canary = 0;
 }
 
+/* What the kernel says of a process. Empty if it says nothing. */
+static void read_about(pid_t pid, const char *what, char *text, size_t room)
+{
+	char path[48];
+	ssize_t size = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, what);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		size = read(fd, text, room - 1);
+		close(fd);
+	}
+	text[size > 0 ? size : 0] = '\0';
+}
+
 /* True if the signal may have reached the canary, which did not come to note it yet: it waits there, or the canary is
  * awake. */
 static bool is_pending(const struct ps_keeper *keeper, int number)
 {
-	char path[32], text[16384], *line;
-	ssize_t size;
-	int fd;
+	char text[16384], *line;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)keeper->canary);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	size = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[size > 0 ? size : 0] = '\0';
+	read_about(keeper->canary, "status", text, sizeof(text));
 	line = strstr(text, "\nState:\t");
 	if (line && line[8] == 'R')
 		return true;
 	line = strstr(text, "\nShdPnd:");
 	return line && strtoull(line + 8, NULL, 16) >> (number - 1) & 1;
+}
+
+/* True if the sender would go on, and has hardly run since the first look (*ran: 0 before it): it may have more to
+ * send. What schedstat says first is for how long it has run; of one that runs all the time that grows with each
+ * tick. */
+static bool is_held_up(pid_t sender, uint64_t *ran)
+{
+	char text[512], *name_end;
+	uint64_t now;
+
+	if (sender <= 0)
+		return false;
+	read_about(sender, "schedstat", text, sizeof(text));
+	now = strtoull(text, NULL, 10);
+	if (!*ran)
+		*ran = now;
+	if (!now || now - *ran > CHANCE_NS)
+		return false;
+	read_about(sender, "stat", text, sizeof(text));
+	name_end = strrchr(text, ')');
+	return name_end && strncmp(name_end, ") R", 3) == 0;
 }
 
 static bool use_note(int number)
@@ -127,16 +157,19 @@ static bool use_note(int number)
 	return when && now_ns() - when < VOID_NS;
 }
 
-bool canary_heard(struct ps_keeper *keeper, int number)
+bool canary_heard(struct ps_keeper *keeper, int number, pid_t sender)
 {
 	const struct timespec moment = { .tv_nsec = LOOK_NS };
+	uint64_t ran = 0;
 	int looks = LOOKS;
 
 	for (int i = 0; keeper->canary && number < _NSIG; i++) {
 		if (use_note(number))
 			return true;
-		if (looks != LOOKS_PENDING && is_pending(keeper, number))
-			looks = LOOKS_PENDING;
+		if (looks != LOOKS_BUSY && is_pending(keeper, number))
+			looks = LOOKS_BUSY;
+		else if (i + LOOKS < LOOKS_BUSY && looks != LOOKS_BUSY && is_held_up(sender, &ran))
+			looks = i + LOOKS;
 		if (i >= looks)
 			break;
 		nanosleep(&moment, NULL);

@@ -88,6 +88,12 @@ static void release(struct ps_keeper *keeper)
 /* What the program sends before it is executed; the end comes when that is over. False if that cannot be heard. */
 static bool receive(struct ps_chain *chain, int channel)
 {
+	struct pollfd end = {channel, 0, 0};
+
+	/* For the end only: to wake up for the message would make the program wait for us. If it cannot be waited for,
+	 * reading does. */
+	while (poll(&end, 1, -1) < 0 && errno == EINTR)
+		;
 	for (unsigned failures = 0; failures < PATIENCE;) {
 		union {
 			struct cmsghdr header;
@@ -189,7 +195,7 @@ failed:
 
 /* ---- hearing from it ---- */
 
-bool chain_hear(struct ps_keeper *keeper, bool last, int *status)
+bool chain_hear(struct ps_keeper *keeper, int *status)
 {
 	struct ps_chain *chain = &keeper->chain;
 	eventfd_t count;
@@ -201,7 +207,7 @@ bool chain_hear(struct ps_keeper *keeper, bool last, int *status)
 		chain->ended = atomic_load(&chain->relay->ended);
 		keeper->reaped = true;
 	}
-	return relay_hear(chain->relay, last || !chain->worker, &chain->news, status);
+	return relay_hear(chain->relay, !chain->worker, &chain->news, status);
 }
 
 bool chain_over(const struct ps_keeper *keeper)

@@ -39,6 +39,7 @@ enum ps_static { PS_STATIC_OFF, PS_STATIC_AUTO, PS_STATIC_ON };
 struct ps_keeper_filter {
 	enum ps_static mode; /* AUTO: without it, and said so, where the kernel refuses it; ON: not at all then */
 	unsigned flags;      /* of notify_filter() */
+	bool told;           /* the run around this one has said why there is none */
 	int refused;         /* the errno of that refusal; with ON keeper_run() returns it */
 };
 
@@ -116,9 +117,8 @@ void chain_init(struct ps_keeper *keeper);
 /* Starts the program under the filter, below a worker. 0, or an errno: that of execve, or filter.refused; nothing is
  * left then. */
 int chain_start(struct ps_keeper *keeper, bool again);
-/* True with a status as of wait(2) if the worker has told that the program was stopped or continued, or has ended.
- * `last`: it is dead. */
-bool chain_hear(struct ps_keeper *keeper, bool last, int *status);
+/* True with a status as of wait(2) if the worker has told that the program was stopped or continued, or has ended. */
+bool chain_hear(struct ps_keeper *keeper, int *status);
 bool chain_over(const struct ps_keeper *keeper); /* the worker, which there is, has nobody left */
 bool chain_hung_up(const struct ps_chain *chain); /* nobody is left under the filter, or there is none */
 void chain_lost(struct ps_keeper *keeper);       /* the worker is dead: we are where it was */
@@ -143,8 +143,8 @@ bool signals_inside(pid_t pid);
 void canary_start(struct ps_keeper *keeper);
 void canary_end(struct ps_keeper *keeper);
 /* True if a signal that we got was sent to everybody, so that the program has got it too. Asked for each signal that
- * is read, because that uses the canary's note up. `patient`: the answer is worth some milliseconds. */
-bool canary_heard(struct ps_keeper *keeper, int number);
+ * is read, because that uses the canary's note up. `sender`: 0 for the kernel. */
+bool canary_heard(struct ps_keeper *keeper, int number, pid_t sender);
 
 /* notices.c: tells on stderr what is new: moved ports, and the run's events. Counts what is recorded. */
 void notices_update(struct ps_keeper *keeper);
@@ -167,5 +167,7 @@ void tidy_look(struct ps_space *space);
 /* Something of an environment has ended: removes the services' own files of those that listen no more, and draws the
  * environment's file anew, or removes it if nothing listens. */
 void tidy_redraw(struct ps_space *space);
+/* Writes the files that show the server on this port, if it still listens. Like discovery_write(). */
+int tidy_draw(struct ps_space *space, uint16_t port);
 
 #endif

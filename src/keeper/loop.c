@@ -65,7 +65,7 @@ static void open_watch(struct ps_keeper *keeper)
 	space_scope_path(keeper->space->runtime, keeper->space->run->id, path);
 	keeper->changes = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (keeper->changes >= 0)
-		inotify_add_watch(keeper->changes, path, IN_ATTRIB);
+		inotify_add_watch(keeper->changes, path, PS_POKED);
 }
 
 static void drain(int fd)
@@ -172,8 +172,10 @@ static void look_after(struct ps_keeper *keeper)
 		yield_look(keeper);
 		if (keeper->ended && keeper->yield.state == PS_YIELD_NO)
 			break;
-		if (keeper->reaped && keeper->space)
+		if (keeper->reaped && keeper->space) {
+			notices_update(keeper); /* what was there is told before its record goes */
 			tidy_sweep(keeper);
+		}
 		wait_for_events(keeper, time_left(keeper, next));
 		beat(keeper, &next, interval);
 	}

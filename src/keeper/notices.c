@@ -344,7 +344,7 @@ void notices_unfiltered(struct ps_keeper *keeper)
 {
 	char why[256];
 
-	if (keeper->quiet || keeper->nested) /* the run around this one has said it */
+	if (keeper->quiet || keeper->filter.told)
 		return;
 	notify_refusal(keeper->filter.refused, why, sizeof(why));
 	say("portshim: static and Go programs are not reached: %s (--static=off: as it is)\n", why);
@@ -458,6 +458,17 @@ static void tell(struct ps_keeper *keeper, const struct ps_event *event)
 	}
 }
 
+/* What a server could not write, because it has another user, root directory or limit, we often can. Else `error` says
+ * why not even we. */
+static bool is_mended(struct ps_keeper *keeper, struct ps_event *event)
+{
+	if (event->kind != PS_EVENT_UNRECORDED && event->kind != PS_EVENT_UNNAMED)
+		return false;
+	event->error = tidy_draw(keeper->space, event->port);
+	event->kind = event->error < 0 ? PS_EVENT_UNRECORDED : PS_EVENT_UNNAMED;
+	return event->error == 0;
+}
+
 static void look_at_events(struct ps_keeper *keeper)
 {
 	struct ps_scope *run = keeper->space->run;
@@ -475,7 +486,7 @@ static void look_at_events(struct ps_keeper *keeper)
 			event.error = slot->error;
 			event.pid = slot->pid;
 		}
-		if (atomic_load(&slot->sequence) == sequence && !keeper->quiet)
+		if (atomic_load(&slot->sequence) == sequence && !is_mended(keeper, &event) && !keeper->quiet)
 			tell(keeper, &event);
 	}
 	keeper->events = last;

@@ -67,12 +67,13 @@ bool signals_inside(pid_t pid)
 	return false;
 }
 
-/* Who is not the program's parent hears a little later that it goes on, and must not act on what was before. */
+/* Now: we hear a little later that it was stopped or goes on, and must not act on what was before. */
 static bool is_stopped(const struct ps_keeper *keeper)
 {
 	char text[512];
+	char state = *read_stat(keeper->child, text);
 
-	return keeper->chain.worker ? *read_stat(keeper->child, text) == 'T' : keeper->stopped;
+	return state ? state == 'T' : keeper->stopped;
 }
 
 static bool is_meant_for_program(const struct ps_keeper *keeper, const struct signalfd_siginfo *info)
@@ -109,7 +110,7 @@ static void consider(struct ps_keeper *keeper, const struct signalfd_siginfo *in
 	bool meant = is_meant_for_program(keeper, info);
 	/* Also for the terminal's, which are not passed on: the canary's note of one must not hide the next one from
 	 * somebody. */
-	bool heard = canary_heard(keeper, (int)info->ssi_signo);
+	bool heard = canary_heard(keeper, (int)info->ssi_signo, meant ? (pid_t)info->ssi_pid : 0);
 
 	if (meant && (!heard || info->ssi_code == SI_KERNEL))
 		pass_on(keeper, info);
@@ -176,11 +177,11 @@ static void note(struct ps_keeper *keeper, int status, int *stop)
 }
 
 /* What the worker has told. */
-static void collect_from_worker(struct ps_keeper *keeper, bool last, int *stop)
+static void collect_from_worker(struct ps_keeper *keeper, int *stop)
 {
 	int status;
 
-	if (chain_hear(keeper, last, &status))
+	if (chain_hear(keeper, &status))
 		note(keeper, status, stop);
 }
 
@@ -189,14 +190,14 @@ static int collect(struct ps_keeper *keeper)
 	int status, stop = 0;
 	pid_t pid;
 
-	collect_from_worker(keeper, false, &stop);
+	collect_from_worker(keeper, &stop);
 	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
 		bool over = WIFEXITED(status) || WIFSIGNALED(status);
 
 		if (pid == keeper->chain.worker) {
 			if (over) {
-				collect_from_worker(keeper, true, &stop);
 				chain_lost(keeper);
+				collect_from_worker(keeper, &stop);
 			}
 			continue;
 		}
@@ -211,17 +212,29 @@ static int collect(struct ps_keeper *keeper)
 	return keeper->stopped ? stop : 0;
 }
 
+/* The terminal's user stops the group again: SIGCONT has taken from us what was before it. */
+static bool is_to_stop(void)
+{
+	sigset_t set;
+
+	return sigpending(&set) == 0 &&
+	       (sigismember(&set, SIGTSTP) || sigismember(&set, SIGTTIN) || sigismember(&set, SIGTTOU));
+}
+
 void signals_reap(struct ps_keeper *keeper)
 {
-	int stop;
+	int stop = collect(keeper);
 
-	while ((stop = collect(keeper))) {
-		if ((stop == SIGSTOP && !leads_job()) || !is_stopped(keeper))
-			continue;
-		stop_too(stop);
+	while (stop) {
+		bool follows = (stop != SIGSTOP || leads_job()) && is_stopped(keeper);
+
+		if (follows)
+			stop_too(stop);
+		stop = collect(keeper);
 		/* Somebody who continues us alone means the program; `fg` continued both at once. */
-		collect(keeper);
-		if (is_stopped(keeper))
+		if (follows && is_stopped(keeper) && !is_to_stop()) {
 			chain_signal(keeper, SIGCONT, NULL);
+			stop = collect(keeper);
+		}
 	}
 }

@@ -115,7 +115,17 @@ void tidy_redraw(struct ps_space *space)
 	tidy_files(space);
 	if (has_record(space, 0, PS_LISTENING))
 		discovery_write(space, 0);
-	space_poke(space->runtime, space->env->id);
+	space_poke(space->runtime, space->env);
+}
+
+int tidy_draw(struct ps_space *space, uint16_t port)
+{
+	uint64_t head = host_head(space->host, port);
+
+	/* Who is gone meanwhile is in nobody's file: that is the next look's. */
+	if (head_state(head) != PS_LISTENING || head_env(head) != space->env->id)
+		return 0;
+	return discovery_write(space, port);
 }
 
 /* Makes the run's records true again; true if the environment's file does not show what it has. */

@@ -140,10 +140,11 @@ static int bear(struct birth *birth)
 
 /* ---- serving ---- */
 
-static void poke(const struct ps_chain *chain)
-{
-	eventfd_write(chain->poked, 1);
-}
+enum serving {
+	SERVING_NOT_YET,
+	SERVING,         /* since the first call */
+	SERVING_NO_MORE, /* nobody is under the filter */
+};
 
 /* Of what the program had, only these are left; of where it was, nothing. */
 static void withdraw(int first, int second)
@@ -190,6 +191,7 @@ static int reap(struct ps_relay *relay, pid_t *program)
 		if (!info.si_pid)
 			return 0;
 		kind = kind_of(&info);
+		atomic_store(&relay->looking, true);
 		if (info.si_pid == *program) {
 			relay_tell(relay, status_of(&info));
 			if (kind == WEXITED)
@@ -211,42 +213,67 @@ static void drain(int fd)
 		;
 }
 
+/* Sees to what children have done, and whether it is all over. 0 or -errno. */
+static int look(const struct ps_chain *chain, pid_t *program, bool *over)
+{
+	/* A filter that is released when its last process is reaped (before Linux 6.11) hangs up after that. */
+	int error = reap(chain->relay, program);
+
+	if (error && error != -ECHILD)
+		return error;
+	*over = error && chain_hung_up(chain);
+	if (*over)
+		atomic_store(&chain->relay->over, true); /* our own end tells as well */
+	if (atomic_exchange(&chain->relay->looking, false))
+		eventfd_write(chain->poked, 1);
+	return 0;
+}
+
+/* What to wait for beside signals, for how long. Many programs never make a call that is told: then only the listener,
+ * which says when there is one. */
+static int prepare(const struct ps_chain *chain, enum serving serving, struct pollfd fds[PS_NOTIFY_FDS])
+{
+	for (unsigned i = 0; i < PS_NOTIFY_FDS; i++)
+		fds[i] = (struct pollfd){-1, 0, 0};
+	if (serving == SERVING_NOT_YET)
+		fds[0] = (struct pollfd){chain->listener, POLLIN, 0};
+	if (serving != SERVING)
+		return -1;
+	notify_poll(chain->notify, fds);
+	return notify_time_left(chain->notify);
+}
+
 /* True when it is all over, false if this process cannot go on. */
 static bool serve(struct ps_keeper *keeper, int signals)
 {
 	struct ps_chain *chain = &keeper->chain;
 	pid_t program = chain->relay->program;
-	bool over = false, hung_up = chain->listener < 0;
-	int error;
+	enum serving serving = chain->listener < 0 ? SERVING_NO_MORE : SERVING_NOT_YET;
+	bool over = false;
 
-	if (!hung_up && notify_start(chain->notify, chain->listener, keeper->space) != 0)
-		return false;
 	while (!over) {
-		struct pollfd fds[1 + PS_NOTIFY_FDS] = {{signals, POLLIN, 0}, {-1, 0, 0}, {-1, 0, 0}};
+		struct pollfd fds[1 + PS_NOTIFY_FDS] = {{signals, POLLIN, 0}};
+		int ms = prepare(chain, serving, fds + 1);
 
-		if (!hung_up)
-			notify_poll(chain->notify, fds + 1);
-		if (poll(fds, 1 + PS_NOTIFY_FDS, hung_up ? -1 : notify_time_left(chain->notify)) < 0) {
+		if (poll(fds, 1 + PS_NOTIFY_FDS, ms) < 0) {
 			if (errno == EINTR)
 				continue;
 			return false;
 		}
-		if (!hung_up)
+		if (serving == SERVING_NOT_YET && fds[1].revents & POLLIN) {
+			if (notify_start(chain->notify, chain->listener, keeper->space) != 0)
+				return false;
+			serving = SERVING;
+		}
+		if (serving == SERVING)
 			notify_serve(chain->notify, fds + 1);
-		hung_up = hung_up || fds[1].revents & POLLHUP;
+		if (fds[1].revents & POLLHUP)
+			serving = SERVING_NO_MORE;
 		if (!fds[0].revents && !(fds[1].revents & POLLHUP))
 			continue;
 		drain(signals);
-		atomic_store(&chain->relay->looking, true);
-		/* A filter that is released when its last process is reaped (before Linux 6.11) hangs up after that. */
-		error = reap(chain->relay, &program);
-		if (error && error != -ECHILD)
+		if (look(chain, &program, &over) != 0)
 			return false;
-		over = error && chain_hung_up(chain);
-		if (over)
-			atomic_store(&chain->relay->over, true);
-		atomic_store(&chain->relay->looking, false);
-		poke(chain);
 	}
 	return true;
 }

@@ -6,33 +6,40 @@ By hand: PORTSHIM_TEST_BUILD=build /usr/bin/python3 tests/cli/health.py
 import json
 import os
 import shutil
+import signal
 import socket
 import sys
 import time
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
-from harness import (PORTSHIM, PYTHON, check, free_row, help_examples, listener, run, run_parts, server, skip, start, stop,
-                     until, write)
+from harness import (LIMIT, PORTSHIM, PYTHON, check, free_row, help_examples, line, listener, run, run_parts, server, skip,
+                     start, stop, until, write)
 
-# Answers with a status that /set/STATUS changes, and counts how often it is asked; `raw`: with other bytes.
+# Answers with a status that /set/STATUS changes, and counts how often it is asked; `raw`: with other bytes,
+# `second`: never to every second one, `crowd`: when all of the hundred are there.
 SERVER = r"""
 import http.server, os, socket, sys
 port, kind = int(sys.argv[1]), sys.argv[2]
-if kind in ("raw", "silent"):
+if kind in ("raw", "second", "silent", "crowd"):
     s = socket.socket()
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     s.bind(("127.0.0.1", port))
-    s.listen()
+    s.listen(128)
     print(s.getsockname()[1], flush=True)
     kept = []
     while True:
         c = s.accept()[0]
         c.recv(4096)
-        if kind == "raw":
+        if kind == "raw" or (kind == "second" and len(kept) % 2 == 0):
             c.sendall(sys.argv[3].encode().decode("unicode_escape").encode("latin-1"))
             c.close()
+            print("answered", flush=True)
         kept.append(c)
+        if kind == "crowd" and len(kept) == 100:
+            for c in kept:
+                c.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                c.close()
 class H(http.server.BaseHTTPRequestHandler):
     status, asked = int(sys.argv[3]), 0
     def do_GET(self):
@@ -83,11 +90,11 @@ def check_kinds():
     """Each check, at the actual port of a service that was moved, while a stranger has its number."""
     first = free_row(8)
     project("shop", {
-        "web": {"port": first, "health": "/health?deep=1"},
-        "gone": {"port": first + 1, "health": {"http": "/", "status": 410}},
+        "web": {"port": first, "health": {"http": "/health?deep=1", "timeout": "60s"}},
+        "gone": {"port": first + 1, "health": {"http": "/", "status": 410, "timeout": "60s"}},
         "slow": {"port": first + 2, "health": {"http": "/", "timeout": "200ms"}},
-        "starting": {"port": first + 3, "health": "redis"},
-        "wrong": {"port": first + 4, "health": "postgresql"},
+        "starting": {"port": first + 3, "health": {"redis": True, "timeout": "60s"}},
+        "wrong": {"port": first + 4, "health": {"postgresql": True, "timeout": "60s"}},
         "off": {"port": first + 5, "health": "tcp"},
         "plain": {"port": first + 6},
         "quiet": {"port": first + 7},
@@ -145,8 +152,10 @@ def check_status(web):
 def check_elsewhere():
     """IPv6 alone, another project's service, one that is external, a real Redis."""
     first = free_row(5)
-    project("other", {"api": {"port": first, "health": "/"}})
-    project("shop", {"six": {"port": first + 1, "health": "/"}, "api": {"port": first, "from": "other/api", "health": "/"},
+    patient = {"http": "/", "timeout": "60s"}
+    project("other", {"api": {"port": first, "health": patient}})
+    project("shop", {"six": {"port": first + 1, "health": patient},
+                     "api": {"port": first, "from": "other/api", "health": patient},
                      "system": {"port": first + 2, "external": True, "health": "tcp"},
                      "cache": {"port": first + 3, "external": True, "health": "redis"},
                      "locked": {"port": first + 4, "health": "redis"}})
@@ -177,15 +186,45 @@ def check_elsewhere():
     stop(cache, locked)
 
 
+def wait_in_vain(name):
+    """wait --healthy of one that answers, but not well; with more time where that was not enough for one answer."""
+    for time_limit in ("100ms", "1s", "10s", "50s"):
+        status, _, err = run("wait", "--healthy", name, "--timeout", time_limit, cwd="shop")
+        if "no answer within" not in err and "no connection within" not in err:
+            break
+    return status, err
+
+
+def check_late(port):
+    """Whose time runs out while it sleeps asks once more, and not for as long as the check says."""
+    project("late", {"web": {"port": port, "health": {"http": "/", "interval": "150ms", "timeout": "900s"}}})
+    web = serve(port, "second", r"HTTP/1.1 503 Busy\r\n\r\n", cwd="late")
+    waiting = start(PORTSHIM, "wait", "--healthy", "web", "--timeout", "300ms", cwd="late")
+    if line(web.stdout):
+        time.sleep(0.05)  # it has read that, and sleeps until its next question
+        waiting.send_signal(signal.SIGSTOP)
+        time.sleep(0.4)
+        waiting.send_signal(signal.SIGCONT)
+    _, err = waiting.communicate(timeout=LIMIT)
+    check(waiting.returncode == 1 and "web (%d) is not healthy" % port in err, "a late end: %s" % err)
+    stop(web)
+
+
 def check_wait():
     """wait --healthy: from before the start to the first good answer."""
-    port = free_row(2)
-    project("shop", {"web": {"port": port, "health": {"http": "/", "interval": "20ms"}}, "off": {"port": port + 1}})
+    port = free_row(3)
+    project("shop", {"web": {"port": port, "health": {"http": "/", "interval": "20ms", "timeout": "60s"}}, "off": {"port": port + 1},
+                     "slow": {"port": port + 2, "health": {"http": "/", "interval": "20ms", "timeout": "50s"}}})
+    slow = serve(port + 2, "second", r"HTTP/1.1 503 Busy\r\n\r\n")
+    status, err = wait_in_vain("slow")
+    check(status == 1 and "unhealthy, HTTP 503" in err, "the question that the end cuts short: %s" % err)
+    stop(slow)
+    check_late(port)
     waiting = start(PORTSHIM, "wait", "--healthy", "web", "--timeout", "60s", cwd="shop")
     web = serve(port, what="503")
     until(lambda: int(get(web.port, "/asked").split()[0]) >= 3, "three questions")
     check(waiting.poll() is None, "wait goes on while it is not healthy")
-    status, _, err = run("wait", "--healthy", "web", "--timeout", "100ms", cwd="shop")
+    status, err = wait_in_vain("web")
     check(status == 1 and "web (%d) is not healthy in environment shop: unhealthy, HTTP 503" % port in err and
           "hint" not in err, "the time is over: %s" % err)
     check(run("wait", "web", cwd="shop")[0] == 0, "it listens")
@@ -220,16 +259,15 @@ def check_talk():
 
 
 def check_many():
-    """A hundred silent services are asked at once."""
+    """A hundred services are asked at once: none has an answer before all were asked. Silent ones, too."""
     port = free_row(2)
-    project("shop", {"s%d" % i: {"port": port, "external": True, "match": {"args": str(i)},
-                                 "health": {"http": "/", "timeout": "300ms"}} for i in range(100)})
-    silent = serve(port, "silent", managed=False)
-    start_time = time.monotonic()
-    answer = health(wanted=1)
-    check(len(answer) == 100 and all(s["detail"] == "no answer within 300 ms" for s in answer.values()), "a hundred")
-    check(time.monotonic() - start_time < 15, "at once")
-    stop(silent)
+    for kind, limit, said in (("crowd", "60s", "HTTP 200"), ("silent", "300ms", "no answer within 300 ms")):
+        project("shop", {"s%d" % i: {"port": port, "external": True, "match": {"args": str(i)},
+                                     "health": {"http": "/", "timeout": limit}} for i in range(100)})
+        asked = serve(port, kind, managed=False)
+        answer = health(wanted=int(kind == "silent"))
+        check(len(answer) == 100 and all(s["detail"] == said for s in answer.values()), "a hundred, %s: %s" % (kind, answer))
+        stop(asked)
 
 
 run_parts(check_kinds, check_elsewhere, check_wait, check_talk, check_many)

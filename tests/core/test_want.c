@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include <portshim/process.h>
@@ -318,15 +319,20 @@ static void a_port_that_is_another_runs_by_now_is_not_yielded(void **state)
 
 /* ---- signals ---- */
 
-static void nothing(int number)
+static _Atomic unsigned *signals; /* how many came, for children too */
+
+static void count(int number)
 {
 	(void)number;
+	(*signals)++;
 }
 
 static void catch(int flags)
 {
-	struct sigaction action = { .sa_handler = nothing, .sa_flags = flags };
+	struct sigaction action = { .sa_handler = count, .sa_flags = flags };
 
+	signals = mmap(NULL, sizeof(*signals), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHILD_MUST(signals != MAP_FAILED);
 	sigaction(SIGALRM, &action, NULL);
 }
 
@@ -362,15 +368,20 @@ static void a_handler_without_restart_ends_the_wait(void **state)
 
 static void restarted(void)
 {
-	struct timespec wait = { .tv_nsec = 200000000 };
+	struct timespec moment = { .tv_nsec = 1000000 };
 	pid_t parent = getpid(), pid;
 
 	catch(SA_RESTART);
 	alarm_soon();
 	pid = fork();
-	if (pid == 0) { /* timers are not inherited: time enough for some signals */
+	if (pid == 0) { /* timers are not inherited: these signals are the parent's, most of them while it waits */
+		unsigned before;
+
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		nanosleep(&wait, NULL);
+		while (has.run->wanted_by != process_of(parent))
+			nanosleep(&moment, NULL);
+		for (before = *signals; *signals < before + 5;)
+			nanosleep(&moment, NULL);
 		CHILD_MUST(has.run->wanted_by == process_of(parent));
 		want_answer(has.run, &(struct ps_wish){ .by = process_of(parent), .port = PORT });
 		_exit(0);

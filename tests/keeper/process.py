@@ -114,6 +114,7 @@ def test_outer_group_kill(place):
     """What somebody outside sends to the whole process group reaches the program once"""
     child = place.start("run", "--", PYTHON, "-c", TRAP, start_new_session=True)
     same(line(child.stdout), "ready\n")
+    until(lambda: len(descendants(child.pid)) == 3 + FILTER, "the keeper to be ready")
     for number in signal.SIGUSR1, signal.SIGINT, signal.SIGUSR1, signal.SIGRTMIN + 1:
         os.killpg(child.pid, number)
         same(line(child.stdout), "%d\n" % number)
@@ -227,7 +228,7 @@ def test_leaves_nothing_to_reap(place):
     """In a container, whose first process may reap nobody but its own children, a run leaves no zombie"""
     enter = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
     try:
-        subprocess.run(enter + ["true"], check=True, stderr=subprocess.PIPE, timeout=20)
+        subprocess.run(enter + ["true"], check=True, stderr=subprocess.PIPE, timeout=60)
     except (OSError, subprocess.CalledProcessError):
         raise Skip("no pid namespace can be made here")
     got = subprocess.run(enter + [PYTHON, "-c", FIRST, PORTSHIM], cwd=place.project, env=place.environment(),
@@ -280,6 +281,20 @@ def test_stop_of_the_program_alone(place):
     os.kill(pid, signal.SIGSTOP)
     until(lambda: state(pid) == "T", "the program to stop")
     os.kill(pid, signal.SIGCONT)
+    child.stdin.close()
+    same(child.wait(timeout=30), 4)
+
+
+def test_continue(place):
+    """Who continues run continues the program, whichever of the two was stopped first"""
+    child = place.start("run", "--", "sh", "-c", "echo $$; read line; exit 4", stdin=subprocess.PIPE)
+    pid = int(line(child.stdout))
+    for order in (pid, child.pid), (child.pid, pid):
+        for one in order:
+            os.kill(one, signal.SIGSTOP)
+            until(lambda one=one: state(one) == "T", "%d to stop" % one)
+        child.send_signal(signal.SIGCONT)
+        until(lambda: state(pid) != "T" and state(child.pid) != "T", "both to continue")
     child.stdin.close()
     same(child.wait(timeout=30), 4)
 

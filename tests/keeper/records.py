@@ -11,11 +11,19 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
-from harness import PORTSHIM, PYTHON, Skip, alive, end, free_port, line, main, read_json, same, until
+from harness import PORTSHIM, PYTHON, STATIC, Skip, alive, end, free_port, line, main, read_json, same, until
+from stepper import Stepper
 
-# Answers every client with a word, until stdin ends. Prints the port that getsockname tells.
+# Answers every client with a word, until stdin ends. Prints the port that getsockname tells. `nobody`: gives up its
+# rights first; `small`: may write no file.
 SERVER = """
-import select, socket, sys
+import os, resource, select, socket, sys
+if "nobody" in sys.argv:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+if "small" in sys.argv:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 listener = socket.socket()
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 listener.bind(("127.0.0.1", int(sys.argv[1])))
@@ -135,6 +143,65 @@ def test_notice_of_short_program(place):
     same(os.path.exists(discovery(place)), False)
 
 
+# Listens on the first port, on the second for a moment only, when it is told to; an orphan ends after that.
+SHORT = """
+import os, socket, sys
+def listen(port):
+    s = socket.socket()
+    s.bind(("127.0.0.1", port))
+    s.listen()
+    print(s.getsockname()[1], flush=True)
+    return s
+print("ready", flush=True)
+sys.stdin.readline()
+kept = listen(int(sys.argv[1]))
+sys.stdin.readline()
+listen(int(sys.argv[2])).close()
+gone, told = os.pipe()
+child = os.fork()
+if child == 0:
+    orphan = os.fork()
+    if orphan:
+        print(orphan, flush=True)
+    else:
+        os.close(told)
+        os.read(gone, 1)
+    os._exit(0)
+os.waitpid(child, 0)
+os.close(told)
+sys.stdin.read()
+"""
+
+
+def test_notice_of_short_server(place):
+    """A server that ends while an earlier one is announced is announced too, although something else ended meanwhile"""
+    write = {"x86_64": 1, "aarch64": 64}.get(os.uname().machine)
+    if write is None:
+        raise Skip("the number of write(2) is not known here")
+    ports = [free_port(), free_port()]
+    with Holder(ports[0]), Holder(ports[1]):
+        for number in range(2):
+            child = place.start("run", "--", PYTHON, "-c", SHORT, *map(str, ports), stdin=subprocess.PIPE)
+            same(line(child.stdout), "ready\n")
+            stepper = Stepper(child.pid)
+            stepper.stop()
+            os.write(child.stdin.fileno(), b"\n")
+            actual = [int(line(child.stdout))]
+            if number:  # the keeper stops in its look at the ports, past the other one
+                stepper.after(write, 2)
+            os.write(child.stdin.fileno(), b"\n")
+            actual.append(int(line(child.stdout)))
+            orphan = int(line(child.stdout))
+            until(lambda: not alive(orphan) and (STATIC != "auto" or not os.path.exists("/proc/%d" % orphan)), "its end")
+            stepper.let_go()
+            if actual[0] < actual[1]:
+                ports.reverse()  # they keep their numbers: next time, the first one's is the higher one
+            if number:
+                same([line(child.stderr).split("(")[0] for _ in ports],
+                     ["portshim: %d -> %d " % pair for pair in zip(ports, actual)])
+            child.communicate()
+
+
 def test_notice_refused(place):
     """A refused connect is told once for each port, and --allow opens the door"""
     port = free_port()
@@ -248,12 +315,13 @@ def test_orphan_death(place):
     """The entry of an orphan goes when it dies, without waiting for a beat"""
     port = free_port()
     script = '( "$@" & echo $! ); exec sleep 1000'
-    child = place.start("run", "--", "sh", "-c", script, "sh", *server(port, "a"))
+    child = place.start("run", "--", "sh", "-c", script, "sh", *server(port, "a"),
+                        env={"PORTSHIM_HEARTBEAT_MS": "60000"})
     pid = int(line(child.stdout))
     same(int(line(child.stdout)), port)
     until(lambda: os.path.exists(discovery(place)), "the file")
     os.kill(pid, signal.SIGKILL)
-    until(lambda: not os.path.exists(discovery(place)), "the file to go", 5)
+    until(lambda: not os.path.exists(discovery(place)), "the file to go", 40)
     child.terminate()
     same(child.wait(timeout=30), -signal.SIGTERM)
 
@@ -326,8 +394,8 @@ def test_isolate(place):
     port = free_port()
     inside = "%s run -- %s -c '%s' %d" % (PORTSHIM, PYTHON, CLIENT, port)
     child = place.start("run", "--isolate", "--", "sh", "-c",
-                        '"$@" 3<&- & server=$!; exec 3<&0; read line; %s; kill $server' % inside, "sh", *server(port, "in"),
-                        stdin=subprocess.PIPE)
+                        '"$@" 3<&- & server=$!; exec 3<&0; read line; %s; kill $server; wait' % inside, "sh",
+                        *server(port, "in"), stdin=subprocess.PIPE)
     actual = int(line(child.stdout))
     assert actual != port
     notice = line(child.stderr)
@@ -343,6 +411,26 @@ def test_isolate(place):
     same([n for n in os.listdir(place.runtime) if n.startswith("run-") or n.endswith(".json")], [])
     same(len([n for n in os.listdir(place.runtime) if n.startswith("env-")]), 1, "only that of the client outside is left")
     same(os.path.exists(discovery(place)), False)
+
+
+def test_dying_server(place):
+    """A script that kills its server and ends leaves nothing either, if the server dies soon"""
+    slow = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.02), sys.exit()))\n" + SERVER
+
+    def left():
+        return {name for name in os.listdir(place.runtime) if name.startswith("run-") or name.endswith(".json")}
+
+    for _ in range(20):  # on a machine that is busy nothing is soon
+        before = left()
+        child = place.start("run", "--isolate", "--quiet", "--", "sh", "-c",
+                            '"$@" <&- & server=$!; read line; kill $server', "sh", PYTHON, "-c", slow, str(free_port()),
+                            "in", stdin=subprocess.PIPE)
+        assert line(child.stdout)
+        child.stdin.close()
+        child.wait(timeout=30)
+        if left() <= before:
+            return
+    raise AssertionError("something was left each time")
 
 
 def test_nested_same_environment(place):
@@ -427,10 +515,10 @@ def test_privileged(place):
 def test_unrecorded(place):
     """A discovery file that cannot be written is told once, and the server works"""
     port = free_port()
-    code = "import os, sys; sys.stdin.readline(); os.execv(sys.argv[1], sys.argv[1:])"
+    code = "import os, sys; print(flush=True); sys.stdin.readline(); os.execv(sys.argv[1], sys.argv[1:])"
     child = place.start("run", "--", PYTHON, "-c", code, *server(port, "a", "stdin"), stdin=subprocess.PIPE)
-    until(lambda: os.path.exists(os.path.join(place.project, ".portshim", ".gitignore")), "the run to start")
-    until(lambda: len(place.runs()) == 1, "the run")
+    same(line(child.stdout), "\n", "the program runs")
+    same(len(place.runs()), 1)
     os.unlink(os.path.join(place.project, ".portshim", ".gitignore"))
     os.rmdir(os.path.join(place.project, ".portshim"))
     with open(os.path.join(place.project, ".portshim"), "w"):
@@ -442,6 +530,35 @@ def test_unrecorded(place):
     same(notice, "portshim: the discovery file ~/shop/.portshim/ports.json cannot be written: Not a directory\n")
     same(place.run("run", "--", *client(port))[1], "a\n")
     same(finish(child), "")
+
+
+def drawn_for(place, how):
+    """What a server cannot write itself is written, at once, and there is nothing to tell. Also the service's own file."""
+    port = free_port()
+    with open(os.path.join(place.project, "ports.manifest.json"), "w") as file:
+        json.dump({"version": 1, "services": {"web": {"port": port, "discovery": "web.json"}}}, file)
+    child = place.start("run", "--", *server(port, "a", "stdin", how), stdin=subprocess.PIPE,
+                        env={"PORTSHIM_HEARTBEAT_MS": "60000"})
+    same(int(line(child.stdout)), port)
+    own = os.path.join(place.project, "web.json")
+    until(lambda: os.path.exists(own), "its own file")
+    same(read_json(own)["port"], port)
+    same(keys(discovery(place)), ["web"])
+    same(finish(child), "")
+    same((os.path.exists(own), os.path.exists(discovery(place))), (False, False), "both go")
+
+
+def test_drawn_for_limited(place):
+    """The keeper writes the files of a server that may write none (RLIMIT_FSIZE)"""
+    drawn_for(place, "small")
+
+
+def test_drawn_for_nobody(place):
+    """And of one that has become another user, whose touch of the run's file fails as well"""
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+    os.chmod(place.project, 0o755)
+    drawn_for(place, "nobody")
 
 
 def test_leftover_files(place):

@@ -7,6 +7,9 @@
  *	                     program itself ends with 5
  *	unreached storm N    when stdin has ended N processes, every second one an orphan, call once each and end
  *	unreached once       calls once, and says how that went
+ *	unreached connect PORT...
+ *	                     connects to these ports, and says what came of it
+ *	unreached peer PORT  serves PORT, by TCP and UDP, and says of each whether its client sees that number
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -34,6 +37,25 @@ static int call(void)
 		error = EBADMSG;
 	close(fd);
 	return error;
+}
+
+static int named(int type, int port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}}, from = {0};
+	struct sockaddr *at = (struct sockaddr *)&address;
+	socklen_t length = sizeof(address);
+	int server = socket(AF_INET, type, 0), client = socket(AF_INET, type, 0);
+	char byte;
+
+	address.sin_port = htons((uint16_t)port);
+	if (type == SOCK_STREAM)
+		return bind(server, at, length) == 0 && listen(server, 1) == 0 && connect(client, at, length) == 0 &&
+		       getpeername(client, (struct sockaddr *)&from, &length) == 0 && from.sin_port == address.sin_port;
+	return bind(server, at, length) == 0 && sendto(client, "x", 1, 0, at, length) == 1 &&
+	       recvfrom(server, &byte, 1, 0, (struct sockaddr *)&from, &length) == 1 &&
+	       sendto(server, "y", 1, 0, (struct sockaddr *)&from, length) == 1 &&
+	       recvfrom(client, &byte, 1, 0, (struct sockaddr *)&from, &length) == 1 &&
+	       from.sin_port == address.sin_port;
 }
 
 static int over(void)
@@ -115,6 +137,19 @@ static int storm(int count)
 	return 0;
 }
 
+static int connect_to_all(char **ports)
+{
+	for (; *ports; ports++) {
+		struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((in_port_t)atoi(*ports)),
+					.sin_addr = {htonl(INADDR_LOOPBACK)}};
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		printf("%s\n", connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0 ? "connected" : strerror(errno));
+		close(fd);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -130,6 +165,12 @@ int main(int argc, char **argv)
 		return go_into_background();
 	if (strcmp(what, "storm") == 0)
 		return storm(count);
+	if (strcmp(what, "peer") == 0) {
+		dprintf(1, "%d %d\n", named(SOCK_STREAM, count), named(SOCK_DGRAM, count));
+		return 0;
+	}
+	if (strcmp(what, "connect") == 0)
+		return connect_to_all(argv + 2);
 	dprintf(1, "%s\n", call() == 0 ? "good" : "bad");
 	return 0;
 }

@@ -1,4 +1,5 @@
 """The strategy aggressive: a run that yields is started again without its port, everybody else keeps what he has."""
+import contextlib
 import json
 import os
 import pty
@@ -24,6 +25,7 @@ import errno, os, select, signal, socket, sys
 port, word, flags = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
 def term(number, frame):
     if "slow" in flags:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # another one would ask for another line
         print("term", flush=True)
         sys.stdin.readline()
     os._exit(next((int(f[7:]) for f in flags if f.startswith("status=")), 0))
@@ -88,6 +90,9 @@ if "loop" in sys.argv:
 else:
     print(told(int(sys.argv[1])))
 """
+
+
+PATIENT = {"PORTSHIM_GRACE_MS": "60000"}  # a program is not killed because we are slow
 
 
 def manifest(place, name, port, **service):
@@ -366,7 +371,7 @@ print(subprocess.run(sys.argv[2:], stdin=subprocess.DEVNULL).returncode, flush=T
 
 def waits(place, a, b, port, *flags):
     """A holder that goes slowly, and a newcomer that waits for it."""
-    holder = serve(place, a, port, "a", "slow", stdin=subprocess.PIPE)
+    holder = serve(place, a, port, "a", "slow", stdin=subprocess.PIPE, env=PATIENT)
     bound(holder)
     newcomer = serve(place, b, port, "b", "early", *flags)
     pid = int(line(newcomer.stdout).split()[0])
@@ -375,8 +380,10 @@ def waits(place, a, b, port, *flags):
 
 
 def goes(holder):
-    holder.stdin.write(b"\n")
-    holder.stdin.flush()
+    """It may have gone already, if it was interrupted."""
+    with contextlib.suppress(BrokenPipeError):
+        holder.stdin.write(b"\n")
+        holder.stdin.flush()
 
 
 def test_clients_meanwhile(place):
@@ -459,7 +466,7 @@ def test_interrupted(place):
     if tuple(int(n) for n in os.uname().release.split("-")[0].split(".")[:2]) < (5, 16):
         raise Skip("no futex_waitv before Linux 5.16")
     port, a, b = two(place)
-    holder = serve(place, a, port, "a", "slow", stdin=subprocess.PIPE)
+    holder = serve(place, a, port, "a", "slow", stdin=subprocess.PIPE, env=PATIENT)
     bound(holder)
     newcomer = serve(place, b, port, "b", "early", "eintr", "loop", stdin=subprocess.PIPE)
     pid = int(line(newcomer.stdout).split()[0])
@@ -540,7 +547,8 @@ import os, signal, subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", *sys.argv[1:]])
 signal.pause()
 """
-    holder = place.start("run", "--", PYTHON, "-c", leaves, SERVER, str(port), "a", "slow", cwd=a, stdin=subprocess.PIPE)
+    holder = place.start("run", "--", PYTHON, "-c", leaves, SERVER, str(port), "a", "slow", cwd=a, stdin=subprocess.PIPE,
+                         env=PATIENT)
     bound(holder)
     newcomer = serve(place, b, port, "b")
     same(line(holder.stdout), "term\n")
