@@ -1,8 +1,11 @@
 /*
  * Theory of operation: a duplicate of a descriptor is the same socket, so what is done to it here is done to the
- * program's socket. Not the same is who does it. The kernel looks at the one who makes the call for one thing only: a
- * privileged port, for which bind wants CAP_NET_BIND_SERVICE (net/ipv4/af_inet.c, __inet_bind). A server that has the
- * capability must not lend it to a program that has none.
+ * program's socket. Not the same is who does it. The kernel looks at the one who makes the call for two things: a
+ * privileged port, for which bind wants CAP_NET_BIND_SERVICE (net/ipv4/af_inet.c, __inet_bind), and some control data
+ * of a message, such as SO_MARK (net/core/sock.c, __sock_cmsg_send), IPv6's extension headers (net/ipv6/datagram.c) and
+ * IPv4's security options (net/ipv4/ip_options.c): CAP_NET_ADMIN, CAP_NET_RAW. A server that has such a capability must
+ * not lend it to a program that has none. The first it looks after itself, because a port that may not be had is another
+ * candidate's turn; the second the kernel judges, by a thread that has no more than the program while it sends.
  */
 #include "calls.h"
 
@@ -31,7 +34,7 @@ static struct ps_call *call_of(const struct ps_caller *caller)
 	return (struct ps_call *)((uintptr_t)caller - offsetof(struct ps_call, caller));
 }
 
-/* ---- privileged ports ---- */
+/* ---- rights; privileged ports ---- */
 
 static long read_number(const char *path, long otherwise)
 {
@@ -49,13 +52,27 @@ static uint32_t first_unprivileged(void)
 	return (uint32_t)read_number("/proc/sys/net/ipv4/ip_unprivileged_port_start", FIRST_UNPRIVILEGED);
 }
 
-uint32_t calls_privileged(void)
+/* A thread has capabilities of its own; the C library knows nothing of them. */
+static bool get_own(struct __user_cap_data_struct data[2])
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+
+	return sys2(SYS_capget, &header, data) == 0;
+}
+
+static void set_own(const struct __user_cap_data_struct data[2])
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+
+	sys2(SYS_capset, &header, data);
+}
+
+uint32_t calls_privileged(void)
+{
 	struct __user_cap_data_struct data[2] = {0};
 	uint32_t first;
 
-	if (sys2(SYS_capget, &header, data) < 0 || !(data[0].effective >> CAP_NET_BIND_SERVICE & 1))
+	if (!get_own(data) || !(data[0].effective >> CAP_NET_BIND_SERVICE & 1))
 		return 0;
 	first = first_unprivileged();
 	return first > FIRST_UNPRIVILEGED ? first : FIRST_UNPRIVILEGED;
@@ -76,13 +93,19 @@ static bool is_in_our_user_namespace(int32_t tid)
 	return stat(path, &theirs) == 0 && stat("/proc/self/ns/user", &ours) == 0 && theirs.st_ino == ours.st_ino;
 }
 
-static bool may_bind_privileged(const struct ps_call *call)
+/* The caller's capabilities that count here, a bit for each. */
+static uint64_t rights_of(const struct ps_call *call)
 {
 	char status[PS_STATUS_ROOM];
 
-	return target_status(call->tid, status, sizeof(status)) > 0 &&
-	       target_field(status, "\nCapEff:\t", 16) >> CAP_NET_BIND_SERVICE & 1 &&
-	       is_in_our_user_namespace(call->tid);
+	return target_status(call->tid, status, sizeof(status)) > 0 && is_in_our_user_namespace(call->tid)
+		       ? target_field(status, "\nCapEff:\t", 16)
+		       : 0;
+}
+
+static bool may_bind_privileged(const struct ps_call *call)
+{
+	return rights_of(call) >> CAP_NET_BIND_SERVICE & 1;
 }
 
 static int target_bind(struct ps_caller *caller, int fd, const struct sockaddr *address, socklen_t length)
@@ -107,6 +130,35 @@ static int target_connect(struct ps_caller *caller, int fd, const struct sockadd
 
 	(void)caller;
 	return result == -EINTR ? -EINPROGRESS : result; /* limit.h */
+}
+
+/* ---- control data ---- */
+
+uint32_t calls_lower(const struct ps_call *call)
+{
+	struct __user_cap_data_struct data[2] = {0};
+	uint32_t taken;
+
+	if (!get_own(data))
+		return 0;
+	taken = data[0].effective & (1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW);
+	if (taken)
+		taken &= ~(uint32_t)rights_of(call);
+	if (taken) {
+		data[0].effective &= ~taken;
+		set_own(data);
+	}
+	return taken;
+}
+
+void calls_raise(uint32_t taken)
+{
+	struct __user_cap_data_struct data[2] = {0};
+
+	if (taken && get_own(data)) {
+		data[0].effective |= taken;
+		set_own(data);
+	}
 }
 
 /* ---- another socket in the place of the program's ---- */
@@ -160,7 +212,8 @@ static int target_replace(struct ps_caller *caller, int fd, int other)
 static unsigned target_protocol(const struct ps_caller *caller, int fd)
 {
 	(void)caller;
-	return call_protocol(fd);
+	/* One that is raw may be TCP's or UDP's, and has no ports. */
+	return call_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_RAW ? 0 : call_protocol(fd);
 }
 
 /* Any thread may have the call, so the pidfd that the serving thread keeps is not for it. */

@@ -92,7 +92,7 @@ enum ps_answer connect_serve(struct ps_call *call)
 	if (!port || !target_of(call) || !route_matters(call->caller.space, port) ||
 	    target_socket(call, (int)call->args[0]) < 0)
 		return PS_ANSWER_CONTINUE;
-	switch (call_protocol(call->fd)) {
+	switch (call->caller.calls->protocol(&call->caller, call->fd)) {
 	case PS_TCP:
 		return connect_stream(call, &a);
 	case PS_UDP: /* which never waits, and may be connected as often as one likes */

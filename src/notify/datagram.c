@@ -31,7 +31,7 @@
  * sent was decided.
  *
  * Not as native: what fails after a message of recvmmsg's is not kept for the next call, because nobody can set a
- * socket's error. Options of the control data that need a privilege (SO_MARK) are judged by the server's privileges.
+ * socket's error.
  *
  * Sources: net/socket.c (____sys_sendmsg, ____sys_recvmsg, move_addr_to_user, do_recvmmsg), net/ipv4/udp.c,
  * net/compat.c.
@@ -45,6 +45,7 @@
 
 #include <portshim/process.h>
 
+#include "calls.h"
 #include "decode.h"
 #include "held.h"
 #include "served.h"
@@ -141,7 +142,7 @@ static enum ps_answer blocked(struct ps_call *call, int flags, uint32_t event, s
 
 static bool is_begun(const struct ps_call *call)
 {
-	return atomic_load(&call->slot->stage) == PS_STAGE_BEGUN;
+	return atomic_load(serve_stage(call->notify, call->slot)) == PS_STAGE_BEGUN;
 }
 
 /* Before the first effect: what a second attempt must know starts from nothing, unless this is one. `end`: of
@@ -242,7 +243,9 @@ static long send_parts(struct ps_call *call, const struct out *out, const struct
 	struct ps_packet *p = packet(call);
 	struct iovec data = {p->data, total};
 	struct msghdr header = {.msg_iov = &data, .msg_iovlen = 1};
+	uint32_t taken = 0;
 	int error;
+	long n;
 
 	if (out->name_length > 0) {
 		bool moved = out->route == PS_ROUTE_MOVED;
@@ -256,12 +259,17 @@ static long send_parts(struct ps_call *call, const struct out *out, const struct
 	error = out->message.at ? read_control(call, &out->message, &header) : 0;
 	if (error)
 		return error;
-	if (!target_waits(call)) /* so this may have been somebody else's memory */
-		return -ESRCH;
-	if (out->route == PS_ROUTE_MOVED)
-		datagram_spoke(call);
-	p->message.msg_hdr = header;
-	return packet_send(call, flags);
+	if (header.msg_controllen)
+		taken = calls_lower(call);
+	n = -ESRCH;
+	if (target_waits(call)) { /* else this may have been somebody else's memory */
+		if (out->route == PS_ROUTE_MOVED)
+			datagram_spoke(call);
+		p->message.msg_hdr = header;
+		n = packet_send(call, flags);
+	}
+	calls_raise(taken);
+	return n;
 }
 
 static long send_message(struct ps_call *call, const struct out *out, int flags)
@@ -573,7 +581,9 @@ static enum ps_answer try_recvfrom(struct ps_call *call, struct ps_wait *wait)
 	size_t total;
 	long n;
 
-	if (!is_ours(call) || decode_buffer(call->args[1], call->args[2], PACKET_DATA, &part, &total) != 0)
+	/* Without a name it is none of ours: the filter tells of it where it comes by socketcall. */
+	if (!call->args[4] || !is_ours(call) ||
+	    decode_buffer(call->args[1], call->args[2], PACKET_DATA, &part, &total) != 0)
 		return PS_ANSWER_CONTINUE;
 	begin(call);
 	n = receive(call, total, 0, flags);

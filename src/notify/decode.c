@@ -209,11 +209,12 @@ int decode_parts(int32_t tid, bool compat, const struct ps_message *message, siz
 	error = read_parts(tid, compat, message, parts);
 	if (error)
 		return error;
-	for (unsigned i = 0; i < message->part_count; i++) {
-		size_t size = parts[i].iov_len; /* NOLINT(clang-analyzer-core.uninitialized.Assign): read_parts has put it there */
-
-		if ((ssize_t)size < 0)
+	for (unsigned i = 0; i < message->part_count; i++)
+		if ((ssize_t)parts[i].iov_len < 0) /* NOLINT(clang-analyzer-core.Undefined*): read_parts has put it there */
 			return -EINVAL;
+	for (unsigned i = 0; i < message->part_count; i++) {
+		size_t size = parts[i].iov_len;
+
 		if ((uintptr_t)parts[i].iov_base > MEMORY_END || size > MEMORY_END - (uintptr_t)parts[i].iov_base)
 			return -EFAULT;
 		if (size > TRANSFER_MOST - all)
@@ -297,7 +298,7 @@ size_t encode_control(const uint8_t *from, size_t size, uint8_t *to, size_t room
 		struct cmsghdr wide;
 		uint8_t time[6 * sizeof(int32_t)];
 		const uint8_t *data = from + done + CMSG_LEN(0);
-		size_t length, changed;
+		size_t length, changed, taken;
 
 		memcpy(&wide, from + done, sizeof(wide));
 		if (wide.cmsg_len < CMSG_LEN(0) || wide.cmsg_len > size - done)
@@ -321,8 +322,12 @@ size_t encode_control(const uint8_t *from, size_t size, uint8_t *to, size_t room
 		narrow = (struct narrow_control){(uint32_t)(NARROW_HEAD + length), wide.cmsg_level, wide.cmsg_type};
 		memcpy(to + filled, &narrow, sizeof(narrow));
 		memcpy(to + filled + NARROW_HEAD, data, length);
-		length = NARROW_ALIGN(NARROW_HEAD + length);
-		filled += length < room - filled ? length : room - filled;
+		taken = NARROW_HEAD + length;
+		length = NARROW_ALIGN(taken);
+		if (length > room - filled)
+			length = room - filled;
+		memset(to + filled + taken, 0, length - taken);
+		filled += length;
 		length = CMSG_ALIGN(wide.cmsg_len);
 		if (length > size - done)
 			break;

@@ -7,7 +7,8 @@
  * kernel fills in when the datagram comes, nobody could correct. So the call stays unanswered (the thread sleeps in
  * the kernel, as it would natively), and the server waits for what the thread waits for: the socket, of which it has
  * a duplicate, by epoll; the deadline of SO_RCVTIMEO or SO_SNDTIMEO; and the thread's death, by a pidfd of the
- * thread, so that a killed program's socket is closed when its parent can know of it.
+ * thread (of its process, before Linux 6.9), so that a killed program's socket is closed when its parent can know of
+ * it.
  *
  * There is no event for the fourth thing that ends a native wait, a signal. While a received notification waits, the
  * kernel lets only deadly signals through (SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV; without it, half-done calls would
@@ -31,6 +32,9 @@
  * Edge-triggered events, because an error queue that the program does not read makes a socket ready for ever, while a
  * receiving call waits all the same. The first attempt's -EAGAIN came before the socket was added, but adding looks
  * as well.
+ *
+ * A held thread cannot be frozen (kernel/freezer.c; the machine's suspend, cgroup.freeze): woken for that, it sleeps on
+ * in the way that only a kill ends, until it is answered, and who would answer is to be frozen as well.
  *
  * Limits: as many calls as most_of() says, because each needs two descriptors and a slot of the journal; the next ones
  * are continued, and see actual ports. Stops are seen by the state of another thread, of the first ones of a process:
@@ -69,7 +73,7 @@ struct hold {
 	struct ps_call call;
 	struct ps_wait wait;
 	unsigned at;     /* in holds->list */
-	int pidfd;       /* of the thread; -1: the kernel has none */
+	int pidfd;       /* of the thread, or of its process; -1: none can be had */
 	int32_t process; /* its process */
 	int32_t tracer;
 	bool suspected;  /* at the last look, a signal was pending that another thread may take */
@@ -219,6 +223,15 @@ static void plan_look(struct ps_holds *holds)
 	holds->look = now + (pause < LOOK_SOON ? LOOK_SOON : pause < LOOK_LATE ? pause : LOOK_LATE);
 }
 
+/* Kernels before 6.9 have only the process's, and a thread is nearly always killed with its process. A look finds the
+ * one that is not: another thread executes a program. */
+static int open_pidfd(const struct hold *hold)
+{
+	int fd = (int)syscall(SYS_pidfd_open, hold->call.tid, PIDFD_THREAD);
+
+	return fd < 0 && errno == EINVAL ? (int)syscall(SYS_pidfd_open, hold->process, 0) : fd;
+}
+
 enum ps_answer held_keep(struct ps_call *call, const struct ps_wait *wait)
 {
 	struct ps_holds *holds = make_holds(call->notify);
@@ -237,14 +250,16 @@ enum ps_answer held_keep(struct ps_call *call, const struct ps_wait *wait)
 		free(hold);
 		return PS_ANSWER_CONTINUE;
 	}
-	hold->pidfd = (int)syscall(SYS_pidfd_open, call->tid, PIDFD_THREAD);
+	hold->pidfd = open_pidfd(hold);
 	if (hold->pidfd >= 0 && !add_event(call->notify, hold->pidfd, EPOLLIN, hold)) {
 		close(hold->pidfd);
 		hold->pidfd = -1;
 	}
 	/* Or the thread has just been killed: then nothing tells of it later. */
-	if (hold->pidfd < 0 && !target_waits(call)) {
+	if (!target_waits(call)) {
 		epoll_ctl(call->notify->events, EPOLL_CTL_DEL, call->fd, NULL);
+		if (hold->pidfd >= 0)
+			close(hold->pidfd);
 		free(hold);
 		return PS_ANSWER_CONTINUE;
 	}
@@ -325,7 +340,7 @@ static bool look_at(struct hold *hold)
 	struct status status;
 	enum held_why why;
 
-	if (hold->pidfd < 0 && !target_waits(&hold->call)) {
+	if (!target_waits(&hold->call)) {
 		end(hold, PS_ANSWER_CONTINUE); /* to nobody */
 		return false;
 	}

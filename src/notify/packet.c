@@ -23,14 +23,19 @@
  * a stop: a call that waits has no message in hand. A server that takes over finishes the packet's call first
  * (serve.c, recover), and then has it for its own.
  *
+ * The calls are raw ones, because this process may have the library as well (a run of --static=off around this one, or
+ * LD_PRELOAD by hand): its hooks would take the socket for one of their own process, and copy the vector.
+ *
  * Errors are not written down: one that the kernel keeps for a socket (SO_ERROR) and tells once is lost with a server
  * that was told.
  */
 #include "packet.h"
 
-#include <errno.h>
+#include <string.h>
 
 #include "served.h"
+
+#include "../core/sys.h"
 
 #define NONE UINT32_MAX
 #define PAGE 4096
@@ -66,11 +71,11 @@ static int flags_here(int flags)
 long packet_send(struct ps_call *call, int flags)
 {
 	struct ps_packet *packet = &call->notify->journal->packet;
+	long sent;
 
 	begin(call, packet);
-	if (sendmmsg(call->fd, &packet->message, 1, flags_here(flags)) < 0)
-		return -errno;
-	return packet->message.msg_len;
+	sent = sys4(SYS_sendmmsg, call->fd, &packet->message, 1, flags_here(flags));
+	return sent < 0 ? sent : packet->message.msg_len;
 }
 
 static void touch(volatile uint8_t *at, size_t size)
@@ -86,6 +91,7 @@ long packet_receive(struct ps_call *call, size_t total, size_t control_room, int
 	struct ps_packet *packet = &call->notify->journal->packet;
 	struct msghdr *header = &packet->message.msg_hdr;
 	struct iovec part = {.iov_base = packet->data};
+	long received;
 
 	packet->part_size = total < PACKET_DATA ? total : PACKET_DATA;
 	part.iov_len = packet->part_size;
@@ -97,9 +103,9 @@ long packet_receive(struct ps_call *call, size_t total, size_t control_room, int
 		header->msg_controllen = call->compat ? sizeof(packet->control) : packet->control_room;
 	}
 	touch(packet->data, part.iov_len);
-	touch(packet->control, header->msg_controllen);
+	/* Touched as well, and what the kernel leaves out between two headers has nothing of another program's. */
+	memset(packet->control, 0, header->msg_controllen);
 	begin(call, packet);
-	if (recvmmsg(call->fd, &packet->message, 1, flags_here(flags), NULL) < 0)
-		return -errno;
-	return packet->message.msg_len;
+	received = sys5(SYS_recvmmsg, call->fd, &packet->message, 1, flags_here(flags), NULL);
+	return received < 0 ? received : packet->message.msg_len;
 }

@@ -69,7 +69,7 @@
 static struct ps_slot *find_free(struct ps_notify *notify)
 {
 	for (unsigned i = 0; i < notify->slots; i++)
-		if (atomic_load_explicit(&notify->journal->slot[i].stage, memory_order_acquire) == PS_STAGE_FREE)
+		if (atomic_load_explicit(&notify->journal->stage[i], memory_order_acquire) == PS_STAGE_FREE)
 			return &notify->journal->slot[i];
 	return NULL;
 }
@@ -90,7 +90,7 @@ static struct ps_slot *take_slot(struct ps_notify *notify)
 
 static void free_slot(struct ps_notify *notify, struct ps_slot *slot)
 {
-	atomic_store(&slot->stage, PS_STAGE_FREE);
+	atomic_store(serve_stage(notify, slot), PS_STAGE_FREE);
 	if (atomic_exchange(&notify->full, false))
 		eventfd_write(notify->freed, 1);
 }
@@ -107,8 +107,8 @@ int serve_ask(const struct ps_notify *notify, unsigned long request, void *argum
 	return result;
 }
 
-/* ENOENT: the program is gone. EINPROGRESS: it has its answer. Anything else is not about this call, and without its
- * answer the program would wait for ever. */
+/* ENOENT: the program is gone. EINPROGRESS: it has its answer. This kernel says nothing else, but without its answer
+ * the program would wait for ever. */
 static void send_answer(const struct ps_notify *notify, struct seccomp_notif_resp *response)
 {
 	int error = -EAGAIN;
@@ -202,13 +202,13 @@ static enum ps_answer is_answered(struct ps_call *call)
 }
 
 /* True if to close it may take its time, where the program has closed its own meanwhile: a connection that lingers
- * (SO_LINGER); what is no socket and writes back then, as files of NFS and FUSE do. */
+ * (SO_LINGER, but for no time, which resets it); what is no socket and writes back then, as files of NFS and FUSE do. */
 static bool closing_waits(int fd)
 {
 	struct linger linger = {0};
 	socklen_t length = sizeof(linger);
 
-	return getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &length) < 0 || linger.l_onoff;
+	return getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &length) < 0 || (linger.l_onoff && linger.l_linger);
 }
 
 void serve_finish(struct ps_call *call, enum ps_answer answer)
@@ -258,7 +258,7 @@ static void receive(struct ps_notify *notify)
 	if (!slot)
 		return;
 	memset(&slot->u, 0, sizeof(slot->u)); /* the kernel insists on it */
-	atomic_store(&slot->stage, PS_STAGE_RECEIVED);
+	atomic_store(serve_stage(notify, slot), PS_STAGE_RECEIVED);
 	if (ioctl(notify->listener, SECCOMP_IOCTL_NOTIF_RECV, &slot->u.notif) == 0)
 		serve(notify, slot, false);
 	else
@@ -294,14 +294,14 @@ void notify_serve(struct ps_notify *notify, const struct pollfd fds[PS_NOTIFY_FD
 
 static bool is_received(const struct ps_notify *notify, const struct ps_slot *slot)
 {
-	uint64_t id = slot->u.notif.id;
+	uint64_t id = slot->u.notif.id; /* 0, where nothing was received: the kernel knows of none */
 
-	return id && serve_ask(notify, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) != -ENOENT;
+	return serve_ask(notify, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) != -ENOENT;
 }
 
 static void recover_slot(struct ps_notify *notify, struct ps_slot *slot)
 {
-	uint32_t stage = atomic_load(&slot->stage);
+	uint32_t stage = atomic_load(serve_stage(notify, slot));
 
 	if (stage == PS_STAGE_FREE)
 		return;
@@ -320,7 +320,7 @@ static void recover(struct ps_notify *notify)
 	for (unsigned i = 0; i < PS_SLOTS && !first; i++) {
 		struct ps_slot *slot = &notify->journal->slot[i];
 
-		if (atomic_load(&slot->stage) == PS_STAGE_BEGUN && slot->u.notif.id == id)
+		if (atomic_load(&notify->journal->stage[i]) == PS_STAGE_BEGUN && slot->u.notif.id == id)
 			first = slot;
 	}
 	if (first)

@@ -75,11 +75,9 @@ union ps_saved {
 
 /* A slot never lies in two pages: what the kernel writes to it is written whole, or the call was not received. */
 struct ps_slot {
-	_Atomic uint32_t stage;
-	uint32_t pad0;
 	union {
 		struct seccomp_notif notif;
-		char room[120]; /* newer kernels may tell more (SECCOMP_GET_NOTIF_SIZES) */
+		char room[128]; /* newer kernels may tell more (SECCOMP_GET_NOTIF_SIZES) */
 	} u;
 	union ps_saved saved;
 	uint64_t pad1[8];
@@ -91,6 +89,7 @@ _Static_assert(sizeof(struct ps_slot) == 512, "a divisor of a page");
 
 struct ps_journal {
 	struct ps_slot slot[PS_SLOTS];
+	_Atomic uint8_t stage[PS_SLOTS]; /* enum ps_stage of each: side by side, since all are looked at */
 	_Atomic uint64_t speakers[PS_SPEAKERS / 64]; /* processes that spoke to moved UDP ports (datagram.c), by pid */
 	struct ps_packet packet;
 };
@@ -138,7 +137,7 @@ struct ps_call {
 	int fd;                 /* a duplicate of the descriptor, -1: none yet. Closed by serve_finish */
 	int number;             /* what the program calls it */
 	int pidfd;              /* of the thread; the serving thread's, which may close it: for target_socket */
-	struct ps_target *target; /* NULL until call_target was successful */
+	struct ps_target *target; /* NULL until target_of was successful */
 	struct ps_caller caller;
 };
 
@@ -167,10 +166,16 @@ void serve_finish(struct ps_call *call, enum ps_answer answer);
  * mutex_lock_interruptible). Who took that for an answer would leave a program without one. */
 int serve_ask(const struct ps_notify *notify, unsigned long request, void *argument);
 
+/* How far the call in this slot has come: enum ps_stage. */
+static inline _Atomic uint8_t *serve_stage(const struct ps_notify *notify, const struct ps_slot *slot)
+{
+	return &notify->journal->stage[slot - notify->journal->slot];
+}
+
 /* Says in the journal that the call's effects begin now. */
 static inline void serve_begin(struct ps_call *call)
 {
-	atomic_store(&call->slot->stage, PS_STAGE_BEGUN);
+	atomic_store(serve_stage(call->notify, call->slot), PS_STAGE_BEGUN);
 }
 
 /* ---- target.c ---- */

@@ -24,7 +24,8 @@
  *
  * Only the serving thread looks processes up. Threads that it hands calls to hold on to theirs (`holds`), and what
  * they use of it does not change. The number of entries is bounded, because each costs descriptors; the one that was
- * used longest ago makes room. The spaces of other runs are unmapped when nobody uses them and their run is over.
+ * used longest ago makes room. The spaces of other runs are unmapped when nobody uses them and their run is over, or
+ * many such are left: nobody says of the run of a `portshim exec` that it is over.
  */
 #include "served.h"
 
@@ -35,6 +36,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -53,6 +55,7 @@
 
 #define MOST 256          /* threads, and processes, that are remembered */
 #define ENVIRON_CHUNK 65536
+#define UNUSED_MOST 8     /* other runs whose space nobody uses, kept for their next process */
 
 /* A run's space, for all of its processes. */
 struct space {
@@ -170,12 +173,16 @@ static bool read_settings(struct settings *s, int fd, char text[ENVIRON_CHUNK])
 	return at > 0;
 }
 
-static void unmap_retired(struct ps_targets *targets)
+/* The newest ones come first. */
+static void unmap_unused(struct ps_targets *targets)
 {
+	unsigned unused = 0;
+
 	for (struct space **at = &targets->spaces; *at;) {
 		struct space *space = *at;
 
-		if (space->users || !(atomic_load(&space->space.run->flags) & PS_SCOPE_RETIRED)) {
+		if (space->users ||
+		    (!(atomic_load(&space->space.run->flags) & PS_SCOPE_RETIRED) && unused++ < UNUSED_MOST)) {
 			at = &space->next;
 			continue;
 		}
@@ -192,7 +199,7 @@ static struct space *find_space(struct ps_targets *targets, const char *path)
 	for (space = targets->spaces; space; space = space->next)
 		if (text_equal(space->path, path) && !(atomic_load(&space->space.run->flags) & PS_SCOPE_RETIRED))
 			return space;
-	unmap_retired(targets);
+	unmap_unused(targets);
 	space = calloc(1, sizeof(*space));
 	if (!space || space_open(&space->space, path) != 0) {
 		free(space);
@@ -307,7 +314,7 @@ static void make_room(struct ps_targets *targets)
 	/* In no order: one that goes on is found again. */
 	while (targets->processes > most)
 		forget_process(targets, 0);
-	unmap_retired(targets);
+	unmap_unused(targets);
 }
 
 /* The kernel's name of a process, which everybody may read. */
@@ -536,9 +543,12 @@ static unsigned how_many(const struct ps_notify *notify)
 	return notify->files / 6 < MOST ? notify->files / 6 : MOST;
 }
 
+/* Pages that nobody has touched cost nothing, neither here nor in the copy that a fork makes. */
 struct ps_targets *target_make(void)
 {
-	return calloc(1, sizeof(struct ps_targets));
+	void *memory = mmap(NULL, sizeof(struct ps_targets), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
 }
 
 void target_start(struct ps_notify *notify)
@@ -564,6 +574,6 @@ void target_end(struct ps_notify *notify)
 		space_close(&space->space);
 		free(space);
 	}
-	free(targets);
+	munmap(targets, sizeof(*targets));
 	notify->targets = NULL;
 }

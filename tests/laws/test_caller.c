@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "laws.h"
+#include "../core/child.h"
 
 #include <portshim/call.h>
 
@@ -20,6 +21,8 @@ static struct {
 	pid_t pid;
 	int pidfd, line;
 	unsigned borrowed, given_back;
+	uint16_t taken; /* a port that is another's when the kernel has bound a socket to it */
+	bool stubborn;  /* it keeps its sockets */
 	enum ps_event_kind event;
 	uint16_t port;
 } other;
@@ -66,8 +69,12 @@ static void serve(int line)
 
 static int other_bind(struct ps_caller *caller, int fd, const struct sockaddr *address, socklen_t length)
 {
+	int result = (int)sys3(SYS_bind, fd, address, length);
+
 	assert_ptr_equal(caller, &other.caller);
-	return (int)sys3(SYS_bind, fd, address, length);
+	if (other.taken)
+		registry_release(caller->space, other.taken);
+	return result;
 }
 
 static int other_listen(struct ps_caller *caller, int fd, int backlog)
@@ -93,6 +100,8 @@ static int other_replace(struct ps_caller *caller, int fd, int with)
 	int number = -1;
 
 	assert_ptr_equal(caller, &other.caller);
+	if (other.stubborn)
+		return -EBADF;
 	assert_true(pass_fd(other.line, with, fd)); /* the numbers are the same on both sides */
 	assert_int_equal(read(other.line, &number, sizeof(number)), sizeof(number));
 	return number == fd && dup3(with, fd, O_CLOEXEC) == fd ? 0 : -EBADF;
@@ -253,6 +262,8 @@ static void errors_are_the_kernels(void **state)
 	assert_int_equal(call_bind(caller, fd, (struct sockaddr *)&far, sizeof(far)), -EADDRNOTAVAIL);
 	assert_int_equal(call_bind(caller, fd, (struct sockaddr *)&a, 3), -EINVAL);
 	assert_int_equal(call_bind(caller, other.line, (struct sockaddr *)&a, sizeof(a)), -EINVAL);
+	/* A port that means nothing to anybody. */
+	assert_int_equal(call_connect(caller, datagrams, (struct sockaddr *)&far, 3), -EINVAL);
 	assert_int_equal(call_listen(caller, datagrams, 1), -EOPNOTSUPP);
 	assert_int_equal(call_listen(caller, other.pidfd, 1), -ENOTSOCK);
 	assert_int_equal(call_bind(caller, fd, (struct sockaddr *)&a, sizeof(a)), 0);
@@ -341,6 +352,206 @@ static void its_descriptor_gets_another_socket(void **state)
 	assert_int_equal(record_of(space, moved)->owner, caller->identity);
 	close(fd);
 	close(first);
+}
+
+/* One died who had found another port for it, and by now that one is a stranger's as well. */
+static void what_the_dead_had_found_is_gone(void **state)
+{
+	uint16_t n = free_numbers(1), found, moved;
+	struct ps_space *space = run_in("a", 0, NULL);
+	struct sockaddr_in a = at(n);
+	int fd = stream(), first = stream(), dead, one = 1;
+	struct ps_caller *caller;
+
+	(void)state;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	setsockopt(first, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	assert_int_equal(sys3(SYS_bind, fd, &a, sizeof(a)), 0);
+	assert_int_equal(sys3(SYS_bind, first, &a, sizeof(a)), 0);
+	caller = start(space, "/");
+	dead = stream();
+	assert_int_equal(call_bind(caller, dead, (struct sockaddr *)&a, sizeof(a)), 0);
+	found = actual_of(dead);
+	assert_int_not_equal(found, n);
+	close(dead);
+	stranger(SOCK_STREAM, found);
+	assert_int_equal(listen(first, 1), 0);
+	caller->left = n;
+	assert_int_equal(call_listen(caller, fd, 4), 0);
+	moved = theirs(fd);
+	assert_true(moved != n && moved != found);
+	assert_int_equal(state_of(space, moved), PS_LISTENING);
+	assert_int_equal(registry_own(space, n), moved);
+	assert_false(registry_is_own_actual(space, found));
+	close(first);
+	close(fd);
+}
+
+/* ---- what is asked beforehand and afterwards ---- */
+
+static int shared_stream(void)
+{
+	int fd = stream(), one = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	return fd;
+}
+
+/* What needs no lock, no file and no rules of the process. */
+static void what_can_be_bound_at_once(void **state)
+{
+	uint16_t n = free_numbers(2);
+	struct sockaddr_in a = at(n), any = at(0);
+	int first = shared_stream(), second = shared_stream(), fd = stream(), result;
+	int ruled[] = {shared_stream(), shared_stream()};
+	int datagrams = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char manifest[128];
+	struct ps_caller *caller;
+
+	(void)state;
+	snprintf(manifest, sizeof(manifest), "{\"one\":{\"ports\":[%u],\"match\":{\"directory\":\"/dev\"}}}", n + 1u);
+	caller = start(run_in("a", 0, manifest), "/");
+	assert_false(call_bind_at_once(caller, first, (struct sockaddr *)&any, sizeof(any), &result));
+	assert_false(call_bind_at_once(caller, first, (struct sockaddr *)&a, sizeof(a), &result));
+	assert_int_equal(call_bind(caller, first, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_true(call_bind_at_once(caller, second, (struct sockaddr *)&a, sizeof(a), &result));
+	assert_int_equal(result, 0);
+	assert_true(call_bind_at_once(caller, second, (struct sockaddr *)&a, sizeof(a), &result));
+	assert_int_equal(result, -EINVAL);
+	/* It does not share: who has the port is to be found out. */
+	assert_false(call_bind_at_once(caller, fd, (struct sockaddr *)&a, sizeof(a), &result));
+	assert_false(call_bind_at_once(caller, datagrams, (struct sockaddr *)&a, sizeof(a), &result));
+	a = at((uint16_t)(n + 1));
+	assert_int_equal(call_bind(caller, ruled[0], (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_false(call_bind_at_once(caller, ruled[1], (struct sockaddr *)&a, sizeof(a), &result));
+	assert_int_equal(actual_of(ruled[1]), 0);
+	close(ruled[0]);
+	close(ruled[1]);
+	close(first);
+	close(second);
+	close(fd);
+	close(datagrams);
+}
+
+/* The port went to somebody else between the look and the bind: a socket must not stay bound there, if it can be had. */
+static void what_is_taken_over_is_not_bound_at_once(void **state)
+{
+	uint16_t n = free_numbers(2);
+	struct ps_space *space = run_in("a", 0, NULL);
+	int fd[] = {shared_stream(), shared_stream(), shared_stream(), shared_stream()}, result = -1;
+	struct ps_caller *caller = start(space, "/");
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct sockaddr_in a = at((uint16_t)(n + i));
+
+		assert_int_equal(call_bind(caller, fd[i], (struct sockaddr *)&a, sizeof(a)), 0);
+		other.taken = (uint16_t)(n + i);
+		other.stubborn = i;
+		assert_int_equal(call_bind_at_once(caller, fd[2 + i], (struct sockaddr *)&a, sizeof(a), &result), i);
+		assert_int_equal(result, 0);
+		assert_int_equal(theirs(fd[2 + i]), i ? n + i : 0);
+		other.taken = 0;
+	}
+	for (int i = 0; i < 4; i++)
+		close(fd[i]);
+}
+
+static uint16_t bound_to;
+
+static int bound_here(int type, uint16_t port)
+{
+	struct sockaddr_in a = at(port);
+	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(sys3(SYS_bind, fd, &a, sizeof(a)), 0);
+	return fd;
+}
+
+/* One who died after the kernel's bind has left it to us to record that. */
+static void what_was_bound_is_recorded(void **state)
+{
+	uint16_t n = free_numbers(4);
+	struct ps_space *space = run_in("a", 0, NULL);
+	struct sockaddr_in first = at(n), moved = at((uint16_t)(n + 1)), udp = at((uint16_t)(n + 3)), any = at(0);
+	int fd[] = {bound_here(SOCK_STREAM, n), bound_here(SOCK_STREAM, (uint16_t)(n + 2)),
+		    bound_here(SOCK_DGRAM, (uint16_t)(n + 3)), stream()};
+	int local = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct ps_caller *caller;
+
+	(void)state;
+	stranger(SOCK_STREAM, (uint16_t)(n + 1));
+	caller = start(space, "/");
+	for (int i = 0; i < 2; i++) { /* the second time, it is there */
+		assert_int_equal(call_bind_bound(caller, fd[0], (struct sockaddr *)&first, sizeof(first)), 0);
+		assert_int_equal(registry_own(space, n), n);
+		assert_int_equal(record_of(space, n)->reason, PS_REASON_REQUESTED);
+		assert_int_equal(record_of(space, n)->owner, caller->identity);
+	}
+	caller->identity = 0; /* who decides, decides for itself */
+	assert_int_equal(call_bind_bound(caller, fd[1], (struct sockaddr *)&moved, sizeof(moved)), 0);
+	assert_int_equal(registry_own(space, (uint16_t)(n + 1)), n + 2);
+	assert_int_equal(record_of(space, (uint16_t)(n + 2))->reason, PS_REASON_DEFAULT);
+	assert_int_equal(process_pid(record_of(space, (uint16_t)(n + 2))->owner), getpid());
+	assert_int_equal(call_bind_bound(caller, fd[2], (struct sockaddr *)&udp, sizeof(udp)), 0);
+	assert_int_equal(state_of(space, (uint16_t)(n + 3)), PS_LISTENING);
+	assert_int_equal(process_pid(record_of(space, (uint16_t)(n + 3))->owner), getpid());
+	assert_int_equal(call_bind_bound(caller, fd[3], (struct sockaddr *)&any, sizeof(any)), 0);
+	assert_int_equal(call_bind_bound(caller, local, (struct sockaddr *)&first, sizeof(first)), 0);
+	for (int i = 0; i < 4; i++)
+		close(fd[i]);
+	close(local);
+}
+
+static struct ps_space *bare;
+
+static void record_without_a_name(void)
+{
+	struct sockaddr_in a = at(bound_to);
+	int fd = bound_here(SOCK_STREAM, bound_to), datagrams = bound_here(SOCK_DGRAM, bound_to);
+
+	child_fail(SYS_getsockname, -1, 0, EPERM);
+	call_bind_bound(&other.caller, fd, (struct sockaddr *)&a, sizeof(a));
+	call_bound(&other.caller, datagrams);
+	CHILD_MUST(registry_own(bare, bound_to) == 0);
+}
+
+static void record_without_the_lock(void)
+{
+	struct sockaddr_in a = at(bound_to);
+	int fd = bound_here(SOCK_STREAM, bound_to), datagrams = bound_here(SOCK_DGRAM, bound_to);
+	struct ps_lock_guard guard;
+
+	CHILD_MUST(lock_enter(&bare->run->lock, &guard));
+	call_bind_bound(&other.caller, fd, (struct sockaddr *)&a, sizeof(a)); /* a signal handler's */
+	call_bound(&other.caller, datagrams);
+	CHILD_MUST(registry_own(bare, bound_to) == 0);
+	lock_leave(&bare->run->lock, &guard);
+	call_bound(&other.caller, datagrams);
+	CHILD_MUST(registry_own(bare, bound_to) == bound_to);
+}
+
+static void record_of_a_run_that_is_over(void)
+{
+	struct sockaddr_in a = at(bound_to);
+	int fd = bound_here(SOCK_STREAM, bound_to), datagrams = bound_here(SOCK_DGRAM, bound_to);
+
+	atomic_fetch_or(&bare->run->flags, PS_SCOPE_RETIRED);
+	call_bind_bound(&other.caller, fd, (struct sockaddr *)&a, sizeof(a));
+	call_bound(&other.caller, datagrams);
+	CHILD_MUST(registry_own(bare, bound_to) == 0);
+}
+
+static void or_it_stays_as_it_is(void **state)
+{
+	(void)state;
+	bound_to = free_numbers(2);
+	bare = run_in("a", 0, NULL);
+	start(bare, "/");
+	IN_CHILD(record_without_a_name);
+	IN_CHILD(record_without_the_lock);
+	bound_to++;
+	IN_CHILD(record_of_a_run_that_is_over);
 }
 
 /* ---- clients ---- */
@@ -452,6 +663,11 @@ int main(void)
 		TEST(rules_go_by_its_command),
 		TEST(what_the_kernel_chose_for_it_is_inside),
 		TEST(its_descriptor_gets_another_socket),
+		TEST(what_the_dead_had_found_is_gone),
+		TEST(what_can_be_bound_at_once),
+		TEST(what_is_taken_over_is_not_bound_at_once),
+		TEST(what_was_bound_is_recorded),
+		TEST(or_it_stays_as_it_is),
 		TEST(its_connect_is_on_its_way),
 		TEST(what_one_process_used_is_not_what_others_did),
 		TEST(another_environments_server_refuses),

@@ -24,7 +24,7 @@ def check_barrier():
         children.append(start(PORTSHIM, "run", "--quiet", "--static=on", "--", "../barrier", port, str(COUNT),
                               "../board", cwd=directory))
     for child in children:
-        out, err = child.communicate(timeout=120)
+        out, err = child.communicate(timeout=250)
         check(child.returncode == 0 and not out and not err, "%s: %s %s" % (child.returncode, out, err))
 
 

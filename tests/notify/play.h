@@ -27,11 +27,11 @@
 #include <portshim/process.h>
 #include <portshim/registry.h>
 
-#include "notify/notify.h"
+#include "notify/served.h"
 
 #define PLAY_SAID 4096
 #define PLAY_PATIENCE_MS 20000
-#define PLAY_LIMIT 60 /* seconds that one play may take; then its processes end by themselves */
+#define PLAY_LIMIT 200 /* seconds that one play may take; then its processes end by themselves */
 
 /* Shared by all of them. */
 struct play {
@@ -49,6 +49,8 @@ static struct ps_notify *play_notify;
 static void *play_journal;
 static pid_t play_server;
 static rlim_t play_files; /* how many descriptors the server may have, if that is limited */
+static void (*play_shortage)(void); /* makes some of the server's system calls fail */
+static unsigned play_left; /* slots that were in use at the end of the last play, if the test took over */
 static int play_spare = -1; /* descriptors that the server may have beside those that it has at first */
 
 static inline void play_die(const char *what)
@@ -211,6 +213,8 @@ static inline void play_be_server(void (*part)(void), bool traced)
 	play->server_listener = listener;
 	if (play_files && setrlimit(RLIMIT_NOFILE, &(struct rlimit){play_files, play_files}) < 0)
 		_exit(11);
+	if (play_shortage)
+		play_shortage();
 	if (traced)
 		syscall(SYS_ptrace, 0 /* PTRACE_TRACEME */, 0, 0, 0);
 	raise(SIGSTOP);
@@ -283,10 +287,33 @@ static inline void play_be_alone(void)
 		sched_yield();
 }
 
+static inline unsigned play_slots(void)
+{
+	struct ps_journal *journal = play_journal;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < PS_SLOTS; i++)
+		count += journal->stage[i] != PS_STAGE_FREE;
+	return count;
+}
+
+/* The slot of the thread's call, when the server has begun that. Which one it is, is chance: what has served a call
+ * with a thread of its own frees that one's slot when it comes to it. NULL: not yet. */
+static inline const struct ps_slot *play_begun(pid_t tid)
+{
+	const struct ps_journal *journal = play_journal;
+
+	for (unsigned i = 0; i < PS_SLOTS; i++)
+		if (journal->stage[i] == PS_STAGE_BEGUN && (pid_t)journal->slot[i].u.notif.pid == tid)
+			return &journal->slot[i];
+	return NULL;
+}
+
 static inline void play_end(int listener)
 {
 	play_kill_all();
 	notify_close(play_notify);
+	play_left = play_slots();
 	play_be_alone();
 	close(listener);
 	for (int i = 0; i < 2; i++) {

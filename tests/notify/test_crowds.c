@@ -60,15 +60,30 @@ static void perform(void (*part)(void), char said[PLAY_SAID])
 
 static _Atomic unsigned flood_bound, flood_refused;
 static unsigned flood_most = PS_SLOTS; /* slots that may be in use */
+static bool flood_taken_over;          /* the server is killed when so many are */
+
+/* True if it was refused after so long that, on a loaded machine, the lock may have been waited for in vain. */
+static bool refused_late(int fd, int *result)
+{
+	struct timespec before, after;
+
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	*result = bind_to(fd, held);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	return *result == -EADDRINUSE && (after.tv_sec - before.tv_sec) * 1000 +
+					 (after.tv_nsec - before.tv_nsec) / 1000000 >= PS_LOCK_PATIENCE_MS;
+}
 
 static void *one_in_the_flood(void *argument)
 {
-	int fd = socket(AF_INET, SOCK_STREAM, 0), result;
+	int fd = socket(AF_INET, SOCK_STREAM, 0), result, tries = 0;
+	bool together = flood_most < PS_SLOTS; /* they can have the number */
 
 	(void)argument;
-	if (flood_most < PS_SLOTS)
+	if (together)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));
-	result = bind_to(fd, held);
+	while (refused_late(fd, &result) && together && tries++ < 20)
+		;
 	if (result == 0)
 		flood_bound++;
 	else if (result == -EADDRINUSE)
@@ -76,14 +91,25 @@ static void *one_in_the_flood(void *argument)
 	return NULL;
 }
 
-static unsigned slots_in_use(void)
+/* Whoever serves has nothing to do, and turns in no circle. */
+static bool is_asleep(void)
 {
-	struct ps_journal *journal = play_journal;
-	unsigned count = 0;
+	unsigned tries = 0, asleep = 0;
+	char path[32], text[512];
 
-	for (unsigned i = 0; i < PS_SLOTS; i++)
-		count += journal->slot[i].stage != PS_STAGE_FREE;
-	return count;
+	snprintf(path, sizeof(path), "/proc/%d/stat", getppid());
+	for (; tries < 1000 && asleep < 20; tries++) {
+		int fd = open(path, O_RDONLY);
+		ssize_t n = read(fd, text, sizeof(text) - 1);
+		const char *end;
+
+		close(fd);
+		text[n > 0 ? n : 0] = '\0';
+		end = strrchr(text, ')');
+		asleep = end && end[1] && end[2] == 'S' ? asleep + 1 : 0;
+		poll(NULL, 0, 1);
+	}
+	return asleep == 20;
 }
 
 static void flood_part(void)
@@ -92,6 +118,8 @@ static void flood_part(void)
 	struct ps_lock_guard guard;
 	pthread_attr_t small;
 	pthread_t *thread = calloc(FLOOD, sizeof(*thread));
+	unsigned slots;
+	char c;
 
 	close(holder);
 	pthread_attr_init(&small);
@@ -102,13 +130,19 @@ static void flood_part(void)
 		if (pthread_create(&thread[i], &small, one_in_the_flood, NULL) != 0)
 			_exit(10);
 	/* Or, where the machine is slow, until the first one has waited for the lock for two seconds. */
-	while (slots_in_use() < flood_most && !flood_refused)
+	while ((slots = play_slots()) < flood_most && !flood_refused)
 		poll(NULL, 0, 1);
-	play_say("%u slots,", slots_in_use());
+	play_say("%u slots,", slots);
+	if (flood_taken_over && (read(play->go[0], &c, 1) != 1 || read(play->go[0], &c, 1) != 1))
+		_exit(11);
+	if (!is_asleep())
+		play_say(" circles,");
 	lock_leave(lock, &guard);
 	for (unsigned i = 0; i < FLOOD; i++)
 		pthread_join(thread[i], NULL);
 	play_say(" %u bound, %u refused\n", flood_bound, flood_refused);
+	if (!is_asleep())
+		play_say("circles\n");
 }
 
 static void need_descriptors(void)
@@ -121,17 +155,54 @@ static void need_descriptors(void)
 		skip();
 }
 
-static void flood(void **state)
+static void judge_flood(const char *said)
 {
 	unsigned slots = 0, bound = 0, refused = 0;
+
+	if (sscanf(said, "%u slots, %u bound, %u refused", &slots, &bound, &refused) != 3 || bound > 1 ||
+	    bound + refused != FLOOD || strstr(said, "circles"))
+		fail_msg("%s", said);
+}
+
+static void flood(void **state)
+{
 	char said[PLAY_SAID];
 
 	(void)state;
 	need_descriptors();
 	perform(flood_part, said);
-	if (sscanf(said, "%u slots, %u bound, %u refused", &slots, &bound, &refused) != 3 || bound > 1 ||
-	    bound + refused != FLOOD)
-		fail_msg("%s", said);
+	judge_flood(said);
+}
+
+/* Every one of the calls that the server had is answered by the next one. */
+static void flood_taken_over_by_another(void **state)
+{
+	char said[PLAY_SAID];
+	int listener;
+	pid_t server;
+
+	(void)state;
+	need_descriptors();
+	flood_taken_over = true;
+	server = play_start(flood_part, false, &listener);
+	flood_taken_over = false;
+	kill(server, SIGCONT);
+	while (!strstr(play->said, "slots"))
+		poll(NULL, 0, 1);
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
+	play_server = 0;
+	assert_int_equal(notify_start(play_notify, listener, &play_space), 0);
+	if (write(play->go[1], "to", 2) != 2)
+		play_die("write");
+	play_reap();
+	assert_true(play_serve());
+	signal(SIGCHLD, SIG_DFL);
+	memcpy(said, play->said, PLAY_SAID);
+	play_end(listener);
+	end_run();
+	assert_int_equal(play_left, 0);
+	judge_flood(said);
 }
 
 /* A server that may have few descriptors has few calls at a time: all of them are moved. */
@@ -194,6 +265,50 @@ static void crowd(void **state)
 	assert_string_equal(said, "bind: 0\nfailed: 0\n");
 }
 
+/* The same with processes, all of which live. */
+static bool has_name(int fd)
+{
+	struct sockaddr_in a = {0};
+	socklen_t length = sizeof(a);
+
+	return getsockname(fd, (struct sockaddr *)&a, &length) == 0 && ntohs(a.sin_port) == held;
+}
+
+static void processes_part(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), here[2], on[2], status, failed = 0;
+	bool good;
+	char c;
+
+	close(holder);
+	play_say("bind: %d\n", bind_to(fd, held));
+	if (pipe(here) < 0 || pipe(on) < 0)
+		_exit(9);
+	for (unsigned i = 0; i < CROWD; i++) {
+		if (fork() != 0)
+			continue;
+		close(on[1]);
+		good = has_name(fd) && write(here[1], "", 1) == 1 && read(on[0], &c, 1) == 0;
+		_exit(!good || !has_name(fd));
+	}
+	close(here[1]);
+	for (unsigned i = 0; i < CROWD; i++)
+		failed += read(here[0], &c, 1) != 1;
+	close(on[1]);
+	while (wait(&status) > 0)
+		failed += status != 0;
+	play_say("failed: %d\n", failed);
+}
+
+static void crowd_of_processes(void **state)
+{
+	char said[PLAY_SAID];
+
+	(void)state;
+	perform(processes_part, said);
+	assert_string_equal(said, "bind: 0\nfailed: 0\n");
+}
+
 /* ---- what might keep the server waiting ---- */
 
 static int setup(void **state)
@@ -208,8 +323,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flood),
+		cmocka_unit_test(flood_taken_over_by_another),
 		cmocka_unit_test(flood_and_few_descriptors),
 		cmocka_unit_test(crowd),
+		cmocka_unit_test(crowd_of_processes),
 	};
 
 	return cmocka_run_group_tests(tests, setup, play_teardown);

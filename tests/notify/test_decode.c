@@ -193,6 +193,11 @@ static void test_bad_parts(void **state)
 	wide[1].iov_base = (void *)(UINT64_MAX - 4096);
 	put(0, wide, sizeof(wide));
 	assert_int_equal(decode_parts(getpid(), false, &m, 100, parts, &count, &total), -EFAULT);
+	/* The lengths of all come first (lib/iov_iter.c, copy_iovec_from_user). */
+	wide[0] = wide[1];
+	wide[1].iov_len = (size_t)-1;
+	put(0, wide, sizeof(wide));
+	assert_int_equal(decode_parts(getpid(), false, &m, 100, parts, &count, &total), -EINVAL);
 	m.parts = put(0, narrow, sizeof(narrow));
 	assert_int_equal(decode_parts(getpid(), true, &m, 100, parts, &count, &total), -EINVAL);
 	m.parts = (uintptr_t)page + PAGE - 8;

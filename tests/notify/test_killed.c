@@ -9,6 +9,8 @@
 
 #include "killed.h"
 
+#include <pthread.h>
+
 static char expected_messages[PLAY_SAID];
 
 /* ---- messages ---- */
@@ -69,9 +71,9 @@ static void echo(int server, unsigned count)
 
 static void message_part(void)
 {
-	static const struct timeval patience = {.tv_sec = 3};
+	static const struct timeval patience = {.tv_sec = PLAY_PATIENCE_MS / 1000};
 	int server = socket(AF_INET, SOCK_DGRAM, 0), client = socket(AF_INET, SOCK_DGRAM, 0);
-	struct timespec time = {5, 0};
+	struct timespec time = {50, 0};
 	socklen_t length = 8;
 	int n;
 
@@ -100,12 +102,87 @@ static void message_part(void)
 	play_say("sendmmsg: %d %u %u %u\n", n, message[0].msg_len, message[1].msg_len, message[2].msg_len);
 	echo(server, 3);
 	n = result_of(recvmmsg(client, messages(back, false), 3, 0, &time));
-	play_say("recvmmsg: %d, time left: %d\n", n, time.tv_sec < 5 && time.tv_sec > 0);
+	play_say("recvmmsg: %d, time left: %d\n", n, time.tv_sec < 50 && time.tv_sec > 0);
 	for (int i = 0; i < 3; i++)
 		say_received("message", message[i].msg_len, i);
 	play_say("more: %d\n", result_of((int)recv(client, back[0], 24, MSG_DONTWAIT)));
 	close(server);
 	close(client);
+}
+
+/* ---- the same beside another call ---- */
+
+struct answer {
+	struct sockaddr_in from;
+	char data[24];
+	long length;
+};
+
+static _Atomic pid_t waiter; /* the thread that waits for an answer all the while */
+
+static struct answer take_answer(int fd)
+{
+	struct answer answer = {.length = 0};
+	socklen_t length = sizeof(answer.from);
+
+	answer.length = recvfrom(fd, answer.data, sizeof(answer.data), 0, (struct sockaddr *)&answer.from, &length);
+	return answer;
+}
+
+static void say_answer(const struct answer *answer)
+{
+	play_say("answer: %ld %s %s\n", answer->length, answer->data, which(ntohs(answer->from.sin_port)));
+}
+
+static struct answer waited;
+
+static void *waits(void *argument)
+{
+	waiter = (pid_t)syscall(SYS_gettid);
+	waited = take_answer(*(int *)argument);
+	return NULL;
+}
+
+static void exchange(int server, int fd, const char *word)
+{
+	struct sockaddr_in to = at(held);
+	struct answer answer;
+
+	sendto(fd, word, strlen(word) + 1, 0, (struct sockaddr *)&to, sizeof(to));
+	echo(server, 1);
+	answer = take_answer(fd);
+	say_answer(&answer);
+}
+
+static void wait_for_waiter(void)
+{
+	while (!waiter || !play_begun(waiter))
+		sched_yield();
+}
+
+static void beside_part(void)
+{
+	static const struct timeval patience = {.tv_sec = PLAY_PATIENCE_MS / 1000};
+	int server = socket(AF_INET, SOCK_DGRAM, 0), first = socket(AF_INET, SOCK_DGRAM, 0),
+	    second = socket(AF_INET, SOCK_DGRAM, 0);
+	struct sockaddr_in to = at(held);
+	pthread_t thread;
+
+	close(holder);
+	setsockopt(second, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	play_say("bind: %d\n", bind_to(server, held));
+	exchange(server, second, "before"); /* so that it expects answers from there */
+	if (pthread_create(&thread, NULL, waits, &first) != 0)
+		_exit(9);
+	wait_for_waiter();
+	exchange(server, second, "one");
+	exchange(server, second, "two");
+	exchange(server, second, "three");
+	sendto(first, "first", 6, 0, (struct sockaddr *)&to, sizeof(to));
+	echo(server, 1);
+	pthread_join(thread, NULL);
+	say_answer(&waited);
 }
 
 /* ---- TCP Fast Open: sending is connecting ---- */
@@ -127,7 +204,7 @@ static void try_fast(const char *what, uint16_t port, int server)
 				: sendmmsg(fd, m, 2, MSG_FASTOPEN);
 
 		play_say("%s %d: %d,", what, i, result_of((int)n));
-		while (poll(&waiting, 1, n > 0 && !came ? 5000 : 0) == 1) {
+		while (poll(&waiting, 1, n > 0 && !came ? PLAY_PATIENCE_MS : 0) == 1) {
 			char text[8];
 			int one = accept(server, NULL, NULL);
 
@@ -205,6 +282,7 @@ static void connect_part(void)
 	play_say("listen: %d\n", result_of(listen(server, 0)));
 	/* The one place in the queue is taken, and the kernel answers nobody. */
 	play_say("first: %d,", connect_to(first, held));
+	wait_until_full(server);
 	play_say(" waits: %d", connect_to(waits, held));
 	play_say(" %d,", connect_to(waits, held));
 	setsockopt(late, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
@@ -230,7 +308,7 @@ static void preempted_part(void)
 	play_say("its name: %s,", own == spare ? "requested" : own ? "actual" : "none");
 	play_say(" flags: %#x %#x\n", fcntl(fd, F_GETFL), fcntl(fd, F_GETFD));
 	play_say("connect: %d,", connect_to(client, spare));
-	play_say(" accepted: %d\n", poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0) == 1 &&
+	play_say(" accepted: %d\n", poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, PLAY_PATIENCE_MS) == 1 &&
 		 accept(fd, NULL, NULL) >= 0);
 	ask_rival();
 }
@@ -316,11 +394,26 @@ static void killed_with_a_message_in_hand(void **state)
 	kill_at_any_system_call(message_part, expected_messages, 150, 9);
 }
 
+static void killed_beside_a_call_that_waits(void **state)
+{
+	char wanted[PLAY_SAID];
+
+	(void)state;
+	perform(beside_part, wanted);
+	assert_string_equal(wanted, "bind: 0\necho: 7 before, more: -11\nanswer: 7 before requested\n"
+				    "echo: 4 one, more: -11\nanswer: 4 one requested\n"
+				    "echo: 4 two, more: -11\nanswer: 4 two requested\n"
+				    "echo: 6 three, more: -11\nanswer: 6 three requested\n"
+				    "echo: 6 first, more: -11\nanswer: 6 first requested\n");
+	kill_at_any_system_call(beside_part, wanted, 100, 11);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(messages_served),
 		cmocka_unit_test(killed_with_a_message_in_hand),
+		cmocka_unit_test(killed_beside_a_call_that_waits),
 		cmocka_unit_test(killed_while_it_connects),
 		cmocka_unit_test(killed_while_it_listens_elsewhere),
 		cmocka_unit_test(fast_open),

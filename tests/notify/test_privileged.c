@@ -1,5 +1,5 @@
-/* Privileged ports, bound for a program by a server that has the privilege: the program gets what its own capabilities
- * are worth, as natively. In a network namespace of its own, whose limit (ip_unprivileged_port_start) it sets. */
+/* Privileged ports, and marks of messages, had for a program by a server that has the privilege: the program gets what
+ * its own capabilities are worth, as natively. In a network namespace of its own, whose limit (ip_unprivileged_port_start) it sets. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +11,9 @@
 
 #include <grp.h>
 #include <linux/capability.h>
+#include <net/if.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -221,6 +223,111 @@ static void first_bind(void **state)
 	assert_string_equal(ours, "without: 0, elsewhere\nwith: 0, there\n");
 }
 
+/* ---- marks ---- */
+
+static uint16_t taken;
+static int taker;
+
+static void raise_loopback(void)
+{
+	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+		play_die("lo");
+	close(fd);
+}
+
+/* What sendmsg says of a message that is to have a mark (SO_MARK, socket(7)). */
+static void say_marked(const char *who)
+{
+	struct sockaddr_in to = {
+		.sin_family = AF_INET, .sin_port = htons(taken), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SO_MARK}};
+	char byte = 0;
+	struct iovec data = {&byte, 1};
+	struct msghdr message = {.msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = &data, .msg_iovlen = 1,
+				 .msg_control = &control, .msg_controllen = sizeof(control)};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	play_say("%s: %d\n", who, sendmsg(fd, &message, 0) == 1 ? 0 : errno);
+	close(fd);
+}
+
+static void marked_without(void)
+{
+	if (set_effective(CAP_NET_ADMIN, false) == 0 && set_effective(CAP_NET_RAW, false) == 0)
+		say_marked("without");
+}
+
+static void marked_elsewhere(void)
+{
+	if (unshare(CLONE_NEWUSER) == 0)
+		say_marked("in another user namespace");
+}
+
+static void marked_part(void)
+{
+	struct sockaddr_in a = {
+		.sin_family = AF_INET, .sin_port = htons(taken), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	close(taker);
+	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+		play_say("bind: %d\n", errno);
+	say_marked("with");
+	in_child(marked_without);
+	if (own_user)
+		in_child(marked_elsewhere);
+	say_marked("with");
+}
+
+static void marks(void **state)
+{
+	char native[PLAY_SAID], ours[PLAY_SAID];
+
+	(void)state;
+	if (!own_network)
+		skip();
+	raise_loopback();
+	taker = play_holder(&taken);
+	natively(marked_part, native);
+	assert_int_equal(play_perform(marked_part, ours), 0);
+	close(taker);
+	assert_string_equal(ours, native);
+	assert_non_null(strstr(ours, "with: 0\nwithout: 1\n"));
+}
+
+/* A raw socket of TCP or UDP has no port, and nothing is recorded for it (raw(7)). */
+static void raw_part(void)
+{
+	static const int protocol[] = {IPPROTO_TCP, IPPROTO_UDP};
+	struct sockaddr_in a = {
+		.sin_family = AF_INET, .sin_port = htons(RAISED), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+	for (unsigned i = 0; i < 2; i++) {
+		int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, protocol[i]);
+
+		play_say("%d ", bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ? errno : 0);
+		play_say("%u\n", registry_own(&play_space, RAISED));
+		close(fd);
+	}
+}
+
+static void raw(void **state)
+{
+	char said[PLAY_SAID];
+
+	(void)state;
+	if (!own_network)
+		skip();
+	assert_int_equal(play_perform(raw_part, said), 0);
+	assert_string_equal(said, "0 0\n0 0\n");
+}
+
 static void find_out(void)
 {
 	_exit(unshare(CLONE_NEWUSER) < 0);
@@ -248,6 +355,8 @@ int main(void)
 		cmocka_unit_test(lowered_limit),
 		cmocka_unit_test(raised_limit),
 		cmocka_unit_test(first_bind),
+		cmocka_unit_test(marks),
+		cmocka_unit_test(raw),
 	};
 
 	return cmocka_run_group_tests(tests, setup, play_teardown);

@@ -99,7 +99,7 @@ static void names_connected(void)
 	lengths("peer", getpeername, client);
 	lengths("client", getsockname, client);
 	close(accepted);
-	must(ready(client, 1, 1000), "readable");
+	must(ready(client, 1, PATIENCE), "readable");
 	peer_name("half closed", client);
 	must(!shutdown(client, SHUT_RDWR), "shutdown");
 	peer_name("closed", client);

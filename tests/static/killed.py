@@ -54,7 +54,7 @@ class Hammer:
         """Each kind of call is made at least twice more: the second one was begun after now."""
         before = self.ask()
         now = before
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 2 * LIMIT
         while before and now and any(n < b + 8 for n, b in zip(now[:3], before[:3])) and time.monotonic() < deadline:
             time.sleep(0.002)
             now = self.ask()
@@ -207,7 +207,7 @@ def check_few_descriptors():
                       preexec_fn=lambda n=limit: resource.setrlimit(resource.RLIMIT_NOFILE, (n, 1024)))
         said = line(child.stdout)
         if said.startswith("ready"):
-            counts, deadline = [0], time.monotonic() + 10
+            counts, deadline = [0], time.monotonic() + LIMIT
             while not all(counts[:3]) and time.monotonic() < deadline:
                 time.sleep(0.1)
                 os.write(child.stdin.fileno(), b"x")

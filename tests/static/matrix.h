@@ -61,6 +61,7 @@ int server4(int number, int backlog);
 void own_name(const char *what, int fd);
 void peer_name(const char *what, int fd);
 bool ready(int fd, short events, int milliseconds);
+#define PATIENCE 20000 /* milliseconds, for what comes */
 /* Nothing of the kernel's answers to whoever connects now: its queue is full. */
 int full_server(int number);
 double seconds(void);
@@ -69,7 +70,11 @@ const char *how_long(double since, double least);
 /* Installs a handler of SIGALRM that counts; and sends it, after so many milliseconds, once, or in a row. */
 void handler(bool restart);
 void alarm_in(int milliseconds, int again_microseconds);
-extern volatile sig_atomic_t handled;
+extern volatile sig_atomic_t *handled; /* shared with a process that the case starts after handler() */
+/* For a process that the case has started: returns when so many have come. It ends with the case. */
+void until_handled(int count);
+/* Nanoseconds for which whoever serves the calls has waited for a processor, where the kernel tells. */
+long long waited_for_processor(void);
 
 /* What this program does when a case executes it: words[0] says which part. */
 int matrix_as(int count, char **words);
