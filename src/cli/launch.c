@@ -515,7 +515,10 @@ static int set_variables(struct ps_launch *launch, const struct ps_launch_option
 			 const struct ps_manifest_service *service, struct ps_error *error)
 {
 	char *preload = library_preload(getenv("LD_PRELOAD"), launch->library);
+	const char *state = getenv("PORTSHIM");
 
+	if (state && strcmp(state, "quiet") == 0) /* about a run around this one, which could not be used */
+		unsetenv("PORTSHIM");
 	if (!preload || setenv("LD_PRELOAD", preload, 1) != 0 || setenv("PORTSHIM_RUN", launch->run_path, 1) != 0 ||
 	    (options->strict && setenv("PORTSHIM_STRICT", "1", 1) != 0) ||
 	    (options->static_mode && setenv("PORTSHIM_STATIC", options->static_mode, 1) != 0))

@@ -95,7 +95,7 @@ void complain_start(const char *path, int error, bool stop)
 		text_add(&t, blame.todo);
 		text_char(&t, ')');
 	}
-	text_add(&t, stop ? "; stopped, because of --strict\n" : "; ports are not mapped in this program\n");
+	text_add(&t, stop ? "; stopped, because of --strict\n" : "; the library maps no ports in this program\n");
 	put(line, &t);
 	if (stop)
 		sys1(SYS_exit_group, EXIT_STRICT);

@@ -9,8 +9,9 @@
  * does no harm. After init the variables are only read, with one exception: a process that was preloaded by hand,
  * without `portshim`, makes its run with the first call that needs it, because most processes never make such a call.
  *
- * When the registry cannot be used the program runs as without portshim, one line says why, and children are told to
- * keep quiet. With --strict the process ends with exit code 125 instead.
+ * When the registry cannot be used the library does nothing, one line says why, and children are told to keep quiet
+ * (PORTSHIM=quiet; only `off` is for the second path as well, whose worker may have the registry all the same). With
+ * --strict the process ends with exit code 125 instead.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -51,7 +52,7 @@ static _Atomic bool wanders;
 struct settings {
 	const char *run;     /* PORTSHIM_RUN */
 	const char *preload; /* LD_PRELOAD */
-	bool off;            /* PORTSHIM=off */
+	bool off;            /* PORTSHIM=off, or quiet: a parent has complained (preload.c) */
 	bool strict;         /* PORTSHIM_STRICT */
 	bool cluster;        /* NODE_UNIQUE_ID: a worker of node's cluster module */
 };
@@ -67,7 +68,7 @@ static void read_settings(struct settings *s, char *const *environment)
 			if ((value = text_value(*environment, "PORTSHIM_RUN")))
 				s->run = value;
 			else if ((value = text_value(*environment, "PORTSHIM")))
-				s->off = text_equal(value, "off");
+				s->off = text_equal(value, "off") || text_equal(value, "quiet");
 			else if ((value = text_value(*environment, "PORTSHIM_STRICT")))
 				s->strict = *value && !text_equal(value, "0");
 			break;

@@ -58,9 +58,10 @@ static bool name_readable(const char *variable)
 	       ((uintptr_t)variable % PAGE <= PAGE - NAME_MAX_LOOK || string_readable(variable));
 }
 
-static bool replaced(const char *variable)
+/* A run that this process could not use stays the children's for the second path, which may have it. */
+static bool replaced(const struct preload *p, const char *variable)
 {
-	return text_value(variable, "LD_PRELOAD") || text_value(variable, "PORTSHIM_RUN");
+	return text_value(variable, "LD_PRELOAD") || (p->from->run && text_value(variable, "PORTSHIM_RUN"));
 }
 
 static void compose(struct preload *p, const char *preload)
@@ -78,7 +79,7 @@ static void compose(struct preload *p, const char *preload)
 	text_end(&t);
 	p->needed = !t.cut;
 	t = text_start(p->run, sizeof(p->run));
-	text_add(&t, p->from->run ? "PORTSHIM_RUN=" : "PORTSHIM=off");
+	text_add(&t, p->from->run ? "PORTSHIM_RUN=" : "PORTSHIM=quiet");
 	if (p->from->run)
 		text_add(&t, p->from->run);
 	text_end(&t);
@@ -109,7 +110,7 @@ void preload_look(struct preload *p, char *const *environment)
 		else if (*variable == 'P' && (value = text_value(variable, "PORTSHIM_RUN")))
 			run = value;
 		else if (*variable == 'P' && (value = text_value(variable, "PORTSHIM")))
-			off = text_equal(value, "off");
+			off = text_equal(value, "off") || text_equal(value, "quiet");
 	}
 	if (off || (preload && !string_readable(preload)) || (run && !string_readable(run)))
 		return;
@@ -129,7 +130,7 @@ void preload_look(struct preload *p, char *const *environment)
 void preload_fill(const struct preload *p, char *const *environment, char **to)
 {
 	for (unsigned i = 0; i < p->count; i++)
-		if (!replaced(environment[i]))
+		if (!replaced(p, environment[i]))
 			*to++ = environment[i];
 	*to++ = (char *)p->library;
 	*to++ = (char *)p->run;

@@ -111,7 +111,7 @@ void shim_wander(void);
 /* What exec must pass on, so that it survives a cleared environment. NULL: nothing. */
 struct shim_inheritance {
 	const char *object; /* our own path, as LD_PRELOAD names it */
-	const char *run;    /* path of the run's file; NULL when portshim gave up: then the children are told to be inert */
+	const char *run;    /* path of the run's file; NULL when portshim gave up: then its children's are told so */
 };
 const struct shim_inheritance *shim_inheritance(void);
 

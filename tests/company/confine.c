@@ -260,7 +260,7 @@ int main(int argc, char **argv)
 	port = atoi(number);
 	directory = argc > 3 ? argv[3] : "/";
 	other = atoi(directory);
-	alarm(30);
+	alarm(300);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		if (strcmp(argv[1], cases[i].name) == 0)
 			return cases[i].run();

@@ -280,7 +280,7 @@ static int daemonize(const char *file)
 	setsid();
 	if (fork() != 0)
 		_exit(0);
-	alarm(30);
+	alarm(300);
 	if (chdir("/") != 0)
 		return 1;
 	for (fd = 0; fd < 64; fd++)
@@ -308,12 +308,12 @@ static int ask(void)
 	return 0;
 }
 
-/* Serves until it is ended, or for half a minute. */
+/* Serves until it is ended, or for five minutes. */
 static int serve(void)
 {
 	int server = job_listen(port), peer;
 
-	alarm(30);
+	alarm(300);
 	job_say(1, "serve", server < 0 ? "no" : "yes");
 	while ((peer = accept(server, NULL, NULL)) >= 0)
 		close(peer);

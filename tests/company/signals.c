@@ -256,7 +256,7 @@ static int longjmps(void)
 	/* and for others of the run */
 	pid = fork();
 	if (pid == 0) {
-		alarm(20);
+		alarm(100);
 		_exit(job_told(1, "child", port));
 	}
 	waitpid(pid, &status, 0);

@@ -315,7 +315,7 @@ static int forks(void)
 		pid_t pid = fork();
 
 		if (pid == 0) {
-			alarm(20);
+			alarm(100);
 			_exit(job(port) ? 1 : 0);
 		}
 		if (pid < 0 || waitpid(pid, &status, 0) < 0 || status)
@@ -330,6 +330,16 @@ static int forks(void)
 	return job_told(1, "job", port);
 }
 
+/* Whatever the threads came to: the job on each port, the threads' too, once what was open is lost. */
+static int all_jobs(void)
+{
+	close_range(3, ~0u, 0);
+	for (int i = 1; i <= THREADS; i++)
+		if (job(port + i))
+			return job_told(1, "job", port + i);
+	return job_told(1, "job", port);
+}
+
 /* The same program again while the threads are inside the calls: what they held must not stay held. */
 static int execs(void)
 {
@@ -338,10 +348,9 @@ static int execs(void)
 	int i = round ? atoi(round) : 20;
 	char text[16];
 
-	if (job(port) || job(port + 1 + i % THREADS))
-		return job_told(1, "job", port);
-	if (i == 0)
-		return job_told(1, "job", port);
+	/* A listener that exec has left open may be in the way of this one. */
+	if (job(port) || job(port + 1 + i % THREADS) || i == 0)
+		return all_jobs();
 	start_workers(threads);
 	for (volatile int spin = 0; spin < i * 100000; spin++)
 		;

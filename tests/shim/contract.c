@@ -342,5 +342,5 @@ void contract_wait(int fd, short events)
 {
 	struct pollfd p = { .fd = fd, .events = events };
 
-	assert_int_equal(poll(&p, 1, 10000), 1);
+	assert_int_equal(poll(&p, 1, 60000), 1);
 }

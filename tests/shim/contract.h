@@ -139,7 +139,7 @@ void *contract_readonly(const void *from, size_t size);
 /* Memory that cannot be read: the first bytes of an unmapped page. */
 void *contract_unmapped(void);
 
-/* Waits until the descriptor is ready for these poll events; fails the test after ten seconds. */
+/* Waits until the descriptor is ready for these poll events; fails the test after a minute. */
 void contract_wait(int fd, short events);
 
 /* Runs the tests of a program; sets an alarm, so that no test hangs. */

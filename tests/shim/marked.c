@@ -183,7 +183,7 @@ static void datagrams(int port)
 	int server = socket(AF_INET, SOCK_DGRAM, 0), client = socket(AF_INET, SOCK_DGRAM, 0);
 	struct mmsghdr several = {.msg_hdr = message(&a)};
 	struct msghdr m = message(&a);
-	struct timeval patience = {.tv_sec = 5};
+	struct timeval patience = {.tv_sec = 60};
 	socklen_t length = sizeof(from);
 
 	setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));

@@ -142,7 +142,7 @@ def test_law_6(place):
     program.get("up")
     entry = next(iter(discovery(place)["services"].values()))
     same((entry["port"], entry["reason"]), (kernel, "ephemeral"))
-    same(ask(place, kernel), "nothing")
+    same(run(place, "tcp4", "connect", "127.0.0.1", kernel, "peer"), ["connect ok", "peer %d" % kernel])
     program.go()
 
 
@@ -408,7 +408,7 @@ def test_law_9_restarts(place):
     with python("b", RESTARTING, stdin=subprocess.PIPE) as theirs:
         same(theirs.stdout.readline(), "up\n")
         with python("a", KNOCKING) as client:
-            same(client.communicate(timeout=LIMIT)[0], "0\n")
+            same(client.communicate(timeout=4 * LIMIT)[0], "0\n")
         same(theirs.communicate("", timeout=LIMIT)[0], "0\n")
 
 
@@ -524,14 +524,14 @@ def test_law_13_whole(place):
     first = Program(place, ["udp4", "bind", "127.0.0.1", port(), "say", "up", "wait"])
     first.get("up")
     ports = [port() for _ in range(2)]
-    writers = [Program(place, sum((["tcp4", "reuseaddr", "bind", "127.0.0.1", p, "listen",
-                                    "close"] for _ in range(60)), []))
-               for p in ports]
     looks = 0
-    while any(w.child.poll() is None for w in writers):
-        discovery(place)
-        looks += 1
-    assert looks
+    while not looks:  # on a busy machine they may have done it all before the first look
+        writers = [Program(place, sum((["tcp4", "reuseaddr", "bind", "127.0.0.1", p, "listen",
+                                        "close"] for _ in range(60)), []))
+                   for p in ports]
+        while any(w.child.poll() is None for w in writers):
+            discovery(place)
+            looks += 1
     first.go()
 
 

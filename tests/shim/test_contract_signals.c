@@ -329,7 +329,7 @@ static void never_interrupted(void **state)
 		assert_int_equal(setsockopt(client, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
 		assert_int_equal(connect(client, &to, sizeof(to)), -1);
 		assert_int_equal(errno, EINPROGRESS);
-		while (poll(&(struct pollfd){ .fd = server, .events = POLLIN }, 1, 10000) < 0)
+		while (poll(&(struct pollfd){ .fd = server, .events = POLLIN }, 1, 60000) < 0)
 			assert_int_equal(errno, EINTR);
 		length = sizeof(a);
 		accepted = accept4(server, (struct sockaddr *)&a, &length, SOCK_CLOEXEC);
