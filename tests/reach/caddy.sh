@@ -23,15 +23,15 @@ command_of() {
 ask() {
 	local id=$1 port=$2
 	awaited "$id" 2019
-	is "$id: curl reaches its own" "$(within "$id" curl -sS --max-time 20 "http://localhost:$port/who")" "$id"
+	is "$id: curl reaches its own" "$(within "$id" curl -sS --max-time 60 "http://localhost:$port/who")" "$id"
 	is "$id: the administration at 2019 is its own" \
-		"$(within "$id" curl -sS --max-time 20 http://localhost:2019/config/apps/http/servers/srv0/listen)" \
+		"$(within "$id" curl -sS --max-time 60 http://localhost:2019/config/apps/http/servers/srv0/listen)" \
 		"[\":$port\"]"
 	sed -i 's|/reloaded no|/reloaded yes|' "${DIRS[$id]}/Caddyfile"
 	at_home "$id" caddy reload --config Caddyfile
 	succeeds "$id: caddy reload reaches the administration" within "$id" "${COMMAND[@]}"
 	is "$id: it was this Caddy that has loaded its file anew" \
-		"$(within "$id" curl -sS --max-time 20 "http://localhost:$port/reloaded")" yes
+		"$(within "$id" curl -sS --max-time 60 "http://localhost:$port/reloaded")" yes
 	is "$id: which serves on" \
 		"$(within "$id" "${CLIENT[@]}" http localhost "$port" 8)" "$id"
 	recorded "$id" "$port"

@@ -25,7 +25,7 @@ command_of() {
 browse() { # ID PORT: prints the page as its script has left it
 	local dir=${DIRS[$1]}/profile
 	rm -rf "$dir" # new and empty each time
-	within "$1" timeout -k 5 60 env "HOME=${DIRS[$1]}" "$CHROMIUM" --headless --no-sandbox --disable-gpu \
+	within "$1" timeout -k 5 180 env "HOME=${DIRS[$1]}" "$CHROMIUM" --headless --no-sandbox --disable-gpu \
 		--disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync --disable-dev-shm-usage \
 		--user-data-dir="$dir" --dump-dom "http://localhost:$2/index.html"
 }

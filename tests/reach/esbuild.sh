@@ -18,7 +18,7 @@ command_of() {
 
 ask() {
 	is "$1: python reaches its own" "$(within "$1" "${CLIENT[@]}" http localhost "$2" 8)" "$1"
-	like "$1: curl gets its own bundle" "$(within "$1" curl -sS --max-time 20 "http://localhost:$2/app.js")" \
+	like "$1: curl gets its own bundle" "$(within "$1" curl -sS --max-time 60 "http://localhost:$2/app.js")" \
 		"*bundled for $1*"
 	told "http://127.0.0.1:${ACTUAL[$1]}/" "${LOGS[$1]}"
 	like "$1: esbuild prints a URL that a browser can open" "$(cat "${LOGS[$1]}")" "*http://127.0.0.1:${ACTUAL[$1]}/*"

@@ -31,7 +31,7 @@ daemons() { # VARIANT
 	done
 	for id in alpha beta; do : >"${DIRS[$id]}/start"; done
 	for id in alpha beta; do awaited "$id" "$port"; done
-	for id in alpha beta; do recorded "$id" "$port" tcp 10; done
+	for id in alpha beta; do recorded "$id" "$port" tcp 60; done
 	isnt "alpha's and beta's daemons have different ports" "${ACTUAL[alpha]}" "${ACTUAL[beta]}"
 	for id in alpha beta; do
 		[ "$1" != held ] || isnt "$id: left $port to its holder" "${ACTUAL[$id]}" "$port"

@@ -16,7 +16,7 @@ command_of() {
 }
 
 ask() {
-	like "$1: curl gets its own page" "$(within "$1" curl -sS --max-time 20 "http://localhost:$2/")" \
+	like "$1: curl gets its own page" "$(within "$1" curl -sS --max-time 60 "http://localhost:$2/")" \
 		"*<title>$1</title>*"
 }
 

@@ -28,7 +28,7 @@ ask() {
 	local url=http://localhost:$2/who
 	is "$1: $SERVER's server: Go's client" "$(within "$1" "$go" get 10 "$url")" "$1"
 	is "$1: $SERVER's server: node's client" "$(within "$1" node -e "$NODE_CLIENT" "$url")" "$1"
-	is "$1: $SERVER's server: curl" "$(within "$1" curl -sS --max-time 20 "$url")" "$1"
+	is "$1: $SERVER's server: curl" "$(within "$1" curl -sS --max-time 60 "$url")" "$1"
 	[ "$SERVER$VARIANT$1" != gofreealpha ] || [ ! -e "${DIRS[$1]}/Client.java" ] ||
 		is "$1: $SERVER's server: java.net.http and java.net.Socket" \
 			"$(within "$1" java Client.java | grep -v '^NOTE: ')" "$1

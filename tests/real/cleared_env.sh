@@ -18,9 +18,9 @@ command_of() {
 }
 
 ask() {
-	is "$1 ($WAY): a client reaches its own" "$(within "$1" curl -sS --max-time 20 "http://localhost:$2/who")" "$1"
+	is "$1 ($WAY): a client reaches its own" "$(within "$1" curl -sS --max-time 60 "http://localhost:$2/who")" "$1"
 	is "$1 ($WAY): so does a client with a cleared environment" \
-		"$(within "$1" env -i "$(command -v curl)" -sS --max-time 20 "http://localhost:$2/who")" "$1"
+		"$(within "$1" env -i "$(command -v curl)" -sS --max-time 60 "http://localhost:$2/who")" "$1"
 }
 
 need curl

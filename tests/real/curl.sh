@@ -15,13 +15,13 @@ ask() {
 	local url urls=("http://localhost:$2" "http://127.0.0.1:$2" "http://127.1:$2")
 	[ -z "$HAVE6" ] || urls+=("http://[::ffff:127.0.0.1]:$2")
 	for url in "${urls[@]}"; do
-		is "$1: curl $url reaches its own" "$(within "$1" curl -sS --max-time 20 "$url/who")" "$1"
+		is "$1: curl $url reaches its own" "$(within "$1" curl -sS --max-time 60 "$url/who")" "$1"
 	done
-	is "$1: so does portshim exec curl" "$(ask_portshim "$1" exec -- curl -sS --max-time 20 "${urls[0]}/who" 2>&1)" "$1"
+	is "$1: so does portshim exec curl" "$(ask_portshim "$1" exec -- curl -sS --max-time 60 "${urls[0]}/who" 2>&1)" "$1"
 	is "$1: curl says the port that was asked for" \
-		"$(within "$1" curl -sS -o /dev/null -w '%{remote_port}' --max-time 20 "${urls[1]}/who")" "$2"
+		"$(within "$1" curl -sS -o /dev/null -w '%{remote_port}' --max-time 60 "${urls[1]}/who")" "$2"
 	is "$1: portshim url is one that works without portshim" \
-		"$(curl -sS --max-time 20 "$(ask_portshim "$1" url "$2")/who" 2>&1)" "$1"
+		"$(curl -sS --max-time 60 "$(ask_portshim "$1" url "$2")/who" 2>&1)" "$1"
 }
 
 both free

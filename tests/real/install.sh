@@ -40,9 +40,9 @@ command_of() {
 	COMMAND=("$PYTHON" -m http.server "$2")
 }
 ask() {
-	is "$1: a client reaches its own" "$(within "$1" curl -sS --max-time 20 "http://localhost:$2/who")" "$1"
+	is "$1: a client reaches its own" "$(within "$1" curl -sS --max-time 60 "http://localhost:$2/who")" "$1"
 	is "$1: portshim exec and a cleared environment too" \
-		"$(ask_portshim "$1" exec -- env -i "$(command -v curl)" -sS --max-time 20 "http://localhost:$2/who" 2>&1)" "$1"
+		"$(ask_portshim "$1" exec -- env -i "$(command -v curl)" -sS --max-time 60 "http://localhost:$2/who" 2>&1)" "$1"
 }
 both held
 project maps

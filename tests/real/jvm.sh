@@ -18,6 +18,7 @@ command_of() {
 ask() {
 	is "$1: java.net.http and java.net.Socket reach their own" "$(within "$1" java Client.java | grep -v '^NOTE: ')" "$1
 $1"
+	told "listening on ${ACTUAL[$1]}" "${LOGS[$1]}"
 	like "$1: the server's own log has the actual port" "$(cat "${LOGS[$1]}")" "*listening on ${ACTUAL[$1]}*"
 }
 

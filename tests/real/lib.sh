@@ -16,7 +16,7 @@ NAME=$(basename "$0" .sh)
 
 # Bounded: the whole script, its children included, ends after this many seconds.
 if [ -z "${PORTSHIM_TEST_BOUNDED:-}" ]; then
-	PORTSHIM_TEST_BOUNDED=1 exec timeout -k 15 "${PORTSHIM_TEST_SECONDS:-120}" bash "$0" "$@"
+	PORTSHIM_TEST_BOUNDED=1 exec timeout -k 15 "${PORTSHIM_TEST_SECONDS:-450}" bash "$0" "$@"
 fi
 unset PORTSHIM_TEST_BOUNDED
 

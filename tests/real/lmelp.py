@@ -21,7 +21,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 from harness import (LIMIT, PORTSHIM, TOP, Skip, check, check_page, command, end, free_row, line, listener, read,
-                     read_json, run, run_parts, server, skip, start, stop, until, write)
+                     read_json, run, run_parts, server, skip, start, state, stop, until, write)
 
 PYTHON = "/usr/bin/python3"  # the one that uvicorn is packaged for
 SOURCE = os.path.join(TOP, "tests", "real", "lmelp")
@@ -71,7 +71,7 @@ def backend(where, *options, **more):
 
 
 def wait(where, *options):
-    check(run("wait", "--timeout", "20s", *options, "backend", cwd=where)[0] == 0, "wait: a backend")
+    check(run("wait", "--timeout", "100s", *options, "backend", cwd=where)[0] == 0, "wait: a backend")
 
 
 def quick(where, **more):
@@ -114,6 +114,7 @@ def is_gone(where):
 
 def check_preferred():
     where = project("one")
+    before = int(time.time())
     child = backend(where)
     wait(where)
     found = read_json(in_project(where))
@@ -121,7 +122,7 @@ def check_preferred():
     check(list(found) == KEYS, "exactly the five keys, in this order: %s" % list(found))
     check(found["port"] == FIRST and isinstance(found["port"], int), "the preferred port, a number: %s" % found)
     check(found["host"] == "localhost" and found["url"] == "http://localhost:%d" % FIRST, "host and url: %s" % found)
-    check(abs(found["timestamp"] - time.time()) <= 2, "timestamp is now, in seconds: %s" % found)
+    check(before <= found["timestamp"] <= time.time(), "timestamp is now, in seconds: %s" % found)
     check(stat.S_IMODE(mode) == 0o600 and stat.S_ISREG(mode), "mode 0600: %o" % mode)
     said = front(where)
     check(said.get("pid") == found["process_id"] and said["source"] == "file", "the front end: %s" % said)
@@ -234,20 +235,22 @@ def check_heartbeat():
     first = os.stat(in_project(where)).st_ino
     until(lambda: os.stat(in_project(where)).st_ino != first, "the file to be replaced")
     missing = bad = 0
-    ages = []
-    limit = time.monotonic() + 2.5
-    while time.monotonic() < limit:
+    newest, writes = 0, set()
+    begun, limit = int(time.time()), time.monotonic() + LIMIT
+    while time.monotonic() < limit and (newest < begun + 2 or len(writes) < 20):
         try:
             with open(in_project(where), "rb") as f:
                 text = f.read()
+                writes.add(os.fstat(f.fileno()).st_mtime_ns)
             if whole(text):
-                ages.append(time.time() - json.loads(text)["timestamp"])
+                newest = json.loads(text)["timestamp"]
+                bad += newest > time.time()
             else:
                 bad += 1
         except FileNotFoundError:
             missing += 1
     check(missing == 0 and bad == 0, "while it is replaced it is there and whole: %d, %d" % (missing, bad))
-    check(max(ages) < 2, "and fresh: %s" % max(ages))
+    check(newest >= begun + 2 and len(writes) >= 20, "and fresh: %d, %d, %d times" % (begun, newest, len(writes)))
 
     # Forged: the file says what anybody wrote into it. Nobody believes it, and the next heartbeat puts it right.
     real = read_json(in_project(where))
@@ -311,6 +314,7 @@ def check_hostile():
     named = json.loads(first.said)
     first_at = os.path.join(where, "kept")
     os.kill(first.pid, signal.SIGSTOP)  # its keeper, which would renew it
+    until(lambda: state(first.pid) == "T", "the keeper to be stopped")
     write(first_at, json.dumps({**named, "url": "http://evil.example"}, separators=(",", ":")))
     os.chown(first_at, 65534, 65534)
     os.rename(first_at, in_project(where))
@@ -347,7 +351,7 @@ def check_variable():
 def check_deterministic():
     where = project("one")
     child = backend(where, SKIP_PORT_DISCOVERY="true")
-    status = command(PORTSHIM, "wait", "--timeout", "20s", "backend", cwd=where, SKIP_PORT_DISCOVERY="true")[0]
+    status = command(PORTSHIM, "wait", "--timeout", "100s", "backend", cwd=where, SKIP_PORT_DISCOVERY="true")[0]
     check(status == 0 and read_json(in_project(where))["port"] == FIRST, "the number itself")
     stop(child)
     check(is_gone(where), "removed")
@@ -458,7 +462,7 @@ def main():
     os.environ.setdefault("LC_ALL", "C")
     run_parts(check_preferred, check_fallback, check_race, check_heartbeat, check_hostile, check_variable,
               check_deterministic, check_checkouts, check_instances, check_wait, check_docs,
-              before=lambda: os.makedirs(os.path.join(os.environ["HOME"], "elsewhere"), exist_ok=True), seconds=240)
+              before=lambda: os.makedirs(os.path.join(os.environ["HOME"], "elsewhere"), exist_ok=True))
 
 
 main()

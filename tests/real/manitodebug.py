@@ -16,8 +16,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
-from harness import (LIMIT, PORTSHIM, PYTHON, TOP, check, check_page, command, end, free_shift, line, listener, read, run,
-                     run_parts, server, skip, start, stop, unprivileged, until, write)
+from harness import (LIMIT, PORTSHIM, PYTHON, TOP, check, check_page, command, end, free_shift, line, listener, read,
+                     run, run_health, run_parts, server, skip, start, stop, unprivileged, until, write)
 
 unprivileged("docs/projects/manitodebug.md", "manifest", "tests/real/manitodebug", user="postgres")
 
@@ -168,7 +168,7 @@ def exhausted():
         wanted = ("requested", "preferred", "preferred", "default-range")[count]
         check(why == dict({name: wanted for name in LISTS}, websocket="inherited"), "%s: %s" % (what, why))
         reached(where, what)
-        code, out, _ = run("health", "--json", cwd=where)
+        code, out, _ = run_health("health", "--json", cwd=where)
         check(code == 0 and all(s["port"] == found[n] for n, s in json.loads(out)["services"].items()), "%s: %s" % (what, out))
         stop(*running)
         stop(*held)
@@ -190,11 +190,11 @@ def watched():
     check(ask() == "server %d" % status(where)["services"]["server"]["process_id"], "the first one")
     talker = server(PORTSHIM, "run", "--quiet", "--", PYTHON, "-u", "-c", TALK, str(at("server")), "hi", "stay", cwd=where,
                     stdin=subprocess.PIPE)
-    shown = json.loads(run("status", "--json", "--health", cwd=where)[1])["services"]["server"]["health"]
+    shown = json.loads(run_health("status", "--json", "--health", cwd=where)[1])["services"]["server"]["health"]
     check(shown["connections"] == 1 and shown["status"] == "healthy" and 0 <= shown["uptime"] < 600 and
           abs(shown["timestamp"] - time.time()) < 60, "one WebSocket: %s" % shown)
     write(where + "/server/ill", "")
-    code, out, _ = run("health", "--json", "server", "websocket", cwd=where)
+    code, out, _ = run_health("health", "--json", "server", "websocket", cwd=where)
     check(code == 1 and json.loads(out)["services"]["server"]["detail"] == "HTTP 503", "ill: %s" % out)
     waiting = start(PORTSHIM, "wait", "--healthy", "server", cwd=where)
     os.unlink(where + "/server/ill")

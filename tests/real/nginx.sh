@@ -39,10 +39,10 @@ ask() {
 	local url urls=("http://localhost:$2" "http://127.0.0.1:$2")
 	[ -z "$HAVE6" ] || urls+=("http://[::1]:$2")
 	for url in "${urls[@]}"; do
-		is "$1: curl $url reaches its own" "$(within "$1" curl -sS --max-time 20 "$url/who")" "$1"
+		is "$1: curl $url reaches its own" "$(within "$1" curl -sS --max-time 60 "$url/who")" "$1"
 	done
 	[ "$2" != 80 ] || is "$1: curl http://localhost reaches its own" \
-		"$(within "$1" curl -sS --max-time 20 http://localhost/who)" "$1"
+		"$(within "$1" curl -sS --max-time 60 http://localhost/who)" "$1"
 	reload "$1" "$2"
 }
 
@@ -53,7 +53,7 @@ reload() {
 	old=$(pgrep -P "$master" | head -n 1)
 	kill -HUP "$master"
 	gone 30 "$old"
-	is "$1: after a reload too" "$(within "$1" curl -sS --max-time 20 "http://localhost:$2/who")" "$1"
+	is "$1: after a reload too" "$(within "$1" curl -sS --max-time 60 "http://localhost:$2/who")" "$1"
 	is "$1: nginx reports no error" "$(grep -cE '\[(emerg|alert|crit|error)\]' "$dir/logs/error.log")" 0
 }
 
@@ -74,9 +74,9 @@ at_end() {
 
 upgrade() { # ID PORT
 	local dir=${DIRS[$1]} old new fd tail
-	old=$(cat "$dir/nginx.pid")
 	exec {fd}< <(exec timeout 120 tail -n +1 -F "$dir/nginx.pid" 2>/dev/null)
 	tail=$!
+	read -r old <&"$fd" || old=none # it listens before it writes that
 	kill -USR2 "$old"
 	new=$old
 	while [ "$new" = "$old" ]; do read -r new <&"$fd" || new=none; done
@@ -86,9 +86,9 @@ upgrade() { # ID PORT
 	kill -QUIT "$old"
 	gone 30 "$old"
 	is "$1: the upgraded nginx serves on the inherited listeners" \
-		"$(within "$1" curl -sS --max-time 20 "http://localhost:$2/who")" "$1"
+		"$(within "$1" curl -sS --max-time 60 "http://localhost:$2/who")" "$1"
 	is "$1: and reports no error" "$(grep -cE '\[(emerg|alert|crit|error)\]' "$dir/logs/error.log")" 0
-	recorded "$1" "$2" tcp 20
+	recorded "$1" "$2" tcp 60
 	[ "$new" = none ] || kill "$new"
 }
 

@@ -14,6 +14,7 @@ command_of() {
 
 ask() {
 	local answers
+	told "^all four listen\$" "${LOGS[$1]}" # until then, one of them answers all
 	answers=$(within "$1" "$PYTHON" "$REAL/programs/client.py" http localhost "$2" 40)
 	is "$1 ($POLICY): 40 clients reach their own" "$(cut -d' ' -f1 <<<"$answers" | sort -u)" "$1"
 	[ "$POLICY" = none ] || is "$1 ($POLICY): and all four workers" "$(wc -l <<<"$answers")" 4

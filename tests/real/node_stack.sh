@@ -3,7 +3,9 @@
 # four numbers are hardcoded in the files; nothing tells either side that anything moved.
 . "$(dirname "$0")/lib.sh"
 need node npm
-. "$REAL/node/install.sh"
+# shellcheck source=tests/real/npm.sh
+. "$REAL/npm.sh"
+npm_packages "$REAL/node"
 
 stack() { # VARIANT
 	local variant=$1 id back front
@@ -38,6 +40,7 @@ stack() { # VARIANT
 		like "$id: Vite serves its own page" "$(within "$id" node client.mjs http "$front" /)" "*<title>$id</title>*"
 		is "$id: a browser outside of portshim reaches the same through the actual port" \
 			"$(cd "${DIRS[$id]}" && node client.mjs http "${ACTUAL[$id]}" /api/who 2>&1)" "$id"
+		told "http://localhost:${ACTUAL[$id]}/" "${LOGS[$id-front]}"
 		like "$id: Vite prints a URL that a browser can open" "$(cat "${LOGS[$id-front]}")" "*http://localhost:${ACTUAL[$id]}/*"
 	done
 	stop alpha-front beta-front alpha beta

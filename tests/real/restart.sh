@@ -52,7 +52,7 @@ scenario() { # free|held
 			awaited "$id" "$port"
 			recorded "$id" "$port"
 			is "$id: it has the same actual port" "${ACTUAL[$id]}" "${FIRST[$id]}"
-			is "$id: a client reaches it" "$(within "$id" curl -sS --max-time 20 "http://localhost:$port/who")" "$id"
+			is "$id: a client reaches it" "$(within "$id" curl -sS --max-time 60 "http://localhost:$port/who")" "$id"
 		done
 	done
 	for id in alpha beta; do

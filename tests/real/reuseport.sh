@@ -11,6 +11,7 @@ command_of() {
 
 ask() {
 	local answers
+	told "^all listen\$" "${LOGS[$1]}"
 	answers=$(within "$1" "$PYTHON" "$REAL/programs/client.py" line 127.0.0.1 "$2" 60)
 	is "$1: 60 clients reach their own" "$(cut -d' ' -f1 <<<"$answers" | sort -u)" "$1"
 	isnt "$1: the kernel spreads them over the workers" "$(wc -l <<<"$answers")" 1

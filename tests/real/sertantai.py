@@ -14,8 +14,8 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
-from harness import (LIMIT, PORTSHIM, PYTHON, TOP, check, check_page, command, free_shift, read, run, run_parts, server, skip,
-                     start, stop, unprivileged, write)
+from harness import (LIMIT, PORTSHIM, PYTHON, TOP, check, check_page, command, free_shift, read, run, run_health,
+                     run_parts, server, skip, start, stop, unprivileged, write)
 
 unprivileged("docs/projects/sertantai.md", "manifest", user="postgres")
 
@@ -176,7 +176,7 @@ def check_health():
         return
 
     def health(*words):
-        status, out, _ = run("health", "--json", *words, cwd="enforcement")
+        status, out, _ = run_health("health", "--json", *words, cwd="enforcement")
         services = json.loads(out)["services"]
         return status, {name: s["status"] for name, s in services.items()}, services
     os.makedirs("enforcement/frontend", exist_ok=True)

@@ -4,7 +4,9 @@
 . "$(dirname "$0")/lib.sh"
 need node npm curl
 need_second_path
-. "$REAL/node/install.sh"
+# shellcheck source=tests/real/npm.sh
+. "$REAL/npm.sh"
+npm_packages "$REAL/node"
 
 prepare() {
 	local dir=${DIRS[$1]}
@@ -27,7 +29,7 @@ command_of() { # npm, sh, and esbuild's own script in node are in between
 	COMMAND=(npm run --silent assets)
 }
 
-GET=(curl -sS --max-time 20)
+GET=(curl -sS --max-time 60)
 
 ask() {
 	local id=$1

@@ -10,6 +10,7 @@ command_of() {
 
 ask() {
 	local answers
+	told "^all started\$" "${LOGS[$1]}" # it ends them when it is ended from here on
 	answers=$(within "$1" "$PYTHON" "$REAL/programs/client.py" line localhost "$2" 40)
 	is "$1: 40 clients reach their own" "$(cut -d' ' -f1 <<<"$answers" | sort -u)" "$1"
 }

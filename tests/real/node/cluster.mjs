@@ -4,6 +4,8 @@ import http from 'node:http';
 if (cluster.isPrimary) {
 	for (let i = 0; i < 4; i++)
 		cluster.fork();
+	let listening = 0;
+	cluster.on('listening', () => ++listening === 4 && console.log('all four listen'));
 	cluster.on('exit', (worker, code) => process.exitCode ||= code);
 	process.on('SIGTERM', () => {
 		for (const worker of Object.values(cluster.workers))

@@ -1,5 +1,6 @@
 /*
- * reuseport PORT IDENTITY WORKERS - each worker binds PORT with SO_REUSEPORT and tells every client "IDENTITY PID".
+ * reuseport PORT IDENTITY WORKERS - each worker binds PORT with SO_REUSEPORT and tells every client "IDENTITY PID". Says
+ * "all listen" when they do, and ends when all of them have.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -11,7 +12,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int worker(int port, const char *identity)
+static pid_t workers[16];
+
+/* A worker does not outlive us: what it holds would stay on record. */
+static void end(int signal)
+{
+	for (int i = 0; i < 16 && workers[i] > 0; i++)
+		kill(workers[i], signal);
+}
+
+static int worker(int port, const char *identity, int ready)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_ANY) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -22,6 +32,9 @@ static int worker(int port, const char *identity)
 		perror("reuseport");
 		return 1;
 	}
+	if (write(ready, "", 1) != 1)
+		return 1;
+	close(ready);
 	for (;;) {
 		int c = accept(fd, NULL, NULL);
 
@@ -34,16 +47,27 @@ static int worker(int port, const char *identity)
 
 int main(int argc, char **argv)
 {
-	int status = 0;
+	int count = argc == 4 ? atoi(argv[3]) : 0, listening = 0, status = 0, bad = 0, ready[2];
+	char byte;
 
-	if (argc != 4)
+	if (count < 1 || count > 16 || pipe(ready) < 0)
 		return 2;
-	for (int i = 0; i < atoi(argv[3]); i++) {
-		if (fork() == 0) {
+	for (int i = 0; i < count; i++) {
+		workers[i] = fork();
+		if (workers[i] == 0) {
 			prctl(PR_SET_PDEATHSIG, SIGTERM);
-			return worker(atoi(argv[1]), argv[2]);
+			close(ready[0]);
+			return worker(atoi(argv[1]), argv[2], ready[1]);
 		}
 	}
-	wait(&status);
-	return status ? 1 : 0;
+	signal(SIGTERM, end);
+	close(ready[1]);
+	while (read(ready[0], &byte, 1) == 1)
+		listening++;
+	if (listening == count)
+		puts("all listen");
+	fflush(stdout);
+	while (wait(&status) > 0)
+		bad |= !WIFSIGNALED(status) || WTERMSIG(status) != SIGTERM;
+	return bad;
 }

@@ -38,6 +38,7 @@ def main():
             w.terminate()
 
     signal.signal(signal.SIGTERM, end)
+    print("all started", flush=True)
     for w in workers:
         w.join()
 
