@@ -86,7 +86,7 @@ def callgrind(prefix, argv, environment, directory, options):
     command = prefix + ["valgrind", "-q", "--tool=callgrind", "--collect-systime=yes",
                         f"--callgrind-out-file={base}"] + options + argv
     done = subprocess.run(command, env=environment, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          stdin=subprocess.DEVNULL, text=True, check=False, timeout=120)
+                          stdin=subprocess.DEVNULL, text=True, check=False, timeout=400)
     if done.returncode:
         raise Failed(f"{' '.join(argv)}: exit status {done.returncode}: {(done.stdout + done.stderr).strip()[-300:]}")
     paths = sorted(glob.glob(base + ".*"), key=lambda p: int(p.rsplit(".", 1)[1])) + [base]
@@ -149,7 +149,7 @@ class Crowd:
     def __exit__(self, *_):
         self.process.stdin.close()
         self.process.stdout.close()
-        self.process.wait(30)
+        self.process.wait(120)
 
 
 def write_manifest(path, ports, count, rich=False):
