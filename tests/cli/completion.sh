@@ -124,7 +124,7 @@ END
 	# in_zsh NAME WANTED LINE
 	in_zsh()
 	{
-		same "zsh: $1" "$2" "$(TERM=dumb timeout 30 zsh -f "$scratch/zsh-line" "$3" "$completions" "$scratch" 2>/dev/null |
+		same "zsh: $1" "$2" "$(TERM=dumb timeout 120 zsh -f "$scratch/zsh-line" "$3" "$completions" "$scratch" 2>/dev/null |
 			sed 's/ *$//')"
 	}
 	in_zsh "commands" "portshim status" "portshim st"

@@ -162,7 +162,7 @@ def listens(port):
 
 def ended(p, number):
     """The process ended by that signal."""
-    return p.wait(10) == -number
+    return p.wait(harness.LIMIT) == -number
 
 
 def check_politely():
@@ -198,7 +198,7 @@ def check_firmly():
     begin = time.monotonic()
     status, out, _ = run("free", str(port), "--timeout", "300ms")
     check(status == 0 and ended(p, signal.SIGKILL) and "killed" in out, "SIGKILL: " + out)
-    check(0.3 <= time.monotonic() - begin < 10, "after the timeout")
+    check(0.3 <= time.monotonic() - begin < harness.LIMIT, "after the timeout")
     p = serve(port, "stubborn")
     check(run("free", str(port), "--timeout", "0")[0] == 0 and ended(p, signal.SIGKILL), "at once")
     p = serve(port, "drain")
@@ -209,7 +209,7 @@ def check_firmly():
     begin = time.monotonic()
     p = serve(port)
     run("free", str(port), "--timeout", "forever")
-    check(time.monotonic() - begin < 20, "an event ends the wait")
+    check(time.monotonic() - begin < harness.LIMIT, "an event ends the wait")
 
 
 def check_shared():
@@ -222,7 +222,7 @@ def check_shared():
     check(p.returncode == 0 and not listens(port), "it ends in its own way")
     p = serve(port, "orphans")
     status, out, _ = run("free", str(port))
-    check(status == 0 and p.wait(10) == 0 and not listens(port) and out.count(": ended") == 4,
+    check(status == 0 and p.wait(harness.LIMIT) == 0 and not listens(port) and out.count(": ended") == 4,
           "workers that are left: " + out)
     p = serve(port, "leak")
     status, out, _ = run("free", str(port))
@@ -353,7 +353,7 @@ def check_again():
         if status == 1:
             break
         p.said = p.stdout.readline().strip()
-    check(codes <= {0, 1} and time.monotonic() - begin < 30, "a server that is started anew: %s %s" % (out, err))
+    check(codes <= {0, 1} and time.monotonic() - begin < 5 * harness.LIMIT, "a server that is started anew: %s %s" % (out, err))
     if status == 1:
         check("taken again by" in err and "pid %d: end that first" % p.pid in err, "who starts it: " + err)
     stop(p)
@@ -379,7 +379,7 @@ def check_json():
           holder["signal"] == "" and holder["holds"] is True, out)
     status, out, _ = run("free", "--json", str(port), str(unused()))
     found = json.loads(out)["ports"]
-    check(status == 0 and [o["outcome"] for o in found] == ["freed", "free"] and p.wait(10) == -15, out)
+    check(status == 0 and [o["outcome"] for o in found] == ["freed", "free"] and p.wait(harness.LIMIT) == -15, out)
     check(found[0]["holders"][0]["signal"] == "SIGTERM" and found[0]["holders"][0]["holds"] is False, out)
     p = serve(port, cwd="other")
     status, out, err = run("free", "--json", str(port))
@@ -402,20 +402,21 @@ def check_services():
     status, out, err = run("free", "web")
     check(status == 0 and "%d is free: " % moved in out and "environment  shop" in out and first.poll() is None,
           "a service is where it is now: " + out + err)
-    check(second.wait(10) == -15, "run ends as its program does")
+    check(second.wait(harness.LIMIT) == -15, "run ends as its program does")
     status, out, err = run("free", "web")
     check(status == 1 and "environment other" in err, "one that does not run is its port in the manifest: " + err)
     inside = run("exec", "--quiet", "--", PORTSHIM, "free", str(port))
     check(inside[0] == 1 and "environment other" in inside[2], "inside of a run: %s" % (inside,))
-    check(run("free", "web", cwd="other")[0] == 0 and first.wait(10) == -15, "in its own project")
+    check(run("free", "web", cwd="other")[0] == 0 and first.wait(harness.LIMIT) == -15, "in its own project")
     p = serve(port, cwd="/", before=(PORTSHIM, "run", "--quiet", "--env", "ci", "--"))
     check(run("free", str(port))[0] == 1, "a named environment")
-    check(run("free", "--env", "ci", str(port))[0] == 0 and p.wait(10) == -15, "by its name")
+    check(run("free", "--env", "ci", str(port))[0] == 0 and p.wait(harness.LIMIT) == -15, "by its name")
 
 
 def check_examples():
     """What --help shows first, as it stands there."""
-    ports = {"3000": 3000, "web": unused(), "api": unused()}
+    first = harness.free_row(2)
+    ports = {"3000": 3000, "web": first, "api": first + 1}
     if listens(3000):
         skip("the examples", "somebody holds 3000")
         return
@@ -428,7 +429,7 @@ def check_examples():
             check(all(p.poll() is None for p in servers), "%s ends nobody" % words)
             for p in servers:
                 p.kill()
-        check(all(p.wait(10) for p in servers), "%s: they are ended" % words)
+        check(all(p.wait(harness.LIMIT) for p in servers), "%s: they are ended" % words)
 
 
 def check_usage():

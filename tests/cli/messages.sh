@@ -75,15 +75,15 @@ bad_manifest()
 {
 	for command in status "port 3000" "validate" "env"; do
 		# shellcheck disable=SC2086 # words
-		outcome timeout 20 "$portshim" $command
+		outcome timeout 60 "$portshim" $command
 		same "a manifest that is $1: $command: exit" 3 "$code"
 		holds "a manifest that is $1: $command: why" "$err" "cannot read the manifest .*/$2: it is $1"
 		holds "a manifest that is $1: $command: hint" "$err" '^hint: '
 	done
-	outcome timeout 20 "$portshim" run -- echo ran
+	outcome timeout 60 "$portshim" run -- echo ran
 	same "a manifest that is $1: run" "0 ran" "$code $out"
 	holds "a manifest that is $1: run says why" "$err" "it is $1 .*runs without portshim"
-	outcome timeout 20 "$portshim" run --strict -- echo ran
+	outcome timeout 60 "$portshim" run --strict -- echo ran
 	same "a manifest that is $1: run --strict" "125 " "$code $out"
 }
 for place in ports.manifest.json config/ports.manifest.json; do

@@ -259,8 +259,7 @@ def try_damage(place, which, name):
         same(os.path.getsize(target) > 0, True, "what the link leads to was left alone")
     # Nobody has put anything new beside it, and the one that sleeps goes on.
     same([run for run in place.runs() if run not in before and which == "host"], [], "new runs")
-    with open("/proc/%d/stat" % registry.sleeper.pid, encoding="utf-8") as file:
-        same(file.read().rsplit(")", 1)[1].split()[0], "S", "the sleeper")
+    active.until(lambda: active.harness.state(registry.sleeper.pid) == "S", "the sleeper to sleep")
 
 
 def make_test(which, name):

@@ -79,8 +79,8 @@ static void test_sent(void **state)
 	assert_int_equal(error.code, 0);
 }
 
-/* A listener that is closed while its process lives is an event; without events it is looked at often. */
-static void test_events(void **state)
+/* How long it takes to be told of a listener that is closed while its process lives; -1: there are no events. */
+static int64_t time_to_event(void)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t length = sizeof(address);
@@ -89,19 +89,31 @@ static void test_events(void **state)
 	struct ending e = { .held = &held, .events = open_events(), .deadline = -1 };
 	int64_t begin;
 
-	(void)state;
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, length), 0);
 	assert_int_equal(listen(fd, 1), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
 	held.port = ntohs(address.sin_port);
 	close(fd);
 	if (e.events < 0)
-		skip();
+		return -1;
 	e.deadline = now_ms() + 30000;
 	begin = now_ms();
 	assert_int_equal(sleep_until_event(&e), 0);
-	assert_true(now_ms() - begin < CARE_MS);
 	close(e.events);
+	return now_ms() - begin;
+}
+
+/* Without events it is looked at only now and then: that would be so each time, a machine that is slow is slow once. */
+static void test_events(void **state)
+{
+	int64_t time = CARE_MS;
+
+	(void)state;
+	for (unsigned i = 0; i < 10 && time >= CARE_MS; i++)
+		time = time_to_event();
+	if (time < 0)
+		skip();
+	assert_true(time < CARE_MS);
 }
 
 int main(void)

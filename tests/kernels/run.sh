@@ -79,10 +79,10 @@ kernel() { # RELEASE ARCHITECTURE
 		apt_of "$1" "$2"
 		name=$(apt-cache depends "linux-image-cloud-$2" | sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
 		rm -rf "$dir"
-		mkdir -p "$dir/root" "$dir/few"
-		(cd "$dir" && apt-get -qq download "$name" && dpkg-deb -x ./*.deb root)
-		modules=$dir/root/lib/modules
-		[ -d "$modules" ] || modules=$dir/root/usr/lib/modules
+		mkdir -p "$dir/unpacked" "$dir/few"
+		(cd "$dir" && apt-get -qq download "$name" && dpkg-deb -x ./*.deb unpacked)
+		modules=$dir/unpacked/lib/modules
+		[ -d "$modules" ] || modules=$dir/unpacked/usr/lib/modules
 		version=$(ls "$modules")
 		mkdir -p "$dir/few/lib/modules/$version"
 		for part in modules.builtin modules.builtin.modinfo modules.order kernel/net/{ipv4,ipv6,unix,netlink,packet}; do
@@ -91,7 +91,7 @@ kernel() { # RELEASE ARCHITECTURE
 		depmod -b "$dir/few" "$version"
 		pack "$dir/few" "$dir/modules.cpio"
 	fi
-	IMAGE=$(echo "$dir"/root/boot/vmlinuz-*)
+	IMAGE=$(echo "$dir"/unpacked/boot/vmlinuz-*)
 }
 
 # This source, and what is built of it for that machine.

@@ -25,7 +25,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parent.parent
-LIMIT = 300  # seconds for one run of a verifier; they take a few
+LIMIT = 900  # seconds for one run of a verifier; they take a few
 DEPTH = "-m400000"
 
 

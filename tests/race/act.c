@@ -33,7 +33,7 @@
 #include "report.h"
 
 #define SOCKETS 16
-#define CLIENT_TRIES 50 /* a datagram may be lost */
+#define CLIENT_TRIES 300 /* a datagram may be lost */
 
 struct kind {
 	int family, type;
@@ -210,7 +210,7 @@ static int ask(const struct kind *k, int port, int *got)
 	for (; !error && tries; tries--) {
 		if (k->type == SOCK_DGRAM && send(fd, "?", 1, 0) != 1)
 			error = errno;
-		else if (poll(&p, 1, k->type == SOCK_DGRAM ? 200 : 10000) == 1)
+		else if (poll(&p, 1, k->type == SOCK_DGRAM ? 200 : 60000) == 1)
 			break;
 		else if (tries == 1)
 			error = ETIMEDOUT;

@@ -27,7 +27,7 @@
 
 #include "../check.h"
 
-#define PATIENCE_MS 60000
+#define PATIENCE_MS 120000
 #define NOISES 4
 #define AT_ONCE 40 /* clients */
 #define PORT 3000

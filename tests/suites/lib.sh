@@ -39,7 +39,7 @@ ALL=${SUITES_ALL:-}
 
 # Bounded: the whole script, its children included, ends after this many seconds.
 if [ -z "${PORTSHIM_TEST_BOUNDED:-}" ]; then
-	PORTSHIM_TEST_BOUNDED=1 exec timeout -k 60 "${PORTSHIM_TEST_SECONDS:-${ALL:+3}500}" bash "$0" "$@"
+	PORTSHIM_TEST_BOUNDED=1 exec timeout -k 60 "${PORTSHIM_TEST_SECONDS:-${ALL:+3}900}" bash "$0" "$@"
 fi
 unset PORTSHIM_TEST_BOUNDED
 
