@@ -28,9 +28,11 @@ int call_connect(struct ps_caller *caller, int fd, const struct sockaddr *addres
 /* The socket was bound by other means than bind(): what it got is recorded, if that is not up to listen(). */
 void call_bound(struct ps_caller *caller, int fd);
 
-/* PS_TCP, PS_UDP, or 0: what calls->protocol says, asked of the kernel. Neither the family is asked for, nor whether
- * the socket is raw. */
+/* PS_TCP, PS_UDP, or 0: what calls->protocol says, asked of the kernel. The family is not asked for. */
 unsigned call_protocol(int fd);
+
+/* The same, but 0 for a raw socket, which may be TCP's or UDP's and has no ports. */
+unsigned call_protocol_but_raw(int fd);
 
 /* An option that is a number; -1 if it cannot be had. */
 int call_option(int fd, int level, int name);

@@ -29,6 +29,11 @@ unsigned call_protocol(int fd)
 	return protocol == IPPROTO_UDP ? PS_UDP : 0;
 }
 
+unsigned call_protocol_but_raw(int fd)
+{
+	return call_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_RAW ? 0 : call_protocol(fd);
+}
+
 int call_local(const struct ps_caller *caller, int fd, struct ps_address *local)
 {
 	socklen_t length = sizeof(local->u);

@@ -212,8 +212,7 @@ static int target_replace(struct ps_caller *caller, int fd, int other)
 static unsigned target_protocol(const struct ps_caller *caller, int fd)
 {
 	(void)caller;
-	/* One that is raw may be TCP's or UDP's, and has no ports. */
-	return call_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_RAW ? 0 : call_protocol(fd);
+	return call_protocol_but_raw(fd);
 }
 
 /* Any thread may have the call, so the pidfd that the serving thread keeps is not for it. */

@@ -23,7 +23,7 @@ static bool translate(struct ps_call *call, struct sockaddr_storage *name, sockl
 	if (sys3(own ? SYS_getsockname : SYS_getpeername, call->fd, name, filled) < 0)
 		return false;
 	port = route_moved(call->caller.space, name, room, *filled);
-	if (!port)
+	if (!port || !call->caller.calls->protocol(&call->caller, call->fd))
 		return false;
 	if (own)
 		route_own_moved(&call->caller, call->fd, name, port);

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include <portshim/call.h>
 #include <portshim/process.h>
 
 #include "shim.h"
@@ -30,9 +31,9 @@ extern char **environ __attribute__((weak));
  * NEW -> WORKING -> MAPPED -> READY   started by `portshim`: the first call verifies
  *                -> BARE -> WORKING -> READY   preloaded by hand
  *                -> READY   inert
- *                   READY -> WANDERING   in several network namespaces: every call asks its socket for its own
+ *                   READY -> JUDGING   not all sockets are ours: every call asks its own
  */
-enum stage { STAGE_NEW, STAGE_WORKING, STAGE_BARE, STAGE_MAPPED, STAGE_READY, STAGE_WANDERING };
+enum stage { STAGE_NEW, STAGE_WORKING, STAGE_BARE, STAGE_MAPPED, STAGE_READY, STAGE_JUDGING };
 
 static _Atomic int stage;
 struct ps_caller *_Atomic shim_active;
@@ -45,7 +46,8 @@ static struct shim_inheritance inheritance;
 static bool inherit;
 static bool strict; /* verify() needs it */
 static bool abroad; /* the first call came from another network namespace than the run's */
-static _Atomic bool wanders;
+static _Atomic bool wanders; /* has sockets in several network namespaces */
+static _Atomic bool mingles; /* has sockets of several protocols' numbers */
 
 /* ---- the environment that the process was started with ---- */
 
@@ -188,6 +190,36 @@ static void init(char *const *environment)
 		start(environment);
 }
 
+static struct ps_caller *judge(int fd)
+{
+	if (atomic_load(&mingles) && !call_protocol_but_raw(fd))
+		return NULL;
+	if (atomic_load(&wanders))
+		return space_verify(&space_memory, fd) == 0 ? &this_process : NULL;
+	return abroad ? NULL : &this_process;
+}
+
+static void judge_each(void)
+{
+	int ready = STAGE_READY;
+
+	/* In this order: whoever finds no active space asks for the stage. */
+	if ((abroad || shim_active) && atomic_compare_exchange_strong(&stage, &ready, STAGE_JUDGING))
+		atomic_store(&shim_active, NULL);
+}
+
+void shim_wander(void)
+{
+	atomic_store(&wanders, true);
+	judge_each();
+}
+
+void shim_mingle(void)
+{
+	atomic_store(&mingles, true);
+	judge_each();
+}
+
 /* The first call that needs the space. Every thread that gets here finds the same answer, so none waits for another. */
 static struct ps_caller *verify(int fd)
 {
@@ -207,24 +239,11 @@ static struct ps_caller *verify(int fd)
 	}
 	atomic_store_explicit(&shim_active, caller, memory_order_release);
 	atomic_store(&stage, STAGE_READY);
-	if (atomic_load(&wanders))
-		shim_wander();
+	if (atomic_load(&wanders) || atomic_load(&mingles)) {
+		judge_each();
+		return caller ? judge(fd) : NULL;
+	}
 	return caller;
-}
-
-void shim_wander(void)
-{
-	int ready = STAGE_READY;
-
-	atomic_store(&wanders, true);
-	/* In this order: whoever finds no active space asks for the stage. */
-	if ((abroad || shim_active) && atomic_compare_exchange_strong(&stage, &ready, STAGE_WANDERING))
-		atomic_store(&shim_active, NULL);
-}
-
-static struct ps_caller *look_where(int fd)
-{
-	return space_verify(&space_memory, fd) == 0 ? &this_process : NULL;
 }
 
 static struct ps_caller *make_run(int fd)
@@ -276,8 +295,8 @@ struct ps_caller *shim_enter_slowly(int fd)
 		return start_bare(fd);
 	case STAGE_READY:
 		return shim_active;
-	case STAGE_WANDERING:
-		return look_where(fd);
+	case STAGE_JUDGING:
+		return judge(fd);
 	default:
 		return NULL;
 	}
@@ -288,7 +307,7 @@ struct ps_space *shim_mapped(void)
 	const struct ps_space *space = &space_memory;
 	int now = atomic_load_explicit(&stage, memory_order_acquire);
 
-	if (now != STAGE_MAPPED && now != STAGE_READY && now != STAGE_WANDERING)
+	if (now != STAGE_MAPPED && now != STAGE_READY && now != STAGE_JUDGING)
 		return NULL;
 	return inheritance.run && space->run && space->run->magic == PS_SCOPE_MAGIC && space->run->abi == PS_ABI
 		       ? &space_memory : NULL;

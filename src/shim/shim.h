@@ -108,6 +108,10 @@ struct ps_space *shim_mapped(void);
  * now on each call is judged by the namespace of its socket. */
 void shim_wander(void);
 
+/* The process has made a socket that is neither TCP's nor UDP's, and may use the same numbers for something else. From
+ * now on each call is judged by its socket's protocol. */
+void shim_mingle(void);
+
 /* What exec must pass on, so that it survives a cleared environment. NULL: nothing. */
 struct shim_inheritance {
 	const char *object; /* our own path, as LD_PRELOAD names it */
@@ -193,7 +197,7 @@ static inline socklen_t shim_room(const void *address, const socklen_t *length)
 /* ---- socket.c ---- */
 
 /* What call_protocol() says, and in a process that never made any but TCP sockets without asking. For sockets of the
- * inet families. */
+ * inet families for which shim_enter() gave a caller. */
 unsigned socket_protocol(int fd);
 
 #endif

@@ -10,35 +10,38 @@
 
 /* To ask a socket for its protocol costs as much as a twentieth of a bind, and a process that never made any but TCP
  * sockets has no other (but for one that it inherited unbound, which nobody does). So it is noted here whether it did,
- * and whether there were raw ones among them, which may be TCP's or UDP's and have no ports. */
-enum { ONLY_TCP, OTHERS, RAW = OTHERS | 2 };
-static _Atomic unsigned char made;
+ * and whether there were any that have no ports, or ports of their own: raw ones, UDP-Lite, SCTP, ping (ICMP). */
+enum kind { KIND_TCP, KIND_UDP, KIND_STRANGER };
+static _Atomic bool others;
 
-static unsigned char kind_of(int domain, int type, int protocol)
+static enum kind kind_of(int type, int protocol)
 {
-	if (domain != AF_INET && domain != AF_INET6)
-		return ONLY_TCP;
-	if ((type & 0xf) == SOCK_RAW)
-		return RAW;
-	return (type & 0xf) != SOCK_STREAM || (protocol != 0 && protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP)
-		       ? OTHERS
-		       : ONLY_TCP;
+	switch (type & 0xf) {
+	case SOCK_STREAM:
+		return protocol == 0 || protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP ? KIND_TCP : KIND_STRANGER;
+	case SOCK_DGRAM:
+		return protocol == 0 || protocol == IPPROTO_UDP ? KIND_UDP : KIND_STRANGER;
+	default:
+		return KIND_STRANGER;
+	}
 }
 
 EXPORT int socket(int domain, int type, int protocol)
 {
-	unsigned char kind = kind_of(domain, type, protocol);
+	int fd = real.socket(domain, type, protocol);
+	enum kind kind;
 
-	if (kind & ~atomic_load_explicit(&made, memory_order_relaxed))
-		atomic_fetch_or_explicit(&made, kind, memory_order_relaxed);
-	return real.socket(domain, type, protocol);
+	if (fd < 0 || (domain != AF_INET && domain != AF_INET6))
+		return fd;
+	kind = kind_of(type, protocol);
+	if (kind != KIND_TCP && !atomic_load_explicit(&others, memory_order_relaxed))
+		atomic_store_explicit(&others, true, memory_order_relaxed);
+	if (kind == KIND_STRANGER)
+		shim_mingle();
+	return fd;
 }
 
 unsigned socket_protocol(int fd)
 {
-	unsigned char kind = atomic_load_explicit(&made, memory_order_relaxed);
-
-	if (kind == ONLY_TCP)
-		return PS_TCP;
-	return kind == RAW && call_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_RAW ? 0 : call_protocol(fd);
+	return atomic_load_explicit(&others, memory_order_relaxed) ? call_protocol(fd) : PS_TCP;
 }

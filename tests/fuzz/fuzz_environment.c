@@ -192,6 +192,7 @@ static void forget(void)
 	run_path[0] = library_path[0] = '\0';
 	inherit = strict = abroad = false;
 	atomic_store(&wanders, false);
+	atomic_store(&mingles, false);
 	atomic_store(&stage, STAGE_NEW);
 	atomic_store(&shim_active, NULL);
 	lines = 0;

@@ -355,12 +355,12 @@ static void limits(void **state)
 /* ---- sockets of other kinds ---- */
 
 /* What the kernel says, since the call goes through (scope.h). */
-static uint16_t true_peer(int fd)
+static uint16_t true_port(int fd, long name)
 {
 	struct sockaddr_in a = {0};
 	socklen_t length = sizeof(a);
 
-	sys_marked3(play_space.run->pass, SYS_getpeername, fd, &a, &length);
+	sys_marked3(play_space.run->pass, name, fd, &a, &length);
 	return ntohs(a.sin_port);
 }
 
@@ -375,7 +375,7 @@ static void raw_part(void)
 	play_say("bind: %d\n", bind_to(listener, held));
 	play_say("listen: %d\n", result_of(listen(listener, 1)));
 	play_say("connect: %d", connect_to(fd, held));
-	play_say(" %s\n", which(true_peer(fd)));
+	play_say(" %s\n", which(true_port(fd, SYS_getpeername)));
 }
 
 /* They have no ports, so the number is theirs to use. */
@@ -383,6 +383,37 @@ static void raw_sockets(void **state)
 {
 	(void)state;
 	compare(raw_part);
+}
+
+static void lite_part(void)
+{
+	int there = limited(socket(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE)), here = socket(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE);
+	struct sockaddr_in to = at(held), from = {0};
+	socklen_t length = sizeof(from);
+	uint16_t port;
+	char byte;
+
+	if (there < 0)
+		play_say("none: %d\n", result_of(there));
+	meet();
+	port = true_port(server, SYS_getsockname);
+	if (port == held)
+		port = free_number();
+	play_say("bind: %d\n", bind_to(there, held));
+	play_say("bind: %d\n", bind_to(here, port));
+	play_say("name: %d\n", name_of(here, false) == port);
+	play_say("send: %zd\n", sendto(here, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)));
+	play_say("receive: %zd\n", recvfrom(there, &byte, 1, 0, (struct sockaddr *)&from, &length));
+	play_say("from: %d\n", ntohs(from.sin_port) == port);
+	play_say("connect: %d", connect_to(here, held));
+	play_say(" %s\n", which(true_port(here, SYS_getpeername)));
+}
+
+/* It has ports of its own: neither are they moved, nor translated. */
+static void lite_sockets(void **state)
+{
+	(void)state;
+	compare(lite_part);
 }
 
 /* A duplicate of a socket that lingers is closed by a thread of its own. */
@@ -514,6 +545,7 @@ int main(void)
 		cmocka_unit_test(what_is_received),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(raw_sockets),
+		cmocka_unit_test(lite_sockets),
 		cmocka_unit_test(lingering),
 		cmocka_unit_test(without_threads),
 		cmocka_unit_test(without_events),

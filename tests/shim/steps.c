@@ -7,7 +7,7 @@
  * Each step prints one line with its result ("bind ok", "connect ECONNREFUSED"); nothing stops at a failure, so that
  * a test sees everything. Sockets are numbered in the order of their making; the last one is the current one.
  *
- *	tcp4 tcp6 udp4 udp6        a new socket                       use N            makes socket N the current one
+ *	tcp4 tcp6 udp4 udp6 lite4  a new socket (UDP-Lite)            use N            makes socket N the current one
  *	reuseaddr reuseport v6only dual        options                as FD            adopts an inherited descriptor
  *	bind ADDRESS PORT    listen    connect ADDRESS PORT    accept    close    dup
  *	name     the port of getsockname          kernel   the port that the kernel says, past every hook
@@ -360,9 +360,9 @@ static void rest_in_new_program(const char *how)
 	wait_child(pid);
 }
 
-static void make(int family, int type, const char *step)
+static void make(int family, int type, int protocol, const char *step)
 {
-	int fd = socket(family, type | SOCK_CLOEXEC, 0);
+	int fd = socket(family, type | SOCK_CLOEXEC, protocol);
 
 	if (fd < 0)
 		tell(step, -1);
@@ -396,13 +396,15 @@ static void step(const char *s)
 	pid_t pid;
 
 	if (strcmp(s, "tcp4") == 0)
-		make(AF_INET, SOCK_STREAM, s);
+		make(AF_INET, SOCK_STREAM, 0, s);
 	else if (strcmp(s, "tcp6") == 0)
-		make(AF_INET6, SOCK_STREAM, s);
+		make(AF_INET6, SOCK_STREAM, 0, s);
 	else if (strcmp(s, "udp4") == 0)
-		make(AF_INET, SOCK_DGRAM, s);
+		make(AF_INET, SOCK_DGRAM, 0, s);
 	else if (strcmp(s, "udp6") == 0)
-		make(AF_INET6, SOCK_DGRAM, s);
+		make(AF_INET6, SOCK_DGRAM, 0, s);
+	else if (strcmp(s, "lite4") == 0)
+		make(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE, s);
 	else if (strcmp(s, "use") == 0)
 		current = fds[atoi(argument())];
 	else if (strcmp(s, "as") == 0)

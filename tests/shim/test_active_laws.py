@@ -440,6 +440,34 @@ def test_law_9_other_protocol(place):
     theirs.end()
 
 
+def lite(place, *steps, env="e"):
+    lines = run(place, *steps, env=env)
+    if "lite4 EPROTONOSUPPORT" in lines:
+        raise Skip("no UDP-Lite")
+    return [text for text in lines if text.split()[0] in ("name", "peer", "recvfrom", "read") or "ok" not in text]
+
+
+def test_other_protocols(place):
+    """UDP-Lite has ports of its own: they stay, whatever is moved for UDP, and nobody has them for UDP"""
+    p = port()
+    holder = outsider(p, socket.AF_INET, "127.0.0.1", socket.SOCK_DGRAM)
+    program = Program(place, ["udp4", "bind", "127.0.0.1", p, "kernel", "read", "wait"])
+    actual = int(program.get("kernel"))
+    assert actual != p
+    to = ["127.0.0.1", p]
+    same(lite(place, "lite4", "bind", *to, "name", "lite4", "bind", "127.0.0.1", actual, "name", "sendto", *to, "one",
+              "use", 0, "recvfrom", "use", 1, "connect", *to, "peer", "send", "two", "use", 0, "recvfrom"),
+         ["name %d" % p, "name %d" % actual, "recvfrom one %d" % actual, "peer %d" % p, "recvfrom two %d" % actual])
+    # The first call of all, and one after a call for UDP
+    same(lite(place, "lite4", "sendto", *to, "lost", "udp4", "sendto", *to, "udp", "lite4", "sendto", *to, "lost"), [])
+    same(program.get("read"), "udp")
+    same(lite(place, "lite4", "bind", *to, "lite4", "connect", *to, "peer", "send", "one", "use", 0, "read", env="b"),
+         ["peer %d" % p, "read one"])
+    program.go()
+    program.end()
+    holder.close()
+
+
 def test_law_9_outside(place):
     """Law 9: programs outside of portshim are not its business"""
     p = port()

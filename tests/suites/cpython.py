@@ -2,8 +2,10 @@
 
 Nearly all of these tests bind port 0, which portshim leaves alone. So here each gets the next fixed number instead, in
 every run, the bare one too, as long as they last (lib.sh): two copies at once then want the same numbers for
-everything that they do."""
+everything that they do. Not so UDP-Lite's, which portshim leaves alone: they would have them in turn."""
+import faulthandler
 import os
+import signal
 import socket
 import sys
 import unittest
@@ -11,12 +13,13 @@ from test import support
 
 RESULTS, NAMES = sys.argv[1], sys.argv[2:]
 numbers = iter(range(int(os.environ["FIXED_FIRST"]), int(os.environ["FIXED_LAST"])))
+MAPPED = (0, socket.IPPROTO_TCP, socket.IPPROTO_UDP, 262)  # and MPTCP
 real_bind = socket.socket.bind
 
 
 def bind(self, address):
     if (self.family in (socket.AF_INET, socket.AF_INET6) and self.type & 0xf in (socket.SOCK_STREAM, socket.SOCK_DGRAM)
-            and isinstance(address, tuple) and len(address) > 1 and address[1] == 0):
+            and self.proto in MAPPED and isinstance(address, tuple) and len(address) > 1 and address[1] == 0):
         address = (address[0], next(numbers, 0), *address[2:])
     return real_bind(self, address)
 
@@ -60,6 +63,7 @@ class Result(unittest.TextTestResult):
 
 
 def main():
+    faulthandler.register(signal.SIGTERM, all_threads=True, chain=True)
     socket.socket.bind = bind
     support.use_resources = ["subprocess"]
     support.verbose = 0

@@ -98,7 +98,17 @@ cleanup() {
 	fi
 }
 trap cleanup EXIT
-trap 'echo "# $NAME: out of time" >&2; exit 124' TERM INT
+
+out_of_time() {
+	local log
+	echo "# $NAME: out of time"
+	for log in ${INSIDE:+"$WORK"/*.log}; do
+		echo "# the end of $(basename "$log" .log):"
+		tail -n 12 "$log" | sed 's/^/#   /'
+	done
+	exit 124
+}
+trap 'out_of_time >&2' TERM INT
 
 ok() { # DESCRIPTION
 	passed=$((passed + 1))
@@ -171,7 +181,8 @@ suite() { # RUN [CASE...]
 		cp -a "$CACHE/$NAME" "$WORK/$name"
 		own "$WORK/$name"
 	fi
-	UNDER=("${AS[@]}" env "HOME=$WORK/home" "TMPDIR=$WORK/$name.tmp")
+	# What does not end shows where it stood, and is tried again: of three runs one after the other, this leaves time for it.
+	UNDER=(timeout -k 10 "${ALL:+1}400" "${AS[@]}" env "HOME=$WORK/home" "TMPDIR=$WORK/$name.tmp")
 	mkdir -p "$WORK/$name.tmp"
 	own "$WORK/$name.tmp"
 	case $name in
