@@ -107,7 +107,7 @@ int space_culprit(const char *runtime, uint32_t id, char *path);
 int space_reserve(struct ps_space *space, const void *address);
 
 /* Tells those who watch a scope's file (inotify, PS_POKED) that something changed. `scope` is mapped. Best effort. */
-#define PS_POKED (UINT32_C(0x4) | UINT32_C(0x2)) /* IN_ATTRIB, IN_MODIFY */
+#define PS_POKED (IN_ATTRIB | IN_MODIFY) /* of <sys/inotify.h> */
 void space_poke(const char *runtime, struct ps_scope *scope);
 
 /* Adds an event for the run's keeper and pokes it: this process's, or another's. */

@@ -27,6 +27,8 @@
 #define NAME_ROOM 32 /* for "/env-XXXXXXXX" and the temporary names */
 
 _Static_assert(offsetof(struct ps_scope, actual) == 4096 && offsetof(struct ps_scope, forward) % 4096 == 0, "on pages of their own");
+/* Where pages have 16 KiB or more, space_poke's hole must be refused: it would take what lies beside it. */
+_Static_assert(offsetof(struct ps_scope, nudge) % 4096 == 0 && offsetof(struct ps_scope, nudge) % 16384 != 0, "space_poke");
 _Static_assert(offsetof(struct ps_host, record) % 4096 == 0, "as in registry.c");
 _Static_assert(sizeof(struct ps_record) == 128, "records do not straddle pages");
 

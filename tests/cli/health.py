@@ -13,8 +13,8 @@ import time
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
-from harness import (LIMIT, PORTSHIM, PYTHON, check, free_row, help_examples, line, listener, run, run_parts, server, skip,
-                     start, stop, until, write)
+from harness import (LIMIT, PORTSHIM, PYTHON, TOO_LATE, check, free_row, help_examples, line, listener, run, run_parts, server,
+                     skip, start, stop, until, write)
 
 # Answers with a status that /set/STATUS changes, and counts how often it is asked; `raw`: with other bytes,
 # `second`: never to every second one, `crowd`: when all of the hundred are there.
@@ -190,7 +190,7 @@ def wait_in_vain(name):
     """wait --healthy of one that answers, but not well; with more time where that was not enough for one answer."""
     for time_limit in ("100ms", "1s", "10s", "50s"):
         status, _, err = run("wait", "--healthy", name, "--timeout", time_limit, cwd="shop")
-        if "no answer within" not in err and "no connection within" not in err:
+        if not TOO_LATE.search(err):
             break
     return status, err
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
@@ -15,7 +16,7 @@ from harness import PORTSHIM, PYTHON, STATIC, Skip, alive, end, free_port, line,
 from stepper import Stepper
 
 # Answers every client with a word, until stdin ends. Prints the port that getsockname tells. `nobody`: gives up its
-# rights first; `small`: may write no file.
+# rights first; `small`: may write no file; `root`: has another root directory, the last word.
 SERVER = """
 import os, resource, select, socket, sys
 if "nobody" in sys.argv:
@@ -24,6 +25,8 @@ if "nobody" in sys.argv:
     os.setuid(65534)
 if "small" in sys.argv:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+if "root" in sys.argv:
+    os.chroot(sys.argv[-1])
 listener = socket.socket()
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 listener.bind(("127.0.0.1", int(sys.argv[1])))
@@ -532,12 +535,12 @@ def test_unrecorded(place):
     same(finish(child), "")
 
 
-def drawn_for(place, how):
+def drawn_for(place, *how, options=()):
     """What a server cannot write itself is written, at once, and there is nothing to tell. Also the service's own file."""
     port = free_port()
     with open(os.path.join(place.project, "ports.manifest.json"), "w") as file:
         json.dump({"version": 1, "services": {"web": {"port": port, "discovery": "web.json"}}}, file)
-    child = place.start("run", "--", *server(port, "a", "stdin", how), stdin=subprocess.PIPE,
+    child = place.start("run", *options, "--", *server(port, "a", "stdin", *how), stdin=subprocess.PIPE,
                         env={"PORTSHIM_HEARTBEAT_MS": "60000"})
     same(int(line(child.stdout)), port)
     own = os.path.join(place.project, "web.json")
@@ -559,6 +562,14 @@ def test_drawn_for_nobody(place):
         raise Skip("needs root")
     os.chmod(place.project, 0o755)
     drawn_for(place, "nobody")
+
+
+def test_drawn_for_root(place):
+    """And of one that has another root directory, also where nothing is to be told"""
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+    with tempfile.TemporaryDirectory() as root:
+        drawn_for(place, "root", root, options=["--quiet"])
 
 
 def test_leftover_files(place):

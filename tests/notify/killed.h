@@ -6,9 +6,9 @@
 
 #include "play.h"
 
+#include "../backlog.h"
 #include "../coverage/mark.h"
 
-#include <netinet/tcp.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 
@@ -57,15 +57,10 @@ static inline const char *which(uint16_t port)
 	return port == held ? "requested" : port ? "actual" : "none";
 }
 
-/* More wait to be accepted than may, so that the kernel answers nobody (net/ipv4/tcp.c, tcp_get_info: what these two
- * are for a listener). A connection may be there for its client first. */
+/* A connection may be there for its client before it is in the queue. */
 static inline void wait_until_full(int listener)
 {
-	struct tcp_info info = {0};
-	socklen_t length = sizeof(info);
-
-	while (getsockopt(listener, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
-	       info.tcpi_unacked <= info.tcpi_sacked)
+	while (backlog_is_full(listener) == 0)
 		poll(NULL, 0, 1);
 }
 

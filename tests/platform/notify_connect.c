@@ -10,9 +10,9 @@
  * A listener with a full queue does not answer: that is a connect that waits for as long as one likes. */
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include "../backlog.h"
 #include "notify.h"
 
 struct case_of {
@@ -167,18 +167,6 @@ struct full {
 	int listener, filler[4], count;
 };
 
-/* As the kernel does it: there is room while the queue is no longer than its limit. (sk_acceptq_is_full;
- * tcp_get_info has both numbers of a listener in fields that are something else for a connection.) */
-static bool is_full(int listener)
-{
-	struct tcp_info info = { 0 };
-	socklen_t length = sizeof(info);
-
-	if (getsockopt(listener, IPPROTO_TCP, TCP_INFO, &info, &length))
-		check_fatal("TCP_INFO");
-	return info.tcpi_unacked > info.tcpi_sacked;
-}
-
 /* Its queue is full: whoever connects now gets no answer. */
 static void fill(struct full *f)
 {
@@ -192,7 +180,7 @@ static void fill(struct full *f)
 		connect(p.fd, (struct sockaddr *)&f->at, sizeof(f->at));
 		/* It is connected, or the queue is full: of others, or of this one, which does not know it yet. */
 		while (!full && poll(&p, 1, 1) != 1)
-			full = is_full(f->listener);
+			full = backlog_is_full(f->listener) > 0;
 	}
 	if (!full)
 		check_fatal("a queue that does not become full");

@@ -1,9 +1,10 @@
 /* matrix.c - see matrix.h. `matrix [CASE...]`; `matrix as NAME ARGS...` is what the cases execute. */
 #include "matrix.h"
 
+#include "../backlog.h"
+
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -257,24 +258,14 @@ bool ready(int fd, short events, int milliseconds)
 	return poll(&p, 1, milliseconds) == 1;
 }
 
-/* More wait to be accepted than may (net/ipv4/tcp.c, tcp_get_info: what these two are for a listener). */
-static bool is_full(int fd)
-{
-	struct tcp_info info;
-	socklen_t length = sizeof(info);
-
-	must(!getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length), "TCP_INFO");
-	return info.tcpi_unacked > info.tcpi_sacked;
-}
-
 int full_server(int number)
 {
 	int fd = server4(number, 0), filler = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	connect4(filler, "127.0.0.1", number);
-	for (int i = 0; i < PATIENCE && !is_full(fd); i++)
+	for (int i = 0; i < PATIENCE && !backlog_is_full(fd); i++)
 		usleep(1000);
-	must(is_full(fd), "a full queue");
+	must(backlog_is_full(fd) > 0, "a full queue");
 	return fd;
 }
 
