@@ -164,4 +164,12 @@ check_needs()
 		valgrind valgrind
 		perf linux-perf
 	END
+	# Programs of 32 bits: not gcc-multilib, which would remove cross compilers.
+	version=$(gcc -dumpversion 2>/dev/null | cut -d . -f 1)
+	if [ "$(uname -m)" = x86_64 ] && [ -n "$version" ]; then
+		cat <<-END
+			/usr/lib32/libc.a libc6-dev-i386
+			/usr/lib/gcc/*/*/32/libgcc.a lib32gcc-$version-dev
+		END
+	fi
 }

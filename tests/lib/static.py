@@ -12,24 +12,30 @@ KINDS = {
     "glibc": ["cc", "-static"],
     "musl": ["musl-gcc", "-static", *KERNEL],
     **({"armhf": ["arm-linux-gnueabihf-gcc", "-static"]} if platform.machine() == "aarch64" else
-       {"i386": ["cc", "-m32", "-static"]}),
+       {"i386": ["cc", "-m32", "-static", *KERNEL]}),
     "dynamic": ["cc"],
 }
 
 
-def build(kind, target, *sources):
-    """`target`, an executable made of files below tests/. False, and the reason is told, where that cannot be."""
+def build_or_why(kind, target, *sources):
+    """`target`, an executable made of files below tests/. None; or the reason, where that cannot be."""
+    if kind not in KINDS:
+        return "not on this machine"
     compiler, *flags = KINDS[kind]
-    name = "%s, %s" % (os.path.basename(target), kind)
     if not shutil.which(compiler):
-        skip(name, "no " + compiler)
-        return False
+        return "no " + compiler
     status, _, err = command(compiler, *flags, "-D_GNU_SOURCE", "-std=gnu11", "-O1", "-pthread", "-o", target,
                              *(os.path.join(TOP, "tests", source) for source in sources))
-    if status:
-        # Whoever has the compiler and not the library for it.
-        skip(name, (err.strip().split("\n") or [""])[-1])
-    return not status
+    # Whoever has the compiler and not the library for it.
+    return (err.strip().split("\n") or [""])[-1] if status else None
+
+
+def build(kind, target, *sources):
+    """True; or False, and the reason is told."""
+    why = build_or_why(kind, target, *sources)
+    if why:
+        skip("%s, %s" % (os.path.basename(target), kind), why)
+    return not why
 
 
 def build_any(target, *sources):

@@ -2,7 +2,6 @@
 server's port is another one, on each C library and word size that can be compiled for here."""
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -10,9 +9,9 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from harness import (LIMIT, PORTSHIM, TOP, Skip, check, command, free_row, line, read, run_parts, start)  # noqa: E402
+from harness import (LIMIT, PORTSHIM, Skip, check, command, free_row, line, read, run_parts, start)  # noqa: E402
+from static import build_or_why  # noqa: E402
 
-COMPILERS = {"musl": ["musl-gcc"], "glibc": ["gcc"], "i386": ["gcc", "-m32"]}
 WATCH = 250
 TRIES = 5
 programs, natively = {}, {}
@@ -21,15 +20,12 @@ programs, natively = {}, {}
 def program(name):
     """The program, static, compiled with that compiler."""
     if name not in programs:
-        compiler, path = COMPILERS[name], os.path.abspath("datagrams-" + name)
-        if not shutil.which(compiler[0]):
-            raise Skip("no " + compiler[0])
-        said = command(*compiler, "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g", "-static", "-pthread", "-o", path,
-                       os.path.join(TOP, "tests/notify/datagrams.c"))
-        programs[name] = path if said[0] == 0 else None
-    if not programs[name]:
-        raise Skip("%s cannot link a static program" % " ".join(COMPILERS[name]))
-    return programs[name]
+        path = os.path.abspath("datagrams-" + name)
+        programs[name] = path, build_or_why(name, path, "notify/datagrams.c")
+    path, why = programs[name]
+    if why:
+        raise Skip(why)
+    return path
 
 
 def ports():
