@@ -182,7 +182,7 @@ suite() { # RUN [CASE...]
 		own "$WORK/$name"
 	fi
 	# What does not end shows where it stood, and is tried again: of three runs one after the other, this leaves time for it.
-	UNDER=(timeout -k 10 "${ALL:+1}400" "${AS[@]}" env "HOME=$WORK/home" "TMPDIR=$WORK/$name.tmp")
+	UNDER=(timeout -k 10 "${ALL:+1}250" "${AS[@]}" env "HOME=$WORK/home" "TMPDIR=$WORK/$name.tmp")
 	mkdir -p "$WORK/$name.tmp"
 	own "$WORK/$name.tmp"
 	case $name in
