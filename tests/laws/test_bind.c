@@ -464,26 +464,6 @@ static void nothing_goes_elsewhere_when_the_run_is_over(void **state)
 	assert_int_equal(actual_of(fd), n);
 }
 
-/* A raw socket has no ports, also where its protocol is one that has (raw(7)). */
-static void a_raw_socket_has_no_port(void **state)
-{
-	static const int protocol[] = {IPPROTO_TCP, IPPROTO_UDP};
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-
-	(void)state;
-	start(NULL);
-	a.sin_port = htons(n);
-	for (unsigned i = 0; i < COUNT(protocol); i++) {
-		int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, protocol[i]);
-
-		if (fd < 0)
-			skip(); /* without the privilege */
-		assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-		assert_int_equal(registry_own(space, n), 0);
-		close(fd);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -507,7 +487,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_kernel_has_none_left, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(nothing_may_be_tried, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(an_address_without_a_family_is_the_kernels, laws_setup, laws_teardown),
-		cmocka_unit_test_setup_teardown(a_raw_socket_has_no_port, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(a_service_goes_elsewhere, laws_setup, laws_teardown),
 		cmocka_unit_test_setup_teardown(nothing_goes_elsewhere_when_the_run_is_over, laws_setup, laws_teardown),
 	};

@@ -7,7 +7,8 @@
  * Each step prints one line with its result ("bind ok", "connect ECONNREFUSED"); nothing stops at a failure, so that
  * a test sees everything. Sockets are numbered in the order of their making; the last one is the current one.
  *
- *	tcp4 tcp6 udp4 udp6 lite4  a new socket (UDP-Lite)            use N            makes socket N the current one
+ *	tcp4 tcp6 udp4 udp6        a new socket                       use N            makes socket N the current one
+ *	lite4 rawtcp4 rawudp4      UDP-Lite's, and raw ones
  *	reuseaddr reuseport v6only dual        options                as FD            adopts an inherited descriptor
  *	bind ADDRESS PORT    listen    connect ADDRESS PORT    accept    close    dup
  *	name     the port of getsockname          kernel   the port that the kernel says, past every hook
@@ -405,6 +406,10 @@ static void step(const char *s)
 		make(AF_INET6, SOCK_DGRAM, 0, s);
 	else if (strcmp(s, "lite4") == 0)
 		make(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE, s);
+	else if (strcmp(s, "rawtcp4") == 0)
+		make(AF_INET, SOCK_RAW, IPPROTO_TCP, s);
+	else if (strcmp(s, "rawudp4") == 0)
+		make(AF_INET, SOCK_RAW, IPPROTO_UDP, s);
 	else if (strcmp(s, "use") == 0)
 		current = fds[atoi(argument())];
 	else if (strcmp(s, "as") == 0)

@@ -468,6 +468,20 @@ def test_other_protocols(place):
     holder.close()
 
 
+def test_raw(place):
+    """A raw socket has no ports, also where its protocol is one that has (raw(7)): it keeps nobody from a number"""
+    for kind in ("rawtcp4", "rawudp4"):
+        p = port()
+        program = Program(place, [kind, "bind", "127.0.0.1", p, "say", "there", "wait"], env="b")
+        program.get("there")
+        if kind + " EPERM" in program.lines:
+            raise Skip("raw sockets need a privilege")
+        same(program.lines[0], "bind ok")
+        same(run(place, kind[3:], "bind", "127.0.0.1", p, "kernel"), ["bind ok", "kernel %d" % p])
+        program.go()
+        program.end()
+
+
 def test_law_9_outside(place):
     """Law 9: programs outside of portshim are not its business"""
     p = port()
