@@ -140,6 +140,7 @@ suite()
 		scripts 'tests/fault/*.sh'
 		scripts 'tests/fault/*.py'
 		;;
+	fuzz) one fuzz/replay.sh sh tests/fuzz/replay.sh ;;
 	suites) one suites/all.sh bash tests/suites/all.sh ;;
 	race) scripts 'tests/race/*.sh' ;;
 	static) scripts 'tests/static/*.py' ;;

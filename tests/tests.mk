@@ -86,7 +86,7 @@ $(filter %.so,$(COMPANY)): $(T)/company/%.so: tests/company/%.c tests/company/jo
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $< -ldl
 
-SUITES := suites race static unit laws contract active abi platform model cli keeper notify company counts fault real reach
+SUITES := suites race static unit laws contract active abi platform model cli keeper notify company counts fault fuzz real reach
 PRODUCTS := $(BUILD)/portshim $(BUILD)/libportshim.so
 unit_NEEDS := $(UNIT)
 laws_NEEDS := $(LAWS)
@@ -229,8 +229,9 @@ coverage:
 FUZZ := $(BUILD)/fuzz
 FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 60
+FUZZ_END ?= -max_total_time=$(FUZZ_SECONDS) -timeout=10
 FUZZ_FLAGS := $(CPPFLAGS_ALL) -std=gnu11 $(WARN) -MMD -MP -fno-strict-aliasing -O1 -g -fno-omit-frame-pointer \
-	$(SANITIZE) -fno-sanitize-recover=all
+	$(SANITIZE) -fno-sanitize-recover=all -Werror=int-conversion -Werror=incompatible-pointer-types
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SEEDS_manifest := $(wildcard tests/cli/manifests/*) manifest/examples
 FUZZ_SEEDS_fix := $(FUZZ)/seeds/fix
@@ -282,7 +283,7 @@ fuzz-fix: $(FUZZ_SEEDS_fix)
 # Absolute paths: some targets go to another directory.
 $(FUZZ_NAMES:%=fuzz-%): fuzz-%: $(FUZZ)/%
 	$(Q)mkdir -p $(FUZZ)/corpus/$*
-	$(Q)$(FUZZ)/$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 \
+	$(Q)$(FUZZ)/$* $(FUZZ_END) -print_final_stats=1 \
 		-max_len=$(or $(FUZZ_LENGTH_$*),4096) $(patsubst %,-dict=%,$(abspath $(wildcard tests/fuzz/dict/$*.dict))) \
 		-artifact_prefix=$(abspath $(FUZZ))/$*- \
 		$(abspath $(FUZZ)/corpus/$* $(wildcard tests/fuzz/corpus/$*) $(FUZZ_SEEDS_$*)) \

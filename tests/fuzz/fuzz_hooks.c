@@ -428,7 +428,7 @@ static void call_out(uint8_t what, uint8_t where)
 	case 3:
 		for (int i = 0; i < MESSAGES; i++)
 			many[i] = (struct mmsghdr){.msg_hdr = m};
-		is_datagram = true;
+		is_datagram = !(flags & MSG_FASTOPEN) || (fd != sockets[0] && fd != sockets[1]);
 		result = sendmmsg(fd, many, MESSAGES, flags);
 		break;
 	default:
@@ -508,7 +508,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (unsigned i = 0; i < COUNT(kinds); i++)
 			sockets[i] = (int)sys3(SYS_socket, kinds[i][0], kinds[i][1] | SOCK_CLOEXEC, 0);
 		sockets[COUNT(kinds)] = -1;
-		socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, 255); /* tells the hooks that not all are TCP */
+		close(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)); /* tells the hooks that not all are TCP */
 	}
 	input = (struct fuzz){data, data + size};
 	clear_ports();
