@@ -32,16 +32,12 @@ one()
 {
 	name=$1
 	shift
-	limit=600
 	mkdir -m 700 "$runtime/$$"
 	case $name in
-	suites/*) limit=1100 ;; # seven, each with its own
-	model/*) limit=1100 ;;  # has both processors for 40 s, if nobody else has them
-	race/*) limit=1100 ;;   # 70 s; own networks
-	real/aura.py) ;;        # sees to it itself
+	suites/* | race/* | real/aura.py) ;; # see to it themselves
 	*) grep -qs '^npm_packages ' "tests/$name" || set -- "$build/tests/own_network" "$@" ;; # else it fetches
 	esac
-	PORTSHIM_RUNTIME_DIR=$runtime/$$ timeout -k 10 "${TEST_TIMEOUT:-$limit}" "$@" >"$here/out" 2>&1 </dev/null
+	PORTSHIM_RUNTIME_DIR=$runtime/$$ timeout -k 10 "${TEST_TIMEOUT:-1100}" "$@" >"$here/out" 2>&1 </dev/null
 	status=$?
 	rm -rf "${runtime:?}/$$"
 	counts=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$here/out" | tail -n 1 | tr -dc '0-9 ')

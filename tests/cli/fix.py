@@ -393,4 +393,4 @@ def before():
     os.makedirs(CLASSES, exist_ok=True)
 
 
-run_parts(manual, shop, corpus, behaviour, variables, usage, faults, many, checkers, before=before, seconds=550)
+run_parts(manual, shop, corpus, behaviour, variables, usage, faults, many, checkers, before=before)

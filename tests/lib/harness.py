@@ -125,7 +125,7 @@ def unprivileged(*paths, user="nobody"):
     sys.exit(status)
 
 
-def run_parts(*functions, before=None, seconds=550):
+def run_parts(*functions, before=None, seconds=1000):
     """Calls the functions, one after the other, in a directory that is also the home, with a runtime directory of their
     own; each starts in that directory, after `before` where that is given. Then the totals."""
     for name in [n for n in os.environ if n.startswith("PORTSHIM") and not n.startswith("PORTSHIM_TEST_")]:
